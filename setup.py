@@ -1,0 +1,35 @@
+"""Packaging of srnas_tf; tool settings are in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "srnas_tf/__init__.py").read_text("utf-8"))[1]
+
+setup(
+    name="srnas_tf",
+    version=VERSION,
+    description="Architecture search for single-image super-resolution on Keras 3 and TensorFlow",
+    long_description=(HERE / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    packages=find_packages(include=["srnas_tf", "srnas_tf.*"]),
+    python_requires=">=3.11",
+    install_requires=[
+        "absl-py>=2.3",
+        "ai-edge-litert>=2.1",
+        "keras>=3.15",
+        "matplotlib>=3.10",
+        "numpy>=2.2",
+        "onnx>=1.20",
+        "onnxruntime>=1.24",
+        "pillow>=12",
+        "rich>=14",
+        "scikit-image>=0.26",
+        "tensorboard>=2.20",
+        "tensorflow>=2.21",
+        "tf2onnx>=1.17",
+    ],
+    extras_require={"test": ["mypy>=1.18", "pytest>=9", "ruff>=0.14"]},
+)

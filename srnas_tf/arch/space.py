@@ -1,0 +1,188 @@
+"""A space says which networks may be chosen. Nothing else in the code knows which fields of a network are choices."""
+
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from srnas_tf.arch.block import ENDINGS, Block, plan
+from srnas_tf.arch.network import SCALES, Network, check_frame, frame
+from srnas_tf.errors import UserError
+from srnas_tf.settings import setting
+
+Codes = tuple[int, ...]
+"""One path number a block."""
+
+INITIAL = ("SSSS", "SSS", "SSCS", "SCSS", "SCS")
+"""Thesis, figure 3.5: every sequence in which each conv is followed by a split."""
+
+
+def _imdn(space: "Space") -> Iterable[str]:
+    return ["SCSCS"]
+
+
+def _initial(space: "Space") -> Iterable[str]:
+    return INITIAL
+
+
+def _initial20(space: "Space") -> Iterable[str]:
+    """Code 4 * path + 2 * skip1 + skip2: each path with or without skip convs on its first two distilled branches."""
+    for recipe, skip1, skip2 in itertools.product(INITIAL, (False, True), (False, True)):
+        yield _with_skips(recipe, {0: skip1, 1: skip2})
+
+
+def _dynamic(space: "Space") -> Iterable[str]:
+    """`S`, then the code's bits, most significant first: 1 is a conv, 0 a split (thesis, figure 3.6)."""
+    if not 1 <= space.stages <= 8:
+        raise UserError(f"--stages={space.stages}: a dynamic space has 1 to 8 stages (2^stages paths a block)")
+    for bits in itertools.product("SC", repeat=space.stages):
+        yield "S" + "".join(bits)
+
+
+def _with_skips(recipe: str, skips: dict[int, bool]) -> str:
+    """The recipe with skip convs on the numbered splits."""
+    splits = itertools.count()
+    return "".join("R" if letter in "SR" and skips.get(next(splits)) else letter for letter in recipe)
+
+
+@dataclass(frozen=True)
+class SpaceKind:
+    """The recipes of a space's paths, in the order of their codes, and the ending it has unless told otherwise."""
+
+    recipes: Callable[["Space"], Iterable[str]]
+    ending: str
+
+
+SPACES = {
+    "imdn": SpaceKind(_imdn, "imdn"),
+    "initial": SpaceKind(_initial, "reduced"),
+    "initial20": SpaceKind(_initial20, "reduced"),
+    "dynamic": SpaceKind(_dynamic, "reduced"),
+}
+SHARING = ("none", "ends")
+
+
+@dataclass(frozen=True)
+class Space:
+    """A set of networks: `depth` blocks, each one of `choices`.
+
+    Raises:
+        UserError: where the fields contradict each other or the grammar.
+    """
+
+    space: str = setting("dynamic", "search space", tuple(SPACES))
+    stages: int = setting(3, "stages of the dynamic space: 2^stages paths a block")
+    depth: int = setting(6, "blocks in a row")
+    width: int = setting(64, "channels of the trunk")
+    rate: float = setting(0.25, "distillation rate: the share of its channels that a split keeps back")
+    ending: str = setting("", "how a block ends; the space's own unless given", ("", *ENDINGS))
+    fusion_kernel: int = setting(0, "kernel size of a block's fusion conv; 0: the ending's own", (0, 1, 3))
+    sharing: str = setting("none", "what the paths of a block share in the supernet", SHARING)
+    kernel: int = setting(3, "kernel size of a block's other convs")
+    skip_first: bool = setting(False, "a 3x3 skip conv on each path's first distilled branch")
+    scale: int = setting(4, "enlargement", SCALES)
+
+    def __post_init__(self) -> None:
+        if self.space not in SPACES:
+            raise UserError(f"--space={self.space}: choose one of {', '.join(SPACES)}")
+        if self.sharing not in SHARING:
+            raise UserError(f"--sharing={self.sharing}: choose one of {', '.join(SHARING)}")
+        if not self.ending:
+            object.__setattr__(self, "ending", SPACES[self.space].ending)
+        check_frame(self.scale, self.width, self.depth)
+        ends = {plan(choice, self.width).ends for choice in self.choices}
+        if self.sharing == "ends" and len(ends) > 1:
+            raise UserError(
+                f"--sharing=ends needs --ending=reduced: with --ending={self.ending} the paths end in different widths"
+            )
+        if not self.fusion_kernel:
+            object.__setattr__(self, "fusion_kernel", self.choices[0].fusion_kernel)
+
+    @functools.cached_property
+    def choices(self) -> tuple[Block, ...]:
+        """The paths of a block, in the order of their codes."""
+        recipes = SPACES[self.space].recipes(self)
+        if self.skip_first:
+            recipes = (_with_skips(recipe, {0: True}) for recipe in recipes)
+        return tuple(self.block(recipe) for recipe in recipes)
+
+    def block(self, recipe: str) -> Block:
+        """A block of that recipe with this space's ending, rate and kernels."""
+        return Block(recipe, self.ending, self.rate, self.kernel, self.fusion_kernel)
+
+    @property
+    def cardinalities(self) -> tuple[int, ...]:
+        """How many values each position of the codes can take."""
+        return (len(self.choices),) * self.depth
+
+    def network(self, codes: Sequence[int]) -> Network:
+        """The network of these codes.
+
+        Raises:
+            UserError: where there are too many or too few of them, or one is outside the space.
+        """
+        if len(codes) != self.depth:
+            raise UserError(f"--arch: {len(codes)} codes for --depth={self.depth}")
+        for position, (code, count) in enumerate(zip(codes, self.cardinalities, strict=True), start=1):
+            if not 0 <= code < count:
+                raise UserError(f"--arch: code {code} of block {position} is outside space {self} (0 to {count - 1})")
+        return Network(self.scale, self.width, tuple(self.choices[code] for code in codes))
+
+    def codes(self, network: Network) -> Codes | None:
+        """The codes of a network, or None where the space does not hold it."""
+        if (network.scale, network.width, len(network.blocks)) != (self.scale, self.width, self.depth):
+            return None
+        known = {block: code for code, block in enumerate(self.choices)}
+        codes = tuple(known.get(block, -1) for block in network.blocks)
+        return None if -1 in codes else codes
+
+    def parse(self, text: str) -> Network:
+        """A network from `--arch`: codes (`7,1,7`), recipes (`SCCC-SSSC`; one stands for all blocks) or a full text.
+
+        Raises:
+            UserError: where the text is none of these, or a code is outside the space.
+        """
+        text = text.strip()
+        if ":" in text:
+            return Network.parse(text)
+        if text.replace(",", "").replace("-", "").replace(" ", "").isdigit():
+            try:
+                return self.network([int(code) for code in text.split(",")])
+            except ValueError as error:
+                raise error if isinstance(error, UserError) else UserError(f"--arch={text}: {error}") from None
+        recipes = text.split("-")
+        if len(recipes) == 1:
+            recipes *= self.depth
+        if len(recipes) != self.depth:
+            raise UserError(f"--arch: {len(recipes)} recipes for --depth={self.depth}")
+        return Network(self.scale, self.width, tuple(self._block_of(recipe) for recipe in recipes))
+
+    def _block_of(self, text: str) -> Block:
+        try:
+            return Block.parse(text, self.choices[0].options)
+        except UserError as error:
+            raise UserError(f"--arch: {error}; or give codes of space {self}, such as 0,0,0") from None
+
+    def sample(self, rng: np.random.Generator) -> Codes:
+        """Codes drawn uniformly."""
+        return tuple(int(code) for code in rng.integers(self.cardinalities))
+
+    def smallest(self, cost: Callable[[Network], int]) -> Network:
+        """The network of the space that costs least; costs are sums over blocks."""
+        same = [self.network((code,) * self.depth) for code in range(len(self.choices))]
+        return min(same, key=cost)
+
+    @property
+    def supernet_params(self) -> int:
+        """Parameters of the whole supernet, what is shared counted once."""
+        plans = [plan(choice, self.width) for choice in self.choices]
+        inner = sum(conv.params for p in plans for conv in p.inner)
+        owners = plans[:1] if self.sharing == "ends" else plans
+        ends = sum(conv.params for p in owners for conv in p.ends)
+        outside = sum(conv.params for conv in frame(self.scale, self.width, self.depth))
+        return outside + self.depth * (inner + ends)
+
+    def __str__(self) -> str:
+        return f"{self.space} with {self.stages} stages" if self.space == "dynamic" else self.space

@@ -1,0 +1,12 @@
+"""The exceptions that the command line prints as one line."""
+
+
+class UserError(ValueError):
+    """Bad input: a flag, a path, or data. Exit status 2.
+
+    The message names the file or flag and says what to do about it.
+    """
+
+
+class WorkError(RuntimeError):
+    """The work itself failed: training diverged, an exported file disagrees with its network. Exit status 1."""

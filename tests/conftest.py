@@ -1,0 +1,54 @@
+"""What tests share: the reference folder, tiny photographs, and a way to run the command line."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+ROOT = Path(__file__).parent.parent
+SHARED = Path(os.environ.get("SRNAS_SHARED", ROOT.parent / "shared"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The reference data, which the project does not contain."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no reference data in {SHARED}; set SRNAS_SHARED")
+    return SHARED
+
+
+def photograph(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Something with edges and gradients, uint8 RGB."""
+    y, x = np.mgrid[:height, :width]
+    waves = [np.sin(x * a + y * b + c) for a, b, c in rng.uniform(0, 0.6, (3, 3))]
+    return (127.5 + 120 * np.stack(waves, axis=-1)).astype(np.uint8)
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    """A folder of twelve small PNG files of different sizes."""
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        Image.fromarray(photograph(rng, 60 + 2 * i, 70 - i)).save(folder / f"{i:02}.png")
+    return folder
+
+
+def command(*flags: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
+    """Runs the command line in a process of its own."""
+    line = [sys.executable, "-m", "srnas_tf.run", *flags]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(line, capture_output=True, text=True, check=False, cwd=cwd, env=environment)
+
+
+def lines(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]

@@ -1,0 +1,233 @@
+"""Recipes, networks and spaces: every count of the thesis, and text forms without loss."""
+
+import dataclasses
+import itertools
+import json
+
+import numpy as np
+import pytest
+
+from srnas_tf.arch import SPACES, Block, Network, Space, imdn
+from srnas_tf.arch.block import plan
+from srnas_tf.arch.describe import describe
+from srnas_tf.arch.network import frame, imdn_of_size
+from srnas_tf.errors import UserError
+
+# Parameters of one block at width 64, from the recovered grammar's tables.
+INITIAL = {
+    "SSSS": (87470, 78426, 87470, 78426, 45658),
+    "SSS": (91120, 81024, 91120, 81024, 48256),
+    "SSCS": (139779, 132585, 123429, 103896, 71128),
+    "SCSS": (133094, 123369, 124878, 108648, 75880),
+    "SCS": (139716, 132453, 130996, 116004, 83236),
+}
+INITIAL_COLUMNS = (("full", 0.125, 3), ("full", 0.25, 3), ("reduced", 0.125, 3), ("reduced", 0.25, 3))
+INITIAL_COLUMNS += (("reduced", 0.25, 1),)
+DYNAMIC3 = {
+    0.25: (78426, 105631, 103896, 152936, 108648, 148324, 152932, 203700),
+    0.125: (87470, 124079, 123429, 167925, 124878, 166772, 167924, 212924),
+}
+DYNAMIC4 = (76756, 98713, 94815, 142559, 97836, 134488, 140824, 189864)
+DYNAMIC4 += (104832, 134488, 136788, 185252, 145576, 185252, 189860, 240628)
+
+SUPERNETS = [
+    ({"space": "initial", "ending": "full", "rate": 0.125}, 3638130),
+    ({"space": "initial", "ending": "full"}, 3378198),
+    ({"space": "initial"}, 3019044),
+    ({"space": "initial", "sharing": "ends"}, 1232580),
+    ({"space": "initial", "sharing": "ends", "fusion_kernel": 1}, 1035972),
+    ({"space": "dynamic"}, 6418014),
+    ({"space": "dynamic", "stages": 4}, 13882242),
+    ({"space": "dynamic", "stages": 4, "skip_first": True}, 14104962),
+]
+
+# Thesis, tables 4.3 to 4.5: (settings, recipe or codes, parameters).
+ROWS = [
+    ({"space": "imdn", "rate": 0.125, "kernel": 5}, "SCSCSK", 2333436),
+    ({"space": "imdn"}, "SCSCS", 715176),
+    ({"space": "imdn", "rate": 0.33}, "SCSK", 637848),
+    ({"space": "imdn"}, "SCSCSK", 839880),
+    ({"space": "imdn", "rate": 0.125}, "SCSCSK", 908028),
+    ({"space": "imdn", "depth": 8}, "SCSCS", 931408),
+    ({"space": "imdn", "depth": 10}, "SCSCS", 1147640),
+    ({"space": "initial", "ending": "full", "rate": 0.125}, "3,2,4,4,4,2", 922856),
+    ({"space": "initial", "ending": "full", "rate": 0.125, "depth": 8}, "4,3,4,2,2,3,4,2", 1203921),
+    ({"space": "initial", "ending": "full", "depth": 8}, "4,4,4,4,3,2,1,1", 1047062),
+    ({"space": "initial", "ending": "full", "depth": 10}, "4,4,4,4,3,2,2,2,2,0", 1369387),
+    ({"space": "initial"}, "3,4,3,4,4,4", 772368),
+    ({"space": "initial", "sharing": "ends"}, "3,4,2,2,4,4", 755508),
+    ({"space": "initial", "depth": 8}, "3,3,4,4,4,3,4,4", 1005212),
+    ({"space": "initial", "sharing": "ends", "fusion_kernel": 1}, "4,2,3,3,3,4", 556296),
+    ({"space": "dynamic"}, "7,1,7,7,7,7", 1215187),
+    ({"space": "dynamic"}, "7,5,7,7,7,7", 1257880),
+    ({"space": "dynamic"}, "7,1,7,7,5,7", 1159811),
+    ({"space": "dynamic", "stages": 4}, "11,7,12,7,13,13", 1172116),
+]
+
+
+@pytest.mark.parametrize("recipe", INITIAL)
+def test_initial_blocks(recipe):
+    counts = [plan(Block(recipe, e, r, fusion_kernel=k), 64).params for e, r, k in INITIAL_COLUMNS]
+    assert tuple(counts) == INITIAL[recipe]
+
+
+@pytest.mark.parametrize("rate", DYNAMIC3)
+def test_dynamic_blocks(rate):
+    assert tuple(plan(choice, 64).params for choice in Space(rate=rate).choices) == DYNAMIC3[rate]
+
+
+def test_dynamic_blocks_of_four_stages():
+    assert tuple(plan(choice, 64).params for choice in Space(stages=4).choices) == DYNAMIC4
+
+
+@pytest.mark.parametrize(("settings", "params"), SUPERNETS)
+def test_supernets(settings, params):
+    assert Space(**settings).supernet_params == params
+
+
+@pytest.mark.parametrize(("settings", "arch", "params"), ROWS)
+def test_thesis_rows(settings, arch, params):
+    assert Space(**settings).parse(arch).params == params
+
+
+def test_rows_of_the_reference(shared):
+    rows = json.loads((shared / "spec" / "thesis-rows.json").read_text("utf-8"))["rows"]
+    assert len(rows) == len(ROWS)
+    fields = {field.name for field in dataclasses.fields(Space)}
+    for row in rows:
+        space = Space(**{name: value for name, value in row.items() if name in fields})
+        network = space.parse(row.get("recipe") or ",".join(map(str, row["arch"])))
+        assert (space.supernet_params if row["counts"] == "supernet" else network.params) == row["params"], row["id"]
+
+
+@pytest.mark.parametrize(("scale", "params"), [(2, 694404), (3, 703059), (4, 715176)])
+def test_imdn(scale, params):
+    assert imdn(scale).params == params
+
+
+def test_macs_of_imdn():
+    assert round(imdn().macs() / 1e9, 3) == 40.886
+    assert round(imdn().macs(16 * 256 * 256) / 1e9, 2) == 46.52
+
+
+def test_frame():
+    assert sum(conv.params for conv in frame(4, 64, 6)) == 66480 + 4096 * 6
+
+
+def test_splits_take_the_current_width():
+    widths = [(step.distilled, step.width) for step in plan(Block("SSSSS", "reduced"), 64).steps]
+    assert widths == [(16, 48), (12, 36), (9, 27), (6, 21), (5, 16)]
+    widths = [(step.distilled, step.width) for step in plan(Block("SSS", "reduced", 0.125), 64).steps]
+    assert widths == [(8, 56), (7, 49), (6, 43)]
+
+
+def test_paths_of_the_spaces():
+    recipes = {name: [choice.recipe for choice in Space(space=name).choices] for name in SPACES}
+    assert recipes["imdn"] == ["SCSCS"]
+    assert recipes["initial"] == ["SSSS", "SSS", "SSCS", "SCSS", "SCS"]
+    assert recipes["dynamic"] == ["SSSS", "SSSC", "SSCS", "SSCC", "SCSS", "SCSC", "SCCS", "SCCC"]
+    twenty = recipes["initial20"]
+    assert len(set(twenty)) == 20
+    for path, skip1, skip2 in itertools.product(range(5), range(2), range(2)):
+        letters = twenty[4 * path + 2 * skip1 + skip2]
+        assert letters.replace("R", "S") == recipes["initial"][path]
+        assert [letter == "R" for letter in letters if letter in "SR"][:2] == [skip1, skip2]
+        assert letters.count("R") == skip1 + skip2
+
+
+@pytest.mark.parametrize("stages", range(1, 9))
+def test_any_number_of_stages(stages):
+    space = Space(stages=stages)
+    assert len({choice.recipe for choice in space.choices}) == 2**stages
+    assert all(bin(code).count("1") == choice.recipe.count("C") for code, choice in enumerate(space.choices))
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_codes_networks_and_text_round_trip(name):
+    space = Space(space=name, skip_first=name == "dynamic", depth=5)
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        codes = space.sample(rng)
+        network = space.network(codes)
+        assert space.codes(network) == codes
+        assert Network.parse(str(network)) == network
+        assert space.parse(",".join(map(str, codes))) == network
+        assert space.parse(network.recipes) == network
+
+
+def test_text_of_a_mixed_network():
+    blocks = (Block("SCSCS"), Block("SSC", "full", 0.125), Block("RK", "reduced", 0.33, 5, 1))
+    network = Network(3, 48, blocks)
+    assert str(network) == "x3:w48:imdn:r0.25:k3:f1:SCSCS-SSC+full+r0.125+f3-RK+reduced+r0.33+k5"
+    assert Network.parse(str(network)) == network
+
+
+def test_one_recipe_stands_for_all_blocks():
+    assert Space(depth=3).parse("SCCC").recipes == "SCCC-SCCC-SCCC"
+
+
+def test_network_outside_the_space_has_no_codes():
+    space = Space()
+    assert space.codes(space.parse("SCSCS")) is None
+    assert space.codes(imdn()) is None
+    assert space.codes(Space(depth=5).network((0,) * 5)) is None
+
+
+def test_sampling_is_uniform():
+    space = Space(depth=2, stages=2)
+    rng = np.random.default_rng(0)
+    drawn = [space.sample(rng) for _ in range(16000)]
+    counts = np.array([drawn.count(codes) for codes in itertools.product(range(4), repeat=2)])
+    # Chi-squared with 15 degrees of freedom: 37.7 is passed once in a thousand.
+    assert np.sum((counts - 1000) ** 2 / 1000) < 37.7
+
+
+def test_smallest():
+    space = Space(depth=2, stages=2)
+    everything = [space.network(codes).params for codes in itertools.product(range(4), repeat=2)]
+    assert space.smallest(lambda network: network.params).params == min(everything)
+
+
+def test_baseline_is_no_smaller_than_what_it_is_compared_with():
+    for params in (20_000, 54_321, 700_000):
+        network = imdn_of_size(params, 4, 4)
+        assert network.params >= params > imdn(4, network.width - 1, 4).params
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "9,0", "-1,0", "0", "0,0,0", "0,x", "SXS", "scs-scs", "SCS-SCS-SCS", "x4", "x5:w64:imdn:SCSCS", "SCS+q"],
+)
+def test_bad_architectures(text):
+    with pytest.raises(UserError, match=r"."):
+        Space(depth=2).parse(text)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"sharing": "ends", "ending": "full"}, "--ending=reduced"),
+        ({"depth": 0}, "--depth"),
+        ({"width": 0}, "--width"),
+        ({"scale": 5}, "--scale"),
+        ({"stages": 0}, "--stages"),
+        ({"rate": 1.5}, "rate"),
+        ({"width": 3}, "--width"),
+        ({"kernel": 2}, "kernel"),
+    ],
+)
+def test_bad_spaces(settings, named):
+    with pytest.raises(UserError, match=named):
+        Space(**settings)
+
+
+def test_describe():
+    space = Space()
+    described = describe(space, space.network((7, 1, 7, 7, 5, 7)))
+    assert described["codes"] == [7, 1, 7, 7, 5, 7]
+    assert described["params"] == 1159811 == sum(b["params"] for b in described["blocks"]) + 66480 + 4096 * 6
+    assert described["supernet_params"] == 6418014
+    assert [path["params"] for path in described["paths"]] == list(DYNAMIC3[0.25])
+    pixels = 1280 * 720 // 16
+    outside = pixels * sum(conv.macs for conv in frame(4, 64, 6))
+    assert described["macs"] == outside + sum(block["macs"] for block in described["blocks"])
