@@ -1,0 +1,1 @@
+"""Photographs to (low, high resolution) pairs and batches."""

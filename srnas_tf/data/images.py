@@ -1,0 +1,118 @@
+"""Image files in and out: any common file becomes uint8 RGB, the way it looks on a screen."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from srnas_tf.errors import UserError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+_GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
+
+log = logging.getLogger(__name__)
+
+
+def find(folder: Path) -> list[Path]:
+    """The image files of a folder, by name.
+
+    Raises:
+        UserError: where the folder is missing, or holds none.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; give a folder of photographs")
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not paths:
+        raise UserError(f"{folder}: holds no images ({', '.join(SUFFIXES)})")
+    return paths
+
+
+def open_upright(path: Path) -> Image.Image:
+    """The decoded image, turned as its EXIF orientation asks.
+
+    Raises:
+        UserError: where the file is missing, broken, or not an image.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return ImageOps.exif_transpose(image)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such image") from None
+    except Exception as error:  # Pillow's decoders raise whatever the broken bytes led them to.
+        raise UserError(f"{path}: not a readable image ({error})") from None
+
+
+def is_gray(image: Image.Image) -> bool:
+    return image.mode in _GRAY_MODES or image.mode.startswith("I;16")
+
+
+def has_alpha(image: Image.Image) -> bool:
+    return image.has_transparency_data
+
+
+def rgb(image: Image.Image) -> np.ndarray:
+    """uint8 [height, width, 3]. Gray is repeated, 16 bits are scaled to 8, transparency lies on white."""
+    if image.mode.startswith("I;16") or image.mode == "I":
+        gray = np.asarray(image, dtype=np.float64)
+        deep = image.mode != "I" or gray.max(initial=0) > 255
+        image = Image.fromarray(np.rint(np.clip(gray / 257.0 if deep else gray, 0, 255)).astype(np.uint8))
+    elif image.mode == "F":
+        gray = np.nan_to_num(np.asarray(image, dtype=np.float64))
+        peak = 255.0 if gray.max(initial=0) <= 1.0 else 1.0
+        image = Image.fromarray(np.rint(np.clip(gray * peak, 0, 255)).astype(np.uint8))
+    elif has_alpha(image):
+        layer = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return np.array(image.convert("RGB"))
+
+
+def load(path: Path) -> np.ndarray:
+    """A file as uint8 RGB [height, width, 3]. Raises as `open_upright`."""
+    return rgb(open_upright(path))
+
+
+def load_all(paths: Iterable[Path]) -> Iterator[tuple[Path, np.ndarray]]:
+    """The readable ones of the files, in order; each broken one is named in a warning.
+
+    Raises:
+        UserError: where none is readable.
+    """
+    paths = list(paths)
+    broken: list[str] = []
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        for start in range(0, len(paths), 16):  # bounded: undecoded images wait on disk, not in memory
+            part = paths[start : start + 16]
+            for path, result in zip(part, pool.map(_load_or_error, part), strict=True):
+                if isinstance(result, UserError):
+                    broken.append(str(result))
+                    log.warning("skipped %s", result)
+                else:
+                    yield path, result
+    if broken and len(broken) == len(paths):
+        raise UserError(f"none of the {len(paths)} images can be read; the first: {broken[0]}")
+
+
+def _load_or_error(path: Path) -> np.ndarray | UserError:
+    try:
+        return load(path)
+    except UserError as error:
+        return error
+
+
+def save(path: Path, image: Image.Image, **options) -> None:
+    """Writes an image in the format of its suffix.
+
+    Raises:
+        UserError: where the suffix is unknown, or the file cannot be written.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"{path}: unknown image format; end the name in one of {', '.join(SUFFIXES)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save(path, **options)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error})") from None

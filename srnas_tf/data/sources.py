@@ -1,0 +1,121 @@
+"""Where photographs come from: folders, DIV2K's layout, or the few that scikit-image carries."""
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from srnas_tf.data import images, imresize
+from srnas_tf.errors import UserError
+from srnas_tf.settings import setting
+
+PHOTOS = {
+    "train": ("astronaut.png", "hubble_deep_field.jpg", "ihc.png", "motorcycle_left.png", "retina.jpg"),
+    "val": ("coffee.png",),
+    "test": ("chelsea.png", "rocket.jpg"),
+}
+"""The colour photographs in scikit-image's package, split once and for all."""
+
+SUBFOLDERS = {
+    "train": ("DIV2K_train_HR", "train", "HR"),
+    "val": ("DIV2K_valid_HR", "valid", "val"),
+    "test": ("test", "HR"),
+}
+"""Folders that hold a role's photographs, looked for in this order before the folder itself is taken."""
+
+ROLES = tuple(PHOTOS)
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Which photographs to train on, to choose by, and to report on. Folders are kept as absolute paths."""
+
+    data: str = setting("photos", "training photographs: folders, comma-separated, or `photos` (embedded)")
+    val_data: str = setting("", "validation photographs; unless given, some of --data are held out")
+    test_data: str = setting("", "photographs for the final table; unless given, some of --data or --val_data")
+
+    def __post_init__(self) -> None:
+        for name in ("data", "val_data", "test_data"):
+            parts = [part.strip() for part in getattr(self, name).split(",") if part.strip()]
+            absolute = [part if part == "photos" else str(Path(part).expanduser().absolute()) for part in parts]
+            object.__setattr__(self, name, ",".join(absolute))
+        if not self.data:
+            raise UserError("--data: names no folder; give one, or `photos`")
+
+    def paths(self, role: str) -> list[Path]:
+        """The files of a role: "train", "val" or "test".
+
+        Raises:
+            UserError: where a folder is missing, empty, or too small to hold some back.
+        """
+        given = {"train": self.data, "val": self.val_data, "test": self.test_data or self.val_data}
+        if role != "train" and given[role]:
+            return [path for spec in given[role].split(",") for path in _given(spec, role)]
+        held_out = () if self.val_data else ("val",) if self.test_data else ("val", "test")
+        return [path for spec in self.data.split(",") for path in _of_training_data(spec, role, held_out)]
+
+
+def _given(spec: str, role: str) -> list[Path]:
+    return _photos(role) if spec == "photos" else images.find(subfolder(Path(spec), role) or Path(spec))
+
+
+def _of_training_data(spec: str, role: str, held_out: tuple[str, ...]) -> list[Path]:
+    """A role's share of a training folder: a subfolder made for it, or images held out by a hash of their names."""
+    if spec == "photos":
+        return _photos(role)
+    folder = Path(spec)
+    own = subfolder(folder, role)
+    paths = images.find(subfolder(folder, "train") or folder)
+    separate = subfolder(folder, "val")
+    if separate:
+        # Nothing need be held out; what the folder calls validation also serves the final table.
+        return paths if role == "train" else images.find((own if role == "test" else None) or separate)
+    if len(paths) <= len(held_out):
+        raise UserError(f"{folder}: {len(paths)} images are too few to hold some out; add images, or give --val_data")
+    shuffled = sorted(paths, key=lambda path: hashlib.sha256(path.name.encode()).digest())
+    count = max(1, len(paths) // 10)
+    shares = {name: shuffled[i * count : (i + 1) * count] for i, name in enumerate(held_out)}
+    shares["train"] = shuffled[len(held_out) * count :]
+    return sorted(shares[role])
+
+
+def subfolder(folder: Path, role: str) -> Path | None:
+    """The folder within that holds a role's photographs, where there is one."""
+    return next((folder / name for name in SUBFOLDERS[role] if (folder / name).is_dir()), None)
+
+
+def _photos(role: str) -> list[Path]:
+    """Found without importing scikit-image, which takes a second and is not needed."""
+    spec = importlib.util.find_spec("skimage")
+    folder = Path(spec.submodule_search_locations[0]) / "data" if spec and spec.submodule_search_locations else None
+    paths = [folder / name for name in PHOTOS[role]] if folder else []
+    missing = [path.name for path in paths if not path.exists()]
+    if missing or not paths:
+        raise UserError(f"--data=photos: scikit-image does not hold {missing or 'its photographs'}; give --data=FOLDER")
+    return paths
+
+
+class Pair(NamedTuple):
+    """A photograph and its reduction, uint8 RGB; `hr` is exactly `scale` times as large."""
+
+    name: str
+    lr: np.ndarray
+    hr: np.ndarray
+
+
+def load_pairs(paths: list[Path], scale: int) -> list[Pair]:
+    """Pairs for measuring, by the protocol: HR cropped to a multiple of the scale, MATLAB's bicubic reduction.
+
+    Raises:
+        UserError: where no image is readable, or one is too small to be measured.
+    """
+    pairs = []
+    for path, image in images.load_all(paths):
+        hr = imresize.crop_to_multiple(image, scale)
+        if min(hr.shape[:2]) < 11 + 2 * scale:  # SSIM's window, within the cropped border
+            raise UserError(f"{path}: {image.shape[1]} x {image.shape[0]} is too small to be measured at x{scale}")
+        pairs.append(Pair(path.name, imresize.reduce(hr, scale), hr))
+    return pairs

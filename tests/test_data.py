@@ -1,0 +1,185 @@
+"""Images, reduction, sources and patches."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import photograph
+from PIL import Image
+
+from srnas_tf import metrics
+from srnas_tf.data import images, imresize
+from srnas_tf.data.patches import Patches, reduce_region
+from srnas_tf.data.sources import DataSettings, load_pairs
+from srnas_tf.errors import UserError
+
+BICUBIC = {  # luma PSNR, all three channels enlarged from uint8
+    "Set5": {2: 33.673, 3: 30.403, 4: 28.429},
+    "Set14": {2: 30.325, 3: 27.631, 4: 26.088},
+}
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("name", BICUBIC)
+def test_reduction_is_that_of_matlab_to_the_bit(shared, name, scale):
+    qualities = []
+    for path in images.find(shared / "data" / name / "HR"):
+        hr = imresize.crop_to_multiple(images.load(path), scale)
+        lr = imresize.reduce(hr, scale)
+        theirs = shared / "data" / name / f"LRbicx{scale}_matlab" / f"{path.stem}x{scale}{path.suffix}"
+        np.testing.assert_array_equal(lr, images.load(theirs))
+        qualities.append(metrics.psnr(imresize.enlarge(lr, scale), hr, scale))
+    assert np.mean(qualities) == pytest.approx(BICUBIC[name][scale], abs=5e-4)
+
+
+def test_a_constant_image_stays_constant():
+    image = np.full((24, 36, 3), 77, np.uint8)
+    assert np.unique(imresize.reduce(image, 3)).tolist() == [77]
+    assert imresize.enlarge(image, 2).shape == (48, 72, 3)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_region_reduces_as_the_whole_does(scale):
+    rng = np.random.default_rng(scale)
+    hr = rng.integers(0, 256, (20 * scale, 26 * scale, 3), np.uint8)
+    whole = imresize.reduce(hr, scale)
+    for top in range(0, 12):
+        for left in (0, 1, 2, 3, 5, 17, 18):
+            region = reduce_region(hr, scale, top, left, 8)
+            np.testing.assert_array_equal(region, whole[top : top + 8, left : left + 8])
+
+
+def _written(path: Path, image: Image.Image, **options) -> np.ndarray:
+    image.save(path, **options)
+    return images.load(path)
+
+
+def test_images_look_as_on_a_screen(tmp_path):
+    rgb = photograph(np.random.default_rng(0), 20, 30)
+    gray = rgb[..., 0]
+    for suffix in (".png", ".bmp", ".tif", ".webp"):
+        options = {"lossless": True} if suffix == ".webp" else {}
+        np.testing.assert_array_equal(_written(tmp_path / f"rgb{suffix}", Image.fromarray(rgb), **options), rgb)
+    loaded = _written(tmp_path / "gray.png", Image.fromarray(gray))
+    np.testing.assert_array_equal(loaded, np.repeat(gray[..., None], 3, axis=-1))
+    deep = _written(tmp_path / "gray16.png", Image.fromarray(gray.astype(np.uint16) * 257))
+    np.testing.assert_array_equal(deep, loaded)
+    deep = _written(tmp_path / "gray16.tif", Image.fromarray(gray.astype(np.uint16) * 257))
+    np.testing.assert_array_equal(deep, loaded)
+    palette = Image.fromarray(rgb).quantize(16)
+    np.testing.assert_array_equal(_written(tmp_path / "palette.png", palette), np.array(palette.convert("RGB")))
+    clear = np.dstack([rgb, np.zeros((20, 30), np.uint8)])
+    assert _written(tmp_path / "clear.png", Image.fromarray(clear)).min() == 255
+    opaque = np.dstack([rgb, np.full((20, 30), 255, np.uint8)])
+    np.testing.assert_array_equal(_written(tmp_path / "opaque.png", Image.fromarray(opaque)), rgb)
+
+
+def test_exif_orientation_is_obeyed(tmp_path):
+    rgb = photograph(np.random.default_rng(0), 20, 30)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned a quarter clockwise
+    loaded = _written(tmp_path / "turned.png", Image.fromarray(rgb), exif=exif)
+    np.testing.assert_array_equal(loaded, np.rot90(rgb, -1))
+
+
+def test_broken_images_are_named_and_skipped(photographs, caplog):
+    (photographs / "00.png").write_bytes(b"not an image")
+    data = (photographs / "01.png").read_bytes()
+    (photographs / "01.png").write_bytes(data[: len(data) // 2])
+    with caplog.at_level(logging.WARNING):
+        loaded = list(images.load_all(images.find(photographs)))
+    assert len(loaded) == 10
+    assert sorted(Path(r.getMessage().split()[1].rstrip(":")).name for r in caplog.records) == ["00.png", "01.png"]
+
+
+def test_all_broken_is_an_error(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"x")
+    with pytest.raises(UserError, match=r"none of the 1 images"):
+        list(images.load_all(images.find(tmp_path)))
+
+
+def test_missing_and_empty_folders(tmp_path):
+    with pytest.raises(UserError, match="no such folder"):
+        DataSettings(data=str(tmp_path / "nowhere")).paths("train")
+    with pytest.raises(UserError, match="holds no images"):
+        DataSettings(data=str(tmp_path)).paths("train")
+
+
+def test_embedded_photographs():
+    data = DataSettings()
+    names = {role: {path.name for path in data.paths(role)} for role in ("train", "val", "test")}
+    assert not (names["train"] & names["val"] or names["train"] & names["test"] or names["val"] & names["test"])
+    for role in names:
+        for path in data.paths(role):
+            with Image.open(path) as image:
+                assert image.mode == "RGB"
+
+
+def test_a_plain_folder_is_split_for_good(photographs):
+    data = DataSettings(data=str(photographs))
+    shares = {role: data.paths(role) for role in ("train", "val", "test")}
+    assert [len(paths) for paths in shares.values()] == [10, 1, 1]
+    assert len({path for paths in shares.values() for path in paths}) == 12
+    assert {role: data.paths(role) for role in shares} == shares
+    given = DataSettings(data=str(photographs), val_data=str(photographs))
+    assert len(given.paths("train")) == len(given.paths("val")) == len(given.paths("test")) == 12
+
+
+def test_layout_of_div2k(photographs, tmp_path):
+    (tmp_path / "DIV2K_train_HR").mkdir()
+    (tmp_path / "DIV2K_valid_HR").mkdir()
+    for i, path in enumerate(sorted(photographs.iterdir())):
+        path.rename(tmp_path / ("DIV2K_train_HR" if i < 9 else "DIV2K_valid_HR") / path.name)
+    photographs.rmdir()
+    data = DataSettings(data=str(tmp_path))
+    assert [len(data.paths(role)) for role in ("train", "val", "test")] == [9, 3, 3]
+
+
+def test_several_folders(photographs):
+    data = DataSettings(data=f"photos,{photographs}")
+    assert len(data.paths("train")) == len(DataSettings().paths("train")) + 10
+
+
+def test_pairs(photographs):
+    for pair in load_pairs(images.find(photographs), 4):
+        assert pair.lr.dtype == pair.hr.dtype == np.uint8
+        assert tuple(4 * side for side in pair.lr.shape[:2]) == pair.hr.shape[:2]
+
+
+def test_patches_are_a_function_of_seed_and_step(photographs):
+    paths = images.find(photographs)
+    kept = Patches(paths, 4, 8, 3, seed=5)
+    again = Patches(paths, 4, 8, 3, seed=5)
+    streamed = Patches(paths, 4, 8, 3, seed=5, memory=60_000)
+    for step in (7, 0, 3):
+        for one, two, three in zip(kept.at(step), again.at(step), streamed.at(step), strict=True):
+            np.testing.assert_array_equal(one, two)
+            np.testing.assert_array_equal(one, three)
+    assert not np.array_equal(kept.at(0)[0], kept.at(1)[0])
+    assert not np.array_equal(kept.at(0)[0], Patches(paths, 4, 8, 3, seed=6).at(0)[0])
+
+
+def test_patches_are_aligned(photographs):
+    patches = Patches(images.find(photographs), 2, 12, 16, seed=0)
+    lr, hr = patches.at(0)
+    assert lr.shape == (16, 12, 12, 3)
+    assert hr.shape == (16, 24, 24, 3)
+    inner = np.s_[3:-3, 3:-3]
+    for small, large in zip(lr, hr, strict=True):
+        error = imresize.reduce(large, 2)[inner].astype(int) - small[inner]
+        assert np.abs(error).max() <= 2  # a turned reduction rounds in the other order
+
+
+def test_dataset_yields_the_batches_of_its_steps(photographs):
+    patches = Patches(images.find(photographs), 4, 8, 2, seed=1)
+    batches = list(patches.dataset(3, 6).as_numpy_iterator())
+    assert len(batches) == 3
+    for step, (lr, hr) in enumerate(batches, start=3):
+        np.testing.assert_array_equal(lr, patches.at(step)[0])
+        np.testing.assert_array_equal(hr, patches.at(step)[1])
+
+
+def test_images_smaller_than_a_patch_are_refused(photographs):
+    with pytest.raises(UserError, match="smaller than a patch"):
+        Patches(images.find(photographs), 4, 32, 2, seed=1)
