@@ -1,0 +1,71 @@
+"""The one block class: it builds any recipe."""
+
+import keras
+from keras import ops
+
+from srnas_tf import arch
+from srnas_tf.arch.block import plan
+from srnas_tf.nets.cca import ContrastAwareAttention
+from srnas_tf.nets.conv import conv, leaky
+
+
+@keras.saving.register_keras_serializable("srnas_tf")
+class Block(keras.Layer):
+    """A block built from its recipe; IMDN's own is `SCSCS` with ending `imdn`.
+
+    Input and output: [batch, height, width, features].
+
+    Args:
+        block: an `arch.Block`, or its text form.
+        features: channels of input and output.
+
+    Raises:
+        UserError: where the recipe cannot be built that narrow.
+
+    Example:
+        >>> Block("SCSCS+imdn+r0.25+k3+f1", 64)(keras.ops.ones((1, 8, 8, 64))).shape
+        TensorShape([1, 8, 8, 64])
+    """
+
+    def __init__(self, block: arch.Block | str, features: int, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.block = arch.Block.parse(block) if isinstance(block, str) else block
+        self.features = features
+        self.plan = plan(self.block, features)
+        policy = self.dtype_policy
+        self.first = conv(self.plan.first, "first", dtype=policy)
+        self.branches = [
+            [conv(c, f"branch{i}", dtype=policy) for c in step.branch] for i, step in enumerate(self.plan.steps)
+        ]
+        self.trunks = [
+            [conv(c, f"trunk{i}", dtype=policy) for c in step.trunk] for i, step in enumerate(self.plan.steps)
+        ]
+        self.last = conv(self.plan.last, "last", dtype=policy)
+        self.attention = ContrastAwareAttention(
+            self.plan.squeeze.inputs, self.plan.squeeze.outputs, name="attention", dtype=policy
+        )
+        self.fusion = conv(self.plan.fusion, "fusion", dtype=policy)
+        self.built = True
+
+    @property
+    def ends(self) -> list[keras.Variable]:
+        """The weights that the paths of a choice block have in common under `--sharing=ends`."""
+        return [v for layer in (self.first, self.attention, self.fusion) for v in layer.trainable_variables]
+
+    def call(self, x):
+        trunk = leaky(self.first(x))
+        pieces = []
+        for step, branch, convs in zip(self.plan.steps, self.branches, self.trunks, strict=True):
+            if step.distilled:
+                # One split, not two slices: its gradient is a single concatenation.
+                distilled, trunk = ops.split(trunk, [step.distilled], axis=-1)
+                for layer in branch:
+                    distilled = leaky(layer(distilled))
+                pieces.append(distilled)
+            for layer in convs:
+                trunk = leaky(layer(trunk))
+        pieces.append(self.last(trunk))
+        return x + self.fusion(self.attention(ops.concatenate(pieces, axis=-1)))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "block": str(self.block), "features": self.features}

@@ -1,0 +1,42 @@
+"""Contrast-aware channel attention."""
+
+import keras
+from keras import ops
+
+from srnas_tf import arch
+from srnas_tf.nets.conv import conv
+
+_TINY = 1e-12
+"""Keeps the gradient of the deviation finite where a channel is constant over the image; below float32's rounding."""
+
+
+@keras.saving.register_keras_serializable("srnas_tf")
+class ContrastAwareAttention(keras.Layer):
+    """Scales each channel by a gate computed from its mean and standard deviation (IMDN, equations 5 and 6).
+
+    Input and output: [batch, height, width, channels]. The statistics are those of the whole image, in float32
+    whatever the compute dtype.
+
+    Args:
+        channels: of input and output.
+        squeezed: channels between the two 1x1 convs; channels // 16 in IMDN.
+
+    Example:
+        >>> ContrastAwareAttention(64, 4)(keras.ops.ones((1, 8, 8, 64))).shape
+        TensorShape([1, 8, 8, 64])
+    """
+
+    def __init__(self, channels: int, squeezed: int, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.channels, self.squeezed = channels, squeezed
+        self.squeeze = conv(arch.Conv(channels, squeezed, 1), "squeeze", activation="relu", dtype=self.dtype_policy)
+        self.excite = conv(arch.Conv(squeezed, channels, 1), "excite", activation="sigmoid", dtype=self.dtype_policy)
+        self.built = True
+
+    def call(self, x):
+        mean, variance = ops.moments(ops.cast(x, "float32"), axes=(1, 2), keepdims=True)
+        contrast = ops.cast(ops.sqrt(variance + _TINY) + mean, x.dtype)
+        return x * self.excite(self.squeeze(contrast))
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "channels": self.channels, "squeezed": self.squeezed}

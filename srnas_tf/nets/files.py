@@ -1,0 +1,48 @@
+"""Networks as files: `.keras` archives that carry their own description."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import keras
+
+from srnas_tf.errors import UserError
+from srnas_tf.nets.network import SRNet
+from srnas_tf.nets.supernet import Supernet
+
+
+def save(model: SRNet | Supernet, path: Path) -> None:
+    """Writes the whole file or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"partial-{path.name}")
+    model.save(partial)
+    partial.replace(path)
+
+
+def load(path: Path) -> SRNet:
+    """A network saved by `save`, in Keras' safe mode.
+
+    Raises:
+        UserError: where the file is missing, broken, or holds something else.
+    """
+    return _load(path, SRNet)
+
+
+def load_supernet(path: Path) -> Supernet:
+    """A supernet saved by `save`. Raises as `load`."""
+    return _load(path, Supernet)
+
+
+def _load(path: Path, kind: type):
+    if not path.is_file():
+        raise UserError(f"{path}: no such model")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            described = json.loads(archive.read("config.json"))
+        if described.get("registered_name") != keras.saving.get_registered_name(kind):
+            raise UserError(f"{path}: holds a {described.get('class_name')}, not a {kind.__name__} of this package")
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except UserError:
+        raise
+    except Exception as error:  # A broken archive fails in as many ways as it can be broken.
+        raise UserError(f"{path}: not a model of this package ({str(error).splitlines()[0]})") from None

@@ -1,0 +1,76 @@
+"""A network of the IMDN family as an ordinary Keras model."""
+
+from collections.abc import Callable, Sequence
+
+import keras
+from keras import ops
+
+from srnas_tf import arch
+from srnas_tf.arch.network import frame
+from srnas_tf.nets.block import Block
+from srnas_tf.nets.conv import conv, leaky
+
+
+class Frame(keras.Model):
+    """What a network and a supernet have in common: all that stands outside the blocks.
+
+    Args:
+        scale: enlargement.
+        width: channels of the trunk.
+        depth: number of blocks.
+    """
+
+    def __init__(self, scale: int, width: int, depth: int, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.scale, self.width, self.depth = scale, width, depth
+        head, aggregate, smooth, upsample = frame(scale, width, depth)
+        self.head = conv(head, "head", dtype=self.dtype_policy)
+        self.aggregate = conv(aggregate, "aggregate", dtype=self.dtype_policy)
+        self.smooth = conv(smooth, "smooth", dtype=self.dtype_policy)
+        # Pixels leave in float32 under any policy: bfloat16 has 8 bits for a value near 1.
+        self.upsample = conv(upsample, "upsample", dtype="float32")
+        self.built = True
+
+    def enlarge(self, lr, blocks: Sequence[Callable]):
+        """The network with these blocks; lr [batch, height, width, 3] in 0..1."""
+        features = self.head(lr)
+        x, outputs = features, []
+        for block in blocks:
+            x = block(x)
+            outputs.append(x)
+        x = leaky(self.aggregate(ops.concatenate(outputs, axis=-1)))
+        x = self.smooth(x) + features
+        return ops.depth_to_space(self.upsample(x), self.scale)
+
+
+@keras.saving.register_keras_serializable("srnas_tf")
+class SRNet(Frame):
+    """A super-resolution network built from its architecture.
+
+    Input: float [batch, height, width, 3], RGB in 0..1, any height and width. Output: float32
+    [batch, height * scale, width * scale, 3], not clipped.
+
+    Args:
+        network: an `arch.Network`, or its text form.
+        provenance: what is known of how its weights came about; plain data, kept in the file.
+
+    Example:
+        >>> SRNet("x4:w16:imdn:r0.25:k3:f1:SCSCS-SCSCS")(keras.ops.ones((1, 8, 8, 3))).shape
+        TensorShape([1, 32, 32, 3])
+    """
+
+    def __init__(self, network: arch.Network | str, provenance: dict | None = None, **kwargs) -> None:
+        network = arch.Network.parse(network) if isinstance(network, str) else network
+        super().__init__(network.scale, network.width, len(network.blocks), **kwargs)
+        self.network = network
+        self.provenance = provenance or {}
+        self.blocks = [
+            Block(block, network.width, name=f"block{i}", dtype=self.dtype_policy)
+            for i, block in enumerate(network.blocks, start=1)
+        ]
+
+    def call(self, lr):
+        return self.enlarge(lr, self.blocks)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "network": str(self.network), "provenance": dict(self.provenance)}

@@ -1,0 +1,137 @@
+"""The supernet: every path of every block, and a switch that runs one of them."""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+from srnas_tf import arch
+from srnas_tf.nets.block import Block
+from srnas_tf.nets.network import Frame, SRNet
+
+
+class ChoiceBlock(keras.Layer):
+    """The weights of all paths of one block, end to end in one vector, path after path.
+
+    A training step reads, differentiates and moves one path's segment of the vector, so what a path did not use stays
+    as it is to the bit, and optimizer and graph hold two tensors a block however many paths there are.
+
+    Args:
+        paths: the block's paths as built layers. They only lend their shapes, and their code to `Supernet`.
+        sharing: "none" or "ends" (first conv, attention and fusion conv of all paths in one place).
+    """
+
+    def __init__(self, paths: Sequence[Block], sharing: str, **kwargs) -> None:
+        super().__init__(**kwargs)
+        lengths = [sum(math.prod(shape) for shape in own_shapes(path, sharing)) for path in paths]
+        self.lengths = np.array(lengths, np.int32)
+        self.starts = np.array([0, *itertools.accumulate(lengths)][:-1], np.int32)
+        self.paths = self.add_weight(shape=(sum(lengths),), initializer="zeros", name="paths")
+        shared = paths[0].ends if sharing == "ends" else []
+        self.ends = [self.add_weight(shape=v.shape, initializer="zeros", name=f"ends{i}") for i, v in enumerate(shared)]
+        self.built = True
+
+    def segment(self, path):
+        """One path's weights, [length of the path]; `path` is an int or an int32 scalar tensor."""
+        return ops.slice(self.paths.value, [_at(self.starts, path)], [_at(self.lengths, path)])
+
+
+def own_shapes(path: Block, sharing: str) -> list[tuple[int, ...]]:
+    """Shapes of the weights in a path's segment."""
+    shared = {id(v) for v in path.ends} if sharing == "ends" else set()
+    return [tuple(v.shape) for v in path.trainable_variables if id(v) not in shared]
+
+
+def _at(table: np.ndarray, path):
+    return int(table[path]) if isinstance(path, int) else ops.take(ops.convert_to_tensor(table), path)
+
+
+@keras.saving.register_keras_serializable("srnas_tf")
+class Supernet(Frame):
+    """All networks of a space in one model, of which `call` runs one (Guo et al. 2020).
+
+    `choose` is what runs a path: a pure function of (path, x, segment, ends) without variables of its own, the same for
+    all blocks. A training loop may replace it by a compiled form, which is then traced once, not once a block.
+
+    Args:
+        space: an `arch.Space`, or its fields as a dict.
+
+    Example:
+        >>> supernet = Supernet(arch.Space(depth=2, width=16))
+        >>> supernet(keras.ops.ones((1, 8, 8, 3)), keras.ops.array([7, 0])).shape
+        TensorShape([1, 32, 32, 3])
+    """
+
+    def __init__(self, space: arch.Space | dict, **kwargs) -> None:
+        space = arch.Space(**space) if isinstance(space, dict) else space
+        super().__init__(space.scale, space.width, space.depth, **kwargs)
+        self.space = space
+        paths = [Block(choice, space.width, dtype=self.dtype_policy) for choice in space.choices]
+        self.blocks = [ChoiceBlock(paths, space.sharing, name=f"block{i}") for i in range(1, space.depth + 1)]
+        branches = [_branch(path, space.sharing) for path in paths]
+        self.choose = lambda path, x, segment, ends: ops.switch(path, branches, x, segment, ends)
+
+    def segments(self, codes) -> list:
+        """The weights of one path a block; codes int32 [depth], or a sequence of ints."""
+        return [block.segment(codes[i]) for i, block in enumerate(self.blocks)]
+
+    def call(self, lr, codes, segments: Sequence | None = None):
+        """The output of the network of these codes.
+
+        Args:
+            lr: float [batch, height, width, 3] in 0..1.
+            codes: int32 [depth], each within its block's paths. A tensor: one trace serves all of them.
+            segments: the paths' weights, where the caller differentiates by them; `segments(codes)` otherwise.
+        """
+        segments = self.segments(codes) if segments is None else segments
+        blocks = [
+            lambda x, i=i, block=block: self.choose(codes[i], x, segments[i], [v.value for v in block.ends])
+            for i, block in enumerate(self.blocks)
+        ]
+        return self.enlarge(lr, blocks)
+
+    def get_config(self) -> dict:
+        return {**super().get_config(), "space": dataclasses.asdict(self.space)}
+
+
+def _branch(path: Block, sharing: str):
+    """A path as a pure function of (x, its segment, the shared ends)."""
+    shapes = own_shapes(path, sharing)
+    cuts = list(itertools.accumulate(math.prod(shape) for shape in shapes))
+    shared = {id(v): i for i, v in enumerate(path.ends)} if sharing == "ends" else {}
+
+    def run(x, segment, ends):
+        pieces = ops.split(ops.reshape(segment, (cuts[-1],)), cuts[:-1])
+        own = iter([ops.reshape(piece, shape) for piece, shape in zip(pieces, shapes, strict=True)])
+        weights = [ends[shared[id(v)]] if id(v) in shared else next(own) for v in path.trainable_variables]
+        output, _ = path.stateless_call(weights, [], x)
+        return output
+
+    return run
+
+
+def load_path(network: SRNet, supernet: Supernet) -> None:
+    """Gives a network of the supernet's space the weights that it has there.
+
+    Afterwards the network's output is the supernet's at that path, within float rounding.
+    """
+    codes = supernet.space.codes(network.network)
+    if codes is None:
+        raise ValueError(f"{network.network} is not of space {supernet.space}")
+    for name in ("head", "aggregate", "smooth", "upsample"):
+        getattr(network, name).set_weights(getattr(supernet, name).get_weights())
+    for block, choice, code in zip(network.blocks, supernet.blocks, codes, strict=True):
+        own = keras.ops.convert_to_numpy(choice.segment(code))
+        shared = {id(v): source for v, source in zip(block.ends, choice.ends, strict=False)}
+        position = 0
+        for variable in block.trainable_variables:
+            if id(variable) in shared:
+                variable.assign(shared[id(variable)])
+                continue
+            size = math.prod(variable.shape)
+            variable.assign(own[position : position + size].reshape(variable.shape))
+            position += size

@@ -1,0 +1,208 @@
+"""The Keras side: exact counts, the supernet's switch, extraction, files, and the official weights."""
+
+import dataclasses
+import itertools
+import json
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from test_arch import ROWS, SUPERNETS
+
+from srnas_tf import arch, nets
+from srnas_tf.arch import Block, Network, Space
+from srnas_tf.arch.block import plan
+from srnas_tf.errors import UserError
+from srnas_tf.nets import files
+from srnas_tf.nets.initial import initialize
+from srnas_tf.nets.supernet import load_path
+
+
+def lr_batch(seed: int = 0, height: int = 11, width: int = 9) -> np.ndarray:
+    return np.random.default_rng(seed).random((2, height, width, 3), np.float32)
+
+
+@pytest.mark.parametrize(("settings", "text", "params"), ROWS)
+def test_built_networks_of_the_thesis(settings, text, params):
+    assert nets.SRNet(Space(**settings).parse(text)).count_params() == params
+
+
+@pytest.mark.parametrize(("settings", "params"), SUPERNETS)
+def test_built_supernets_of_the_thesis(settings, params):
+    assert nets.Supernet(Space(**settings)).count_params() == params
+
+
+@pytest.mark.parametrize("space", [Space(rate=0.125), Space(stages=4), Space(stages=5), Space(space="initial20")])
+def test_built_blocks_have_the_planned_parameters(space):
+    for choice in space.choices:
+        assert nets.Block(choice, 64).count_params() == plan(choice, 64).params
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize(("width", "depth"), [(8, 1), (20, 3)])
+def test_any_scale_width_and_depth(scale, width, depth):
+    network = arch.imdn(scale, width, depth)
+    model = nets.SRNet(network)
+    assert model.count_params() == network.params
+    assert model(lr_batch()).shape == (2, 11 * scale, 9 * scale, 3)
+
+
+def _counted_macs(model, lr) -> int:
+    """Multiply-accumulates of the convolutions of a traced graph, from its kernels and output shapes."""
+    graph = tf.function(lambda x: model(x)).get_concrete_function(tf.TensorSpec(lr.shape)).graph
+    convolutions = [op for op in graph.get_operations() if op.type == "Conv2D"]
+    return sum(int(np.prod(op.inputs[1].shape[:3])) * int(np.prod(op.outputs[0].shape)) for op in convolutions)
+
+
+@pytest.mark.parametrize("text", ["SCSCS", "SCSCSK+k5", "RCS+reduced+f3", "SSSS+full+r0.125"])
+def test_macs_are_those_of_the_graph(text):
+    network = Network(4, 64, (Block.parse(text),) * 2)
+    model = nets.SRNet(network)
+    assert _counted_macs(model, np.zeros((1, 6, 10, 3), np.float32)) == network.macs(6 * 10 * 16)
+
+
+def test_cca_is_equation_2_of_the_thesis():
+    layer = nets.ContrastAwareAttention(32, 2)
+    x = np.random.default_rng(0).normal(size=(3, 7, 5, 32)).astype(np.float32)
+    contrast = x.std(axis=(1, 2), keepdims=True) + x.mean(axis=(1, 2), keepdims=True)
+    gate = layer.excite(layer.squeeze(contrast)).numpy()
+    np.testing.assert_allclose(layer(x), x * gate, rtol=1e-5, atol=1e-6)
+
+
+def test_cca_of_a_constant_image_has_a_finite_gradient():
+    layer = nets.ContrastAwareAttention(16, 1)
+    x = tf.zeros((1, 4, 4, 16))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.reduce_sum(layer(x))
+    assert np.isfinite(tape.gradient(y, x)).all()
+
+
+SPACES = [
+    Space(depth=2, width=16),
+    Space(depth=2, width=16, sharing="ends"),
+    Space(depth=2, width=16, space="initial", ending="full", scale=2),
+    Space(depth=2, width=16, space="initial20", scale=3),
+    Space(depth=2, width=16, stages=2, skip_first=True, sharing="ends", fusion_kernel=1),
+]
+
+
+@pytest.mark.parametrize("space", SPACES, ids=str)
+def test_an_extracted_network_computes_what_the_supernet_does(space):
+    supernet = nets.Supernet(space)
+    initialize(supernet, 0)
+    traces = 0
+
+    @tf.function
+    def run(lr, codes):
+        nonlocal traces
+        traces += 1
+        return supernet(lr, codes)
+
+    lr = lr_batch()
+    for codes in itertools.islice(itertools.product(range(len(space.choices)), repeat=2), 0, None, 19):
+        network = nets.SRNet(space.network(codes))
+        load_path(network, supernet)
+        np.testing.assert_allclose(run(lr, tf.constant(codes)), network(lr), atol=1e-6)
+    assert traces == 1
+
+
+def test_paths_differ():
+    supernet = nets.Supernet(Space(depth=1, width=16))
+    initialize(supernet, 0)
+    outputs = [supernet(lr_batch(), tf.constant([code])).numpy() for code in range(8)]
+    assert min(np.abs(a - b).max() for a, b in itertools.combinations(outputs, 2)) > 1e-3
+
+
+def test_weights_are_a_function_of_the_seed():
+    models = [nets.SRNet(arch.imdn(4, 16, 2)) for _ in range(3)]
+    for model, seed in zip(models, (1, 1, 2), strict=True):
+        initialize(model, seed)
+    outputs = [model(lr_batch()).numpy() for model in models]
+    np.testing.assert_array_equal(outputs[0], outputs[1])
+    assert np.abs(outputs[0] - outputs[2]).max() > 1e-3
+    kernel = models[0].smooth.kernel.numpy()
+    assert np.abs(kernel).max() == pytest.approx(1 / 12, rel=0.01)  # fan in 16 * 9
+
+
+def test_low_precision_computes_in_it_but_answers_in_float32():
+    model = nets.SRNet(arch.imdn(4, 16, 2), dtype="mixed_bfloat16")
+    initialize(model, 0)
+    assert model.blocks[0].first.compute_dtype == "bfloat16"
+    assert model.blocks[0].attention.squeeze.compute_dtype == "bfloat16"
+    assert model(lr_batch()).dtype == tf.float32
+    assert all(v.dtype == "float32" for v in model.trainable_variables)
+
+
+def test_files_carry_their_description(tmp_path):
+    network = Network(3, 16, (Block("SCSCS"), Block("SSC", "full", 0.125), Block("RK", "reduced", 0.33, 5, 1)))
+    model = nets.SRNet(network, provenance={"steps": 7, "data": ["photos"]})
+    initialize(model, 0)
+    files.save(model, tmp_path / "model.keras")
+    loaded = files.load(tmp_path / "model.keras")
+    assert loaded.network == network
+    assert loaded.provenance == {"steps": 7, "data": ["photos"]}
+    np.testing.assert_array_equal(loaded(lr_batch()), model(lr_batch()))
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        assert "Lambda" not in archive.read("config.json").decode()
+
+
+def test_supernet_files(tmp_path):
+    supernet = nets.Supernet(SPACES[1])
+    initialize(supernet, 0)
+    files.save(supernet, tmp_path / "supernet.keras")
+    loaded = files.load_supernet(tmp_path / "supernet.keras")
+    assert loaded.space == SPACES[1]
+    codes = tf.constant([3, 1])
+    np.testing.assert_array_equal(loaded(lr_batch(), codes), supernet(lr_batch(), codes))
+
+
+def test_files_that_are_no_network(tmp_path):
+    with pytest.raises(UserError, match="no such model"):
+        files.load(tmp_path / "none.keras")
+    (tmp_path / "text.keras").write_text("not a zip")
+    with pytest.raises(UserError, match="not a model"):
+        files.load(tmp_path / "text.keras")
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(tmp_path / "dense.keras")
+    with pytest.raises(UserError, match="holds a Sequential"):
+        files.load(tmp_path / "dense.keras")
+    files.save(nets.SRNet(arch.imdn(4, 16, 1)), tmp_path / "model.keras")
+    whole = (tmp_path / "model.keras").read_bytes()
+    (tmp_path / "cut.keras").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="not a model"):
+        files.load(tmp_path / "cut.keras")
+
+
+def test_config_is_plain_data():
+    for layer in (nets.Block("SCS+reduced+r0.25+k3+f1", 16), nets.ContrastAwareAttention(16, 1)):
+        clone = type(layer).from_config(json.loads(json.dumps(keras.saving.serialize_keras_object(layer)["config"])))
+        assert [v.shape for v in clone.weights] == [v.shape for v in layer.weights]
+    assert dataclasses.asdict(Space()) == nets.Supernet(Space(width=16)).get_config()["space"] | {"width": 64}
+
+
+def load_official(model: nets.SRNet, weights: dict[str, np.ndarray]) -> None:
+    """IMDN's authors' weights: NCHW kernels, and a pixel shuffle that takes the colour first."""
+    layers = {"fea_conv": model.head, "c.0": model.aggregate, "LR_conv": model.smooth, "upsampler.0": model.upsample}
+    for i, block in enumerate(model.blocks, start=1):
+        convs = [block.first, *(layer for trunk in block.trunks for layer in trunk), block.last, block.fusion]
+        layers |= {f"IMDB{i}.c{j}": layer for j, layer in enumerate(convs, start=1)}
+        layers[f"IMDB{i}.cca.conv_du.0"] = block.attention.squeeze
+        layers[f"IMDB{i}.cca.conv_du.2"] = block.attention.excite
+    assert {f"{name}.{kind}" for name in layers for kind in ("weight", "bias")} == set(weights)
+    for name, layer in layers.items():
+        kernel, bias = weights[f"{name}.weight"].transpose(2, 3, 1, 0), weights[f"{name}.bias"]
+        if layer is model.upsample:
+            order = np.arange(bias.size).reshape(3, -1).T.ravel()
+            kernel, bias = kernel[..., order], bias[order]
+        layer.set_weights([kernel, bias])
+
+
+def test_official_weights_give_their_outputs(shared):
+    reference = shared / "reference" / "imdn"
+    model = nets.SRNet(arch.imdn())
+    load_official(model, dict(np.load(reference / "IMDN_x4.npz")))
+    for name in ("bird", "butterfly"):
+        lr = np.load(reference / f"{name}_x4_lr_uint8.npy")[None].astype(np.float32) / 255
+        np.testing.assert_allclose(model(lr)[0], np.load(reference / f"{name}_x4_out_float32.npy"), atol=1e-5)
