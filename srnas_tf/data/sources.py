@@ -13,9 +13,9 @@ from srnas_tf.errors import UserError
 from srnas_tf.settings import setting
 
 PHOTOS = {
-    "train": ("astronaut.png", "hubble_deep_field.jpg", "ihc.png", "motorcycle_left.png", "retina.jpg"),
-    "val": ("coffee.png",),
-    "test": ("chelsea.png", "rocket.jpg"),
+    "train": ("astronaut.png", "motorcycle_left.png", "motorcycle_right.png"),
+    "val": ("rocket.jpg",),
+    "test": ("chelsea.png", "coffee.png"),
 }
 """The colour photographs in scikit-image's package, split once and for all."""
 

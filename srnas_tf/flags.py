@@ -1,0 +1,98 @@
+"""absl flags from settings: a field of a settings dataclass is a flag."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from absl import flags
+
+from srnas_tf.arch import Network, Space
+from srnas_tf.errors import UserError
+from srnas_tf.settings import Workdir
+
+S = TypeVar("S")
+FLAGS = flags.FLAGS
+
+_DEFINERS = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
+
+
+def define(*kinds: type) -> None:
+    """Defines a flag for each field; fields of one name in several settings are one flag."""
+    for kind in kinds:
+        for field in dataclasses.fields(kind):
+            if field.name in FLAGS:
+                continue
+            choices = field.metadata["choices"]
+            if choices and isinstance(field.default, str):
+                flags.DEFINE_enum(field.name, field.default, choices, field.metadata["help"])
+            else:
+                _DEFINERS[type(field.default)](field.name, field.default, field.metadata["help"])
+
+
+def given(kind: type) -> dict[str, Any]:
+    """The fields that the command line or a flagfile names."""
+    return {f.name: FLAGS[f.name].value for f in dataclasses.fields(kind) if FLAGS[f.name].present}
+
+
+def from_flags(kind: type[S]) -> S:
+    """Settings from flags alone."""
+    return kind(**given(kind))
+
+
+def settle(
+    workdir: Workdir, section: str, kind: type[S], overrides: Mapping[str, Any] = {}, defaults: Mapping[str, Any] = {}
+) -> S:
+    """Settings from the workdir's record where it has them, else from flags; a contradiction is refused.
+
+    Args:
+        overrides: fields that another flag decides, which then count as given.
+        defaults: values of fields that differ from the dataclass' own.
+    """
+    return workdir.settle(section, kind, given(kind) | dict(overrides), dict(defaults))
+
+
+def recorded(workdir: Workdir, section: str, kind: type[S], wanted: str) -> S:
+    """Settings that an earlier mode must have recorded.
+
+    Raises:
+        UserError: where it did not, saying that `wanted` comes first.
+    """
+    if not workdir.holds(section):
+        raise UserError(f"--workdir={workdir.path}: holds no {section} settings; run {wanted} there first")
+    return settle(workdir, section, kind)
+
+
+def chosen_network(space: Space) -> Network | None:
+    """The network that `--arch` names in a space; None where the flag is not given."""
+    return space.parse(FLAGS.arch) if FLAGS.arch is not None else None
+
+
+def required_path(name: str) -> Path:
+    """A path that a mode cannot do without.
+
+    Raises:
+        UserError: where its flag is missing.
+    """
+    if not FLAGS[name].value:
+        raise UserError(f"--mode={FLAGS.mode} needs --{name}")
+    return Path(FLAGS[name].value).expanduser()
+
+
+def help_text(usage: str, groups: Mapping[str, Sequence[str]]) -> str:
+    """What `--help` prints: the flags by group, with their defaults."""
+    lines = [usage.strip()]
+    for title, names in groups.items():
+        lines += ["", f"{title}:"]
+        for name in names:
+            flag = FLAGS[name]
+            allowed = getattr(flag.parser, "enum_values", None)
+            choices = f" ({', '.join(value for value in allowed if value)})" if allowed else ""
+            default = f" [{flag.default}]" if flag.default not in (None, "", False) else ""
+            lines.append(f"  --{name}: {flag.help}{choices}{default}")
+    return "\n".join(lines)
+
+
+def names(*kinds: type) -> list[str]:
+    """The flags of settings."""
+    return [field.name for kind in kinds for field in dataclasses.fields(kind)]

@@ -1,0 +1,1 @@
+"""A trained network as files that other runtimes load, each checked against it."""

@@ -1,0 +1,70 @@
+"""SavedModel -> LiteRT and ONNX. Run as a process of its own: the converters leak memory and are loud.
+
+python -m srnas_tf.freeze.convert SAVED_MODEL TARGET=FILE ...
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import tensorflow as tf
+
+OPSET = 18
+"""The newest ONNX opset that tf2onnx accepts in practice."""
+
+
+def _litert(source: Path, target: Path, half: bool = False) -> None:
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(source), signature_keys=["serving_default"])
+    # Built-in operations only: what needs Flex or a custom operation fails here, not on the phone.
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if half:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+    target.write_bytes(converter.convert())
+
+
+def _litert_half(source: Path, target: Path) -> None:
+    _litert(source, target, half=True)
+
+
+def _onnx(source: Path, target: Path) -> None:
+    import onnx
+    import tf2onnx
+
+    loaded = tf.saved_model.load(str(source))  # a signature does not hold on to its variables
+    serve = loaded.signatures["serving_default"]
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, name="lr")])
+    def run(lr):
+        return {"sr": serve(lr=lr)["sr"]}
+
+    model, _ = tf2onnx.convert.from_function(
+        run, run.input_signature, opset=OPSET, inputs_as_nchw=["lr"], outputs_as_nchw=["sr"]
+    )
+    for value, sides in ((model.graph.input[0], "height width"), (model.graph.output[0], "sr_height sr_width")):
+        names = ["batch", None, *sides.split()]
+        for dimension, name in zip(value.type.tensor_type.shape.dim, names, strict=True):
+            if name:
+                dimension.dim_param = name
+            else:
+                dimension.dim_value = 3
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, str(target))
+
+
+CONVERTERS: dict[str, Callable[[Path, Path], None]] = {
+    "litert": _litert,
+    "litert_fp16": _litert_half,
+    "onnx": _onnx,
+}
+
+
+def main(argv: list[str]) -> None:
+    source, *targets = argv
+    for target in targets:
+        name, _, path = target.partition("=")
+        CONVERTERS[name](Path(source), Path(path))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,121 @@
+"""Freezes a network, runs each file in its own runtime, and says how far it is from the network."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from srnas_tf import metrics
+from srnas_tf.data.sources import Pair
+from srnas_tf.errors import WorkError
+from srnas_tf.freeze.runtimes import SIGNATURE, load_upscaler
+from srnas_tf.nets import SRNet
+from srnas_tf.settings import write_json
+from srnas_tf.train.evaluate import of_network
+
+
+class Target(NamedTuple):
+    """A file to freeze into, and how far its output may be from the network's.
+
+    Attributes:
+        converter: its name in `convert.CONVERTERS`; empty for the SavedModel that the others are made from.
+        file: its path within the export folder.
+        tolerance: the largest absolute difference allowed, 1.0 = white.
+        psnr_tolerance: the largest difference of the mean PSNR allowed, dB.
+    """
+
+    converter: str
+    file: str
+    tolerance: float
+    psnr_tolerance: float
+
+
+TARGETS = (
+    Target("", "saved_model/1", 1e-4, 0.001),
+    Target("litert", "model.tflite", 1e-4, 0.001),
+    Target("litert_fp16", "model_fp16.tflite", 2e-2, 0.02),
+    Target("onnx", "model.onnx", 1e-4, 0.001),
+)
+
+
+def export(network: SRNet, pairs: list[Pair], folder: Path) -> dict:
+    """Writes all targets and `export.json` into the folder.
+
+    Args:
+        network: with dtype policy float32.
+        pairs: photographs to compare the files on; of more than one size, to see that sizes are free.
+        folder: replaced where it exists.
+
+    Returns:
+        By file: `bytes`, `max_abs_diff` (1.0 = white), `psnr_diff` (dB, the file's minus the network's), `ok`.
+
+    Raises:
+        WorkError: where a file cannot be made, or is further from the network than its target allows.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    _save(network, partial / TARGETS[0].file)
+    _convert(partial)
+    expected = _outputs(of_network(network), pairs)
+    report = {}
+    for target in TARGETS:
+        got = _outputs(load_upscaler(partial / target.file), pairs)
+        difference = max(float(np.max(np.abs(a - b))) for a, b in zip(got, expected, strict=True))
+        psnr_difference = _psnr(got, pairs, network.scale) - _psnr(expected, pairs, network.scale)
+        report[target.file] = {
+            "bytes": _size(partial / target.file),
+            "max_abs_diff": difference,
+            "psnr_diff": psnr_difference,
+            "ok": difference <= target.tolerance and abs(psnr_difference) <= target.psnr_tolerance,
+        }
+    write_json(partial / "export.json", report)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    wrong = [name for name, entry in report.items() if not entry["ok"]]
+    if wrong:
+        worst = report[wrong[0]]
+        raise WorkError(
+            f"{folder / wrong[0]}: differs from the network by {worst['max_abs_diff']:.2g} "
+            f"and {worst['psnr_diff']:.3f} dB; see {folder / 'export.json'}"
+        )
+    return report
+
+
+def _save(network: SRNet, path: Path) -> None:
+    module = tf.Module()
+    module.variables_of_network = [v.value for v in network.trainable_variables]
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, name="lr")])
+    def serve(lr):
+        return {"sr": network(lr)}
+
+    tf.saved_model.save(module, str(path), signatures={SIGNATURE: serve})
+
+
+def _convert(folder: Path) -> None:
+    source, *others = TARGETS
+    command = [sys.executable, "-m", "srnas_tf.freeze.convert", str(folder / source.file)]
+    command += [f"{target.converter}={folder / target.file}" for target in others]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        raise WorkError(f"converting {folder / source.file} failed: {lines[-1] if lines else done.returncode}")
+
+
+def _outputs(upscale, pairs: list[Pair]) -> list[np.ndarray]:
+    return [upscale(pair.lr) for pair in pairs]
+
+
+def _psnr(outputs: list[np.ndarray], pairs: list[Pair], scale: int) -> float:
+    both = zip(outputs, pairs, strict=True)
+    return float(np.mean([metrics.psnr(metrics.to_uint8(sr), pair.hr, scale) for sr, pair in both]))
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())

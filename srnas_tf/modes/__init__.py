@@ -1,0 +1,1 @@
+"""One module a mode of the command line, each with one public function `run`."""

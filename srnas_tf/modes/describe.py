@@ -1,0 +1,40 @@
+"""`--mode=describe`: an architecture, its cost, and its space, as JSON on stdout. Needs no TensorFlow."""
+
+import json
+import zipfile
+from pathlib import Path
+
+from srnas_tf import flags
+from srnas_tf.arch import Network, Space
+from srnas_tf.arch.describe import describe
+from srnas_tf.errors import UserError
+from srnas_tf.settings import Workdir
+
+
+def run(workdir: Workdir | None) -> None:
+    """Describes `--model`, or `--arch` in the space that the flags name, or the space alone."""
+    if flags.FLAGS.model:
+        described = describe(None, described_in(Path(flags.FLAGS.model)))
+    else:
+        space = flags.from_flags(Space)
+        network = flags.chosen_network(space)
+        if network is None and len(space.choices) == 1:
+            network = space.network((0,) * space.depth)
+        described = describe(space, network)
+    print(json.dumps(described, indent=1))
+
+
+def described_in(path: Path) -> Network:
+    """The architecture that a model file carries.
+
+    Raises:
+        UserError: where it carries none.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            config = json.loads(archive.read("config.json"))
+        return Network.parse(config["config"]["network"])
+    except FileNotFoundError:
+        raise UserError(f"--model={path}: no such model") from None
+    except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"--model={path}: carries no architecture ({error}); give a model.keras made here") from None

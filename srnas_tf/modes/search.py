@@ -1,0 +1,53 @@
+"""`--mode=search`: searches the trained supernet of a workdir."""
+
+from srnas_tf import flags
+from srnas_tf.arch import Space
+from srnas_tf.data.sources import DataSettings, load_pairs
+from srnas_tf.errors import UserError
+from srnas_tf.nets import Supernet
+from srnas_tf.nets.files import load_supernet
+from srnas_tf.search.search import search
+from srnas_tf.search.settings import Budget, SearchSettings
+from srnas_tf.settings import Workdir
+from srnas_tf.train.evaluate import mean_psnr, of_paths
+from srnas_tf.train.trainee import compile_choice
+
+
+def run(workdir: Workdir) -> None:
+    """Searches, or goes on searching, into `search/`."""
+    space = flags.recorded(workdir, "network", Space, "--mode=supernet")
+    data = flags.recorded(workdir, "data", DataSettings, "--mode=supernet")
+    settings = flags.settle(workdir, "search", SearchSettings)
+    budget = flags.settle(workdir, "budget", Budget)
+    budget.check(space)
+    supernet = trained_supernet(workdir)
+    workdir.claim(search=settings, budget=budget)
+    search_supernet(supernet, data, settings, budget, workdir)
+
+
+def trained_supernet(workdir: Workdir) -> Supernet:
+    """The supernet of a workdir.
+
+    Raises:
+        UserError: where its training has not come to its end.
+    """
+    path = workdir / "supernet" / "supernet.keras"
+    if not path.exists():
+        raise UserError(f"{path}: missing; run --mode=supernet with --workdir={workdir.path} to its end first")
+    return load_supernet(path)
+
+
+def search_supernet(
+    supernet: Supernet, data: DataSettings, settings: SearchSettings, budget: Budget, workdir: Workdir
+) -> list[dict]:
+    """The best of the space by validation PSNR with the supernet's weights."""
+    pairs = load_pairs(data.paths("val"), supernet.scale)
+    compile_choice(supernet)
+    at = of_paths(supernet)
+    return search(
+        supernet.space,
+        settings,
+        budget,
+        lambda codes: mean_psnr(at(codes), pairs, supernet.scale),
+        workdir / "search",
+    )

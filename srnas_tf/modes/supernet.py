@@ -1,0 +1,18 @@
+"""`--mode=supernet`: trains the supernet of a space."""
+
+from srnas_tf import flags
+from srnas_tf.arch import Space
+from srnas_tf.data.sources import DataSettings
+from srnas_tf.settings import Workdir
+from srnas_tf.train.jobs import Job
+from srnas_tf.train.settings import MachineSettings, TrainSettings
+
+
+def run(workdir: Workdir) -> None:
+    """Trains, or goes on training, into `supernet/`."""
+    space = flags.settle(workdir, "network", Space)
+    data = flags.settle(workdir, "data", DataSettings)
+    settings = flags.settle(workdir, "supernet", TrainSettings)
+    job = Job(data, settings, flags.from_flags(MachineSettings), space.scale)
+    workdir.claim(network=space, data=data, supernet=settings)
+    job.train_supernet(space, workdir / "supernet")

@@ -1,0 +1,32 @@
+"""`--mode=train`: trains one given network."""
+
+from dataclasses import dataclass
+
+from srnas_tf import flags
+from srnas_tf.arch import Network, Space
+from srnas_tf.data.sources import DataSettings
+from srnas_tf.errors import UserError
+from srnas_tf.settings import Workdir
+from srnas_tf.train.jobs import Job
+from srnas_tf.train.settings import MachineSettings, TrainSettings
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The network that a workdir's `train/` holds, as text."""
+
+    arch: str
+
+
+def run(workdir: Workdir) -> None:
+    """Trains, or goes on training, into `train/`."""
+    data = flags.settle(workdir, "data", DataSettings)
+    settings = flags.settle(workdir, "train", TrainSettings)
+    asked = flags.chosen_network(flags.settle(workdir, "network", Space))
+    if asked is None and not workdir.holds("subject"):
+        raise UserError("--mode=train needs --arch: codes (7,1,7), recipes (SCCC-SSSC) or a full text (x4:w64:...)")
+    subject = workdir.settle("subject", Subject, {"arch": str(asked)} if asked else {}, {})
+    network = Network.parse(subject.arch)
+    job = Job(data, settings, flags.from_flags(MachineSettings), network.scale)
+    workdir.claim(data=data, train=settings, subject=subject)
+    job.train_network(network, workdir / "train")

@@ -1,0 +1,55 @@
+"""One progress line with an estimate of the time left; plain lines where there is no terminal."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+PLAIN_INTERVAL = 15.0
+"""Seconds between two plain lines."""
+
+
+@contextlib.contextmanager
+def progress(title: str, total: int, done: int = 0) -> Iterator[Callable[[int, str], None]]:
+    """Shows work in progress on stderr.
+
+    Args:
+        title: what is being done.
+        total: amount of work.
+        done: work that an earlier process did.
+
+    Yields:
+        A function to call with (work done so far, a short note).
+    """
+    if sys.stderr.isatty():
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(title, total=total, completed=done, note="")
+
+            def show(now: int, note: str = "") -> None:
+                bar.update(task, completed=now, note=note)
+
+            yield show
+        return
+
+    start = printed = time.monotonic()
+
+    def report(now: int, note: str = "") -> None:
+        nonlocal printed
+        clock = time.monotonic()
+        if clock - printed < PLAIN_INTERVAL:
+            return
+        printed = clock
+        left = (clock - start) / max(1, now - done) * (total - now)
+        print(f"{title}: {now}/{total}, {left:.0f} s left{', ' + note if note else ''}", file=sys.stderr, flush=True)
+
+    yield report

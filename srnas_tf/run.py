@@ -1,0 +1,114 @@
+"""The front door: python -m srnas_tf.run --mode=MODE [--flagfile=FILE] [--workdir=DIR] ..."""
+
+import importlib
+import logging
+import sys
+from pathlib import Path
+
+from absl import flags as absl_flags
+
+from srnas_tf import flags, quiet
+from srnas_tf.arch import Space
+from srnas_tf.data.sources import DataSettings
+from srnas_tf.errors import UserError, WorkError
+from srnas_tf.search.settings import Budget, SearchSettings
+from srnas_tf.settings import Workdir
+from srnas_tf.train.settings import MachineSettings, RetrainSettings, TrainSettings
+
+MODES = {
+    "pipeline": "supernet, search, retraining, evaluation and export in one: the main job",
+    "supernet": "train the supernet of a space",
+    "search": "search the trained supernet of a workdir",
+    "retrain": "train the networks that the search found",
+    "train": "train one network (--arch)",
+    "evaluate": "PSNR and SSIM of --model on each folder of --data",
+    "upscale": "enlarge --input to --output by --model",
+    "export": "freeze --model into SavedModel, LiteRT and ONNX, each checked",
+    "describe": "an architecture and its cost, or a space, as JSON",
+}
+NEEDS_NO_TENSORFLOW = ("describe",)
+WRITES_NO_WORKDIR = ("describe", "upscale")
+BESIDE_THE_MODEL = ("evaluate", "export")
+"""Modes that write next to --model unless --workdir says otherwise."""
+
+USAGE = "usage: python -m srnas_tf.run --mode=MODE [--flagfile=FILE] [--workdir=DIR] [--flag=value ...]\n\nmodes:\n"
+USAGE += "\n".join(f"  {name}: {text}" for name, text in MODES.items())
+
+
+def define_flags() -> dict[str, list[str]]:
+    """Defines all flags; returns their names by group."""
+    absl_flags.DEFINE_enum("mode", None, list(MODES), "what to do")
+    absl_flags.DEFINE_string("workdir", None, "folder of the experiment; named after its settings unless given")
+    absl_flags.DEFINE_string("arch", None, "codes (7,1,7), recipes (SCCC-SSSC; one stands for all) or a full text")
+    absl_flags.DEFINE_string("model", None, "a .keras, .tflite or .onnx file, or a SavedModel folder")
+    absl_flags.DEFINE_string("input", None, "image or folder to enlarge")
+    absl_flags.DEFINE_string("output", None, "file or folder for the result")
+    absl_flags.DEFINE_bool("help", False, "show this help", short_name="h")
+    kinds: dict[str, list[type]] = {
+        "photographs": [DataSettings],
+        "training": [TrainSettings],
+        "retraining": [RetrainSettings],
+        "search": [SearchSettings, Budget],
+        "machine": [MachineSettings],
+    }
+    flags.define(Space, *(kind for group in kinds.values() for kind in group))
+    return {
+        "general": ["mode", "workdir", "model", "input", "output"],
+        "network": ["arch", *flags.names(Space)],
+        **{title: flags.names(*group) for title, group in kinds.items()},
+    }
+
+
+def default_workdir(mode: str) -> Path:
+    """Next to the model for modes that take one; else a folder of `runs/` that says what makes the experiment."""
+    if mode in BESIDE_THE_MODEL and flags.FLAGS.model:
+        return Path(flags.FLAGS.model).parent
+    space, data = flags.from_flags(Space), flags.from_flags(DataSettings)
+    stages = str(space.stages) if space.space == "dynamic" else ""
+    photographs = "-".join(Path(part).name for part in data.data.split(","))
+    arch = f"-{flags.FLAGS.arch}".replace(",", "").replace(":", "-") if flags.FLAGS.arch else ""
+    name = f"{space.space}{stages}-x{space.scale}-w{space.width}-d{space.depth}-{photographs}{arch}"
+    return Path("runs") / f"{name}-seed{flags.FLAGS.seed}"
+
+
+def main(argv: list[str]) -> int:
+    """Runs a mode; returns the exit status: 0 done, 2 the user's mistake, 1 anything else."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    groups = define_flags()
+    try:
+        rest = flags.FLAGS(argv)[1:]
+        if flags.FLAGS.help:
+            print(flags.help_text(USAGE, groups))
+            return 0
+        if rest:
+            raise UserError(f"{rest[0]}: unexpected argument; flags have the form --name=value")
+        mode = flags.FLAGS.mode
+        if not mode:
+            raise UserError(f"--mode: missing; choose one of {', '.join(MODES)}, or see --help")
+        _run(mode)
+    except absl_flags.Error as error:
+        return _fail(str(error), 2)
+    except UserError as error:
+        return _fail(str(error), 2)
+    except WorkError as error:
+        return _fail(str(error), 1)
+    return 0
+
+
+def _run(mode: str) -> None:
+    workdir = None
+    if mode not in WRITES_NO_WORKDIR:
+        workdir = Workdir(flags.FLAGS.workdir or default_workdir(mode))
+        print(f"workdir: {workdir.path}", file=sys.stderr, flush=True)
+    if mode not in NEEDS_NO_TENSORFLOW:
+        quiet.import_tensorflow()
+    importlib.import_module(f"srnas_tf.modes.{mode}").run(workdir)
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"srnas_tf: {' '.join(message.split())}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,1 @@
+"""Which network: search over a trained supernet."""

@@ -1,0 +1,1 @@
+"""Weights: the step, the loop, schedules, path sampling, checkpoints, measurement."""

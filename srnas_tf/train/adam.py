@@ -1,0 +1,130 @@
+"""Adam that leaves alone what the sampled path does not use."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from srnas_tf.train.trainee import Part
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+_SCALE_UP_AFTER = 2000
+
+
+class PathAdam(tf.Module):
+    """Adam (Kingma and Ba 2015) over parts of variables, inside `strategy.run`.
+
+    A segment that a step does not use keeps its weights and both its moments to the bit. Each segment counts its own
+    steps, so its bias correction is that of the steps it took part in: what an optimizer does that is handed no
+    gradient for the other weights. Gradients that are not finite change nothing, and are counted in `rejected`.
+
+    Args:
+        parts: what to train. Create the optimizer where their variables were created: in the strategy's scope.
+        ema: decay of a moving average of the weights, kept in `averages`; 0 keeps none.
+        loss_scaling: whether losses are scaled against float16's underflow (dynamic: halved where gradients
+            overflow, doubled after 2000 steps without).
+    """
+
+    def __init__(self, parts: Sequence[Part], ema: float = 0.0, loss_scaling: bool = False) -> None:
+        super().__init__("path_adam")
+        self._parts = list(parts)
+        self._ema, self.scales = ema, loss_scaling
+        self.first = [_zeros(part.variable.shape) for part in parts]
+        self.second = [_zeros(part.variable.shape) for part in parts]
+        self.counts = [_zeros(1 if part.starts is None else len(part.starts)) for part in parts]
+        self.averages = [_like(part.variable) for part in parts] if ema else []
+        self.rejected = _zeros((), tf.int64)
+        self.scale = _zeros(())
+        self.scale.assign(2.0**15 if loss_scaling else 1.0)
+        self._good_steps = _zeros((), tf.int64)
+
+    def read(self, codes: tf.Tensor) -> list[tf.Tensor]:
+        """The values that a step uses: whole variables, and the segments of the path."""
+        values = []
+        for part in self._parts:
+            span = _span(part, codes)
+            values.append(tf.convert_to_tensor(part.variable) if span is None else tf.slice(part.variable, *span))
+        return values
+
+    def variables_or(self, values: Sequence[tf.Tensor]) -> list:
+        """What to differentiate by: whole variables themselves (which layers read), and the path's segments."""
+        pairs = zip(self._parts, values, strict=True)
+        return [part.variable if part.starts is None else value for part, value in pairs]
+
+    def apply(self, gradients: Sequence[tf.Tensor], rate: tf.Tensor, codes: tf.Tensor) -> None:
+        """One step; call it in replica context with this replica's share of the gradients of the scaled loss."""
+        replica = tf.distribute.get_replica_context()
+        summed = replica.all_reduce(tf.distribute.ReduceOp.SUM, list(gradients))
+        finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in summed])
+        replica.merge_call(self._merge, args=(summed, rate, codes, finite))
+
+    def _merge(self, strategy, gradients, rate, codes, finite) -> None:
+        update = strategy.extended.update
+        for i, (part, gradient) in enumerate(zip(self._parts, gradients, strict=True)):
+            state = (self.first[i], self.second[i], self.counts[i], self.scale)
+            average = (self.averages[i],) if self._ema else ()
+            move = self._mover(part)
+            update(part.variable, move, args=(gradient, rate, codes, finite, *state, *average), group=False)
+        update(self.rejected, lambda rejected, ok: rejected.assign_add(tf.cast(~ok, tf.int64)), args=(finite,))
+        if self.scales:
+            update(self.scale, _rescale, args=(self._good_steps, finite), group=False)
+
+    def _mover(self, part: Part):
+        ema = self._ema
+
+        def move(variable, gradient, rate, codes, finite, first, second, counts, scale, *averages):
+            span = _span(part, codes)
+            code = 0 if span is None else codes[part.position]
+            count = counts[code] + 1.0
+            gradient = gradient / scale if self.scales else gradient
+            m, v, w = (_get(x, span) for x in (first, second, variable))
+            new_m = BETA1 * m + (1 - BETA1) * gradient
+            new_v = BETA2 * v + (1 - BETA2) * tf.square(gradient)
+            corrected_m = new_m / (1 - tf.pow(BETA1, count))
+            corrected_v = new_v / (1 - tf.pow(BETA2, count))
+            new_w = w - rate * corrected_m / (tf.sqrt(corrected_v) + EPSILON)
+            for target, new, old in ((first, new_m, m), (second, new_v, v), (variable, new_w, w)):
+                _set(target, span, tf.where(finite, new, old))
+            counts.scatter_add(tf.IndexedSlices(tf.cast(finite, tf.float32), code))
+            for average in averages:
+                decay = tf.minimum(ema, (1 + count) / (10 + count))  # young averages forget their beginning sooner
+                old = _get(average, span)
+                _set(average, span, tf.where(finite, decay * old + (1 - decay) * new_w, old))
+
+        return move
+
+
+def _zeros(shape, dtype=tf.float32) -> tf.Variable:
+    return tf.Variable(tf.zeros(shape, dtype), trainable=False)
+
+
+def _like(variable) -> tf.Variable:
+    average = _zeros(variable.shape)
+    average.assign(variable)
+    return average
+
+
+def _span(part: Part, codes: tf.Tensor):
+    """Begin and size of the segment that the codes choose, as `tf.slice` takes them; None for the whole variable."""
+    if part.starts is None:
+        return None
+    code = codes[part.position]
+    return [tf.gather(part.starts, code)], [tf.gather(part.lengths, code)]
+
+
+def _get(variable, span) -> tf.Tensor:
+    return tf.convert_to_tensor(variable) if span is None else tf.slice(variable, *span)
+
+
+def _set(variable, span, value: tf.Tensor) -> None:
+    if span is None:
+        variable.assign(value)
+    else:
+        [start], [size] = span
+        variable[start : start + size].assign(value)
+
+
+def _rescale(scale, good_steps, finite) -> None:
+    streak = tf.cast(finite, tf.int64) * (good_steps + 1)
+    grown = tf.where(streak >= _SCALE_UP_AFTER, scale * 2, scale)
+    scale.assign(tf.where(finite, grown, tf.maximum(scale / 2, 1.0)))
+    good_steps.assign(streak % _SCALE_UP_AFTER)

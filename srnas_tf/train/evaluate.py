@@ -1,0 +1,72 @@
+"""PSNR and SSIM of anything that enlarges, over a set of pairs."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from srnas_tf import metrics
+from srnas_tf.data import imresize
+from srnas_tf.data.sources import Pair
+from srnas_tf.nets import SRNet, Supernet
+
+Upscaler = Callable[[np.ndarray], np.ndarray]
+"""uint8 RGB [height, width, 3] -> float RGB, enlarged, 1.0 = white, not clipped."""
+
+
+class Scores(NamedTuple):
+    """PSNR (dB) and SSIM (0..1) of each image."""
+
+    psnrs: list[float]
+    ssims: list[float]
+
+    @property
+    def psnr(self) -> float:
+        return float(np.mean(self.psnrs))
+
+    @property
+    def ssim(self) -> float:
+        return float(np.mean(self.ssims))
+
+
+def mean_psnr(upscale: Upscaler, pairs: Sequence[Pair], scale: int) -> float:
+    """Mean over images of the PSNR, dB: what validation and search go by."""
+    return float(np.mean([metrics.psnr(metrics.to_uint8(upscale(pair.lr)), pair.hr, scale) for pair in pairs]))
+
+
+def scores(upscale: Upscaler, pairs: Sequence[Pair], scale: int) -> Scores:
+    """Both figures of each image."""
+    enlarged = [metrics.to_uint8(upscale(pair.lr)) for pair in pairs]
+    both = list(zip(enlarged, pairs, strict=True))
+    return Scores(
+        [metrics.psnr(image, pair.hr, scale) for image, pair in both],
+        [metrics.ssim(image, pair.hr, scale) for image, pair in both],
+    )
+
+
+def bicubic(scale: int) -> Upscaler:
+    return lambda lr: imresize.enlarge(lr, scale) / np.float32(255)
+
+
+def of_network(network: SRNet) -> Upscaler:
+    """A network, traced once for all image sizes."""
+    run = tf.function(lambda lr: network(lr), input_signature=[tf.TensorSpec([1, None, None, 3])])
+    return lambda lr: run(as_batch(lr))[0].numpy()
+
+
+def of_paths(supernet: Supernet) -> Callable[[Sequence[int]], Upscaler]:
+    """A supernet's networks by their codes, all from one trace."""
+    specs = [tf.TensorSpec([1, None, None, 3]), tf.TensorSpec([supernet.depth], tf.int32)]
+    run = tf.function(lambda lr, codes: supernet(lr, codes), input_signature=specs)
+
+    def at(codes: Sequence[int]) -> Upscaler:
+        chosen = tf.constant(codes, tf.int32)
+        return lambda lr: run(as_batch(lr), chosen)[0].numpy()
+
+    return at
+
+
+def as_batch(lr: np.ndarray) -> np.ndarray:
+    """uint8 [height, width, 3] as float32 [1, height, width, 3] in 0..1."""
+    return lr[None].astype(np.float32) / np.float32(255)

@@ -1,0 +1,116 @@
+"""The two trainings: a whole supernet, and one network."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from srnas_tf import arch
+from srnas_tf.arch.space import Codes
+from srnas_tf.data.patches import Patches
+from srnas_tf.data.sources import DataSettings, load_pairs
+from srnas_tf.errors import UserError
+from srnas_tf.nets import SRNet, Supernet
+from srnas_tf.nets.files import save
+from srnas_tf.nets.initial import initialize
+from srnas_tf.seeding import generator
+from srnas_tf.train import precision, sampling
+from srnas_tf.train.evaluate import mean_psnr, of_network, of_paths
+from srnas_tf.train.loop import fit
+from srnas_tf.train.settings import MachineSettings, TrainSettings
+from srnas_tf.train.trainee import compile_choice, single_path, whole
+
+VALIDATION_PATHS = 4
+"""Networks of a supernet, drawn once, whose mean PSNR stands for it while it trains."""
+
+
+class Job:
+    """What a training needs besides a model: photographs, a recipe, and devices.
+
+    Args:
+        data: which photographs.
+        settings: the recipe.
+        machine: how to use this machine.
+        scale: enlargement.
+
+    Raises:
+        UserError: where the photographs cannot be used.
+    """
+
+    def __init__(self, data: DataSettings, settings: TrainSettings, machine: MachineSettings, scale: int) -> None:
+        self.data, self.settings, self.scale = data, settings, scale
+        memory = int(machine.memory_gb * 2**30)
+        paths = data.paths("train")
+        self.patches = Patches(paths, scale, settings.patch, settings.batch, settings.seed, memory)
+        self.pairs = load_pairs(data.paths("val"), scale)
+        kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+        self.strategy = tf.distribute.MirroredStrategy([d.name for d in tf.config.list_logical_devices(kind)])
+        if settings.batch % self.strategy.num_replicas_in_sync:
+            devices = self.strategy.num_replicas_in_sync
+            raise UserError(f"--batch={settings.batch}: cannot be shared among {devices} devices; give a multiple")
+
+    def train_supernet(self, space: arch.Space, folder: Path) -> Supernet:
+        """Trains a supernet, one sampled path a step, and writes it to `supernet.keras` in the folder."""
+        settings = self.settings
+        with self.strategy.scope():
+            supernet = Supernet(space, dtype=precision.settle(settings.precision, folder))
+            initialize(supernet, settings.seed, settings.first_weights)
+            trainee = single_path(supernet)
+        twin = Supernet(space)
+        compile_choice(twin)
+        at = of_paths(twin)
+        rng = generator(settings.seed, "validation paths")
+        shown = [space.sample(rng) for _ in range(VALIDATION_PATHS)]
+
+        def validate(weights: list[np.ndarray]) -> float:
+            _load(twin, weights)
+            return float(np.mean([mean_psnr(at(codes), self.pairs, self.scale) for codes in shown]))
+
+        draw = sampling.SAMPLINGS[settings.sampling]
+
+        def codes_at(step: int) -> Codes:
+            return draw(space, settings.seed, step)
+
+        _load(twin, fit(self.strategy, trainee, self.patches, settings, folder, validate, codes_at))
+        save(twin, folder / "supernet.keras")
+        return twin
+
+    def train_network(
+        self, network: arch.Network, folder: Path, start_from: Callable[[SRNet], None] | None = None
+    ) -> SRNet:
+        """Trains one network and writes it to `model.keras` in the folder, its recipe and score within.
+
+        Args:
+            start_from: gives a fresh network its first weights; drawn from the seed without it.
+        """
+        settings = self.settings
+        with self.strategy.scope():
+            model = SRNet(network, dtype=precision.settle(settings.precision, folder))
+            initialize(model, settings.seed, settings.first_weights)
+            if start_from:
+                start_from(model)
+            trainee = whole(model)
+        twin = SRNet(network)
+        upscale = of_network(twin)
+
+        def validate(weights: list[np.ndarray]) -> float:
+            _load(twin, weights)
+            return mean_psnr(upscale, self.pairs, self.scale)
+
+        trained = fit(self.strategy, trainee, self.patches, settings, folder, validate)
+        twin.provenance = {
+            **dataclasses.asdict(settings),
+            "data": self.data.data,
+            "val_data": self.data.val_data,
+            "val_psnr": validate(trained),
+        }
+        save(twin, folder / "model.keras")
+        return twin
+
+
+def _load(model: SRNet | Supernet, weights: list[np.ndarray]) -> None:
+    """Weights by position: the twin has the same variables, in float32 and outside any strategy."""
+    for variable, value in zip(model.trainable_variables, weights, strict=True):
+        variable.assign(value)

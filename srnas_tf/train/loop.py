@@ -1,0 +1,139 @@
+"""The training loop, for networks and supernets alike."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from srnas_tf.data.patches import Patches
+from srnas_tf.errors import WorkError
+from srnas_tf.progress import progress
+from srnas_tf.train.adam import PathAdam
+from srnas_tf.train.journal import Metrics
+from srnas_tf.train.schedule import learning_rate
+from srnas_tf.train.settings import TrainSettings
+from srnas_tf.train.trainee import Trainee
+
+LOG_EVERY = 20
+"""Steps between two lines of metrics.jsonl."""
+
+log = logging.getLogger(__name__)
+
+
+def fit(
+    strategy: tf.distribute.Strategy,
+    trainee: Trainee,
+    patches: Patches,
+    settings: TrainSettings,
+    folder: Path,
+    validate: Callable[[list[np.ndarray]], float],
+    codes_at: Callable[[int], tuple[int, ...]] = lambda step: (),
+) -> list[np.ndarray]:
+    """Trains to the last step, from the newest checkpoint in the folder where there is one.
+
+    Args:
+        strategy: whose scope the trainee was made in.
+        trainee: what to train.
+        patches: batches by step.
+        settings: the recipe.
+        folder: for checkpoints and metrics.
+        validate: mean PSNR (dB) of a model with the weights it is given (in the order of `trainable_variables`).
+        codes_at: the path of a step, counted from 0.
+
+    Returns:
+        The trained weights, in the order of `trainable_variables`: averages where `settings.ema` asks for them.
+
+    Raises:
+        WorkError: where gradients are no longer finite; the last good checkpoint stays.
+    """
+    with strategy.scope():
+        optimizer = PathAdam(trainee.parts, settings.ema, trainee.model.dtype_policy.name == "mixed_float16")
+    done = tf.Variable(0, dtype=tf.int64, trainable=False)
+    checkpoint = tf.train.Checkpoint(model=trainee.model, optimizer=optimizer, done=done)
+    manager = tf.train.CheckpointManager(checkpoint, str(folder / "checkpoints"), settings.keep)
+    start = _restore(checkpoint, manager, done)
+    weights = [part.variable for part in trainee.parts] if not settings.ema else optimizer.averages
+
+    def current() -> list[np.ndarray]:
+        return [w.numpy() for w in weights]
+
+    if start >= settings.steps:
+        return current()
+
+    step = _make_step(strategy, trainee, optimizer)
+    metrics = Metrics(folder, start)
+    dataset = strategy.experimental_distribute_dataset(_unsharded(patches.dataset(start, settings.steps)))
+    note = ""
+    with progress(folder.name, settings.steps, start) as report:
+        for at, (lr, hr) in zip(range(start, settings.steps), dataset, strict=True):
+            rate = learning_rate(at, settings)
+            loss = step(lr, hr, tf.constant(rate, tf.float32), tf.constant(codes_at(at), tf.int32))
+            now = at + 1
+            last = now == settings.steps
+            validates = last or now % settings.validate_every == 0
+            saves = last or now % settings.checkpoint_every == 0
+            if at == start or now % LOG_EVERY == 0 or validates or saves:
+                _check_finite(optimizer, float(loss), now, manager)
+                values = {"loss": float(loss), "learning_rate": rate}
+                if validates:
+                    values["val_psnr"] = validate(current())
+                    note = f"validation {values['val_psnr']:.2f} dB"
+                metrics.write(now, **values)
+            if saves:
+                done.assign(now)
+                manager.save(now)
+            report(now, note)
+    metrics.close()
+    return current()
+
+
+def _make_step(strategy: tf.distribute.Strategy, trainee: Trainee, optimizer: PathAdam) -> Callable:
+    """One traced step for all paths: L1 loss, gradients, update; returns the loss over the global batch."""
+    replicas = strategy.num_replicas_in_sync
+
+    def replica_step(lr, hr, rate, codes):
+        lr, hr = (tf.cast(x, tf.float32) / 255.0 for x in (lr, hr))
+        with tf.GradientTape() as tape:
+            values = optimizer.read(codes)
+            tape.watch(values)
+            loss = tf.reduce_mean(tf.abs(trainee.forward(lr, codes, values) - hr))
+            scaled = loss * optimizer.scale / replicas
+        gradients = tape.gradient(scaled, optimizer.variables_or(values))
+        optimizer.apply(gradients, rate, codes)
+        return loss
+
+    @tf.function
+    def step(lr, hr, rate, codes):
+        losses = strategy.run(replica_step, args=(lr, hr, rate, codes))
+        return strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
+
+    return step
+
+
+def _unsharded(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Each worker draws the whole global batch and takes its share of it: the batch is a function of the step."""
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return dataset.with_options(options)
+
+
+def _restore(checkpoint: tf.train.Checkpoint, manager: tf.train.CheckpointManager, done: tf.Variable) -> int:
+    """Goes back to the newest checkpoint that can be read; returns the steps done."""
+    for path in reversed(manager.checkpoints):
+        try:
+            checkpoint.restore(path).assert_existing_objects_matched()
+        except (tf.errors.OpError, ValueError, IndexError) as error:  # a short file ends in an IndexError
+            log.warning("%s: cannot be read (%s); going back to the one before", path, str(error).splitlines()[0])
+        else:
+            return int(done)
+    return 0
+
+
+def _check_finite(optimizer: PathAdam, loss: float, step: int, manager: tf.train.CheckpointManager) -> None:
+    # Under float16 a rejected step is how the loss scale finds its size.
+    if np.isfinite(loss) and (optimizer.scales or not int(optimizer.rejected.numpy())):
+        return
+    kept = f"the last good checkpoint is {manager.latest_checkpoint}" if manager.latest_checkpoint else "none was saved"
+    raise WorkError(f"loss or gradients stopped being finite by step {step}; lower --learning_rate; {kept}")

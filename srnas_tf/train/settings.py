@@ -1,0 +1,74 @@
+"""How weights are trained."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from srnas_tf.errors import UserError
+from srnas_tf.settings import setting
+from srnas_tf.train.sampling import SAMPLINGS
+from srnas_tf.train.schedule import SCHEDULES
+
+FIRST_WEIGHTS = ("uniform", "interpolation")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "auto")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """A training recipe. The defaults are IMDN's (Hui et al. 2019), but for the number of steps and the first weights:
+    theirs are `uniform`, and take far longer to pass bicubic.
+    """
+
+    steps: int = setting(20000, "training steps")
+    batch: int = setting(16, "patches a step, over all devices")
+    patch: int = setting(48, "side of a training patch, low-resolution pixels")
+    learning_rate: float = setting(2e-4, "Adam's learning rate at its highest")
+    first_weights: str = setting("interpolation", "what a network begins as", FIRST_WEIGHTS)
+    schedule: str = setting("step", "learning rate: halved every --halve_every steps, or cosine", tuple(SCHEDULES))
+    halve_every: int = setting(200_000, "steps between two halvings of --schedule=step")
+    warmup: int = setting(0, "steps of linear warm-up")
+    ema: float = setting(0.0, "decay of the moving average of the weights that is validated and kept; 0: none")
+    precision: str = setting("float32", "Keras dtype policy; auto: the fastest on this machine", PRECISIONS)
+    sampling: str = setting("uniform", "how a supernet's step draws its path", tuple(SAMPLINGS))
+    validate_every: int = setting(1000, "steps between two validations")
+    checkpoint_every: int = setting(1000, "steps between two checkpoints")
+    keep: int = setting(3, "checkpoints to keep")
+    seed: int = setting(0, "seed of all that is drawn")
+
+    def __post_init__(self) -> None:
+        least = {"steps": 1, "batch": 1, "patch": 1, "halve_every": 1, "warmup": 0, "validate_every": 1}
+        least |= {"checkpoint_every": 1, "keep": 1, "seed": 0}
+        for name, minimum in least.items():
+            if getattr(self, name) < minimum:
+                raise UserError(f"--{name}={getattr(self, name)}: must be at least {minimum}")
+        if not 0 < self.learning_rate < 1:
+            raise UserError(f"--learning_rate={self.learning_rate}: must be between 0 and 1")
+        if not 0 <= self.ema < 1:
+            raise UserError(f"--ema={self.ema}: must be at least 0 and below 1")
+
+
+@dataclass(frozen=True)
+class RetrainSettings:
+    """What the training of a found network does otherwise than the supernet's."""
+
+    init: str = setting("scratch", "first weights of a found network", ("scratch", "supernet"))
+    retrain_steps: int = setting(0, "training steps of a found network; 0: as the supernet")
+    retrain_learning_rate: float = setting(0.0, "its highest learning rate; 0: as the supernet")
+    retrain_schedule: str = setting("", "its schedule; as the supernet unless given", ("", *SCHEDULES))
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """The fields of `TrainSettings` that these decide."""
+        fields = ("steps", "learning_rate", "schedule")
+        return {name: getattr(self, f"retrain_{name}") for name in fields if getattr(self, f"retrain_{name}")}
+
+
+@dataclass(frozen=True)
+class MachineSettings:
+    """What belongs to the machine and not to the experiment: it changes no result."""
+
+    distribution: str = setting("mirrored", "how a batch is spread over this machine's devices", ("mirrored",))
+    memory_gb: float = setting(4.0, "decoded photographs to keep in memory, GiB; the rest is read again and again")
+
+    def __post_init__(self) -> None:
+        if not self.memory_gb >= 0:
+            raise UserError(f"--memory_gb={self.memory_gb}: must not be negative")

@@ -1,0 +1,69 @@
+"""What a step trains: a network, or one path of a supernet, seen through one interface."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from srnas_tf.nets import SRNet, Supernet
+
+
+class Part(NamedTuple):
+    """A variable that the optimizer moves, and which part of it a step uses.
+
+    Attributes:
+        variable: what is moved; a vector where it is used in segments.
+        starts: first element of each path's segment; None where every step uses the whole variable.
+        lengths: elements of each segment.
+        position: the place of the choice in the codes.
+    """
+
+    variable: tf.Variable
+    starts: np.ndarray | None = None
+    lengths: np.ndarray | None = None
+    position: int = 0
+
+
+class Trainee(NamedTuple):
+    """A model to train.
+
+    Attributes:
+        model: the Keras model, for checkpoints.
+        parts: all that can be trained.
+        forward: (lr float [batch, h, w, 3] in 0..1, codes int32 [depth], values of `parts`) -> sr.
+    """
+
+    model: SRNet | Supernet
+    parts: list[Part]
+    forward: Callable[[tf.Tensor, tf.Tensor, Sequence], tf.Tensor]
+
+
+def whole(network: SRNet) -> Trainee:
+    """A network on its own."""
+    parts = [Part(v.value) for v in network.trainable_variables]
+    return Trainee(network, parts, lambda lr, codes, values: network(lr))
+
+
+def single_path(supernet: Supernet) -> Trainee:
+    """A supernet, of which the codes choose the path."""
+    compile_choice(supernet)
+    choices = {id(block.paths): (i, block) for i, block in enumerate(supernet.blocks)}
+    parts = []
+    for variable in supernet.trainable_variables:
+        if id(variable) in choices:
+            position, block = choices[id(variable)]
+            parts.append(Part(variable.value, block.starts, block.lengths, position))
+        else:
+            parts.append(Part(variable.value))
+    places = [i for i, part in enumerate(parts) if part.starts is not None]
+
+    def forward(lr: tf.Tensor, codes: tf.Tensor, values: Sequence) -> tf.Tensor:
+        return supernet(lr, codes, [values[i] for i in places])
+
+    return Trainee(supernet, parts, forward)
+
+
+def compile_choice(supernet: Supernet) -> None:
+    """Traces the switch once for all blocks; its weights are arguments, so gradients flow through it exactly."""
+    supernet.choose = tf.function(supernet.choose, reduce_retracing=True)

@@ -1,0 +1,345 @@
+"""Training: exact gradients, weights left alone, resuming, devices, recipes."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import lines
+
+from srnas_tf import arch, nets
+from srnas_tf.arch import Space
+from srnas_tf.data import imresize
+from srnas_tf.data.sources import DataSettings
+from srnas_tf.errors import UserError, WorkError
+from srnas_tf.nets.initial import initialize
+from srnas_tf.nets.supernet import load_path
+from srnas_tf.train import evaluate, precision, sampling
+from srnas_tf.train.adam import PathAdam
+from srnas_tf.train.jobs import Job
+from srnas_tf.train.schedule import learning_rate
+from srnas_tf.train.settings import MachineSettings, TrainSettings
+from srnas_tf.train.trainee import Part, single_path, whole
+
+SPACE = Space(depth=2, width=16, scale=2)
+TINY = TrainSettings(steps=6, batch=2, patch=8, learning_rate=1e-3, validate_every=3, checkpoint_every=3)
+
+
+@pytest.fixture
+def data(photographs):
+    return DataSettings(data=str(photographs))
+
+
+def job(data, settings=TINY, scale=2, **machine) -> Job:
+    return Job(data, settings, MachineSettings(**machine), scale)
+
+
+def _batch(scale: int = 2):
+    rng = np.random.default_rng(0)
+    return rng.random((2, 9, 8, 3), np.float32), rng.random((2, 9 * scale, 8 * scale, 3), np.float32)
+
+
+def _gradients(trainee, lr, hr, codes):
+    optimizer = PathAdam(trainee.parts)
+
+    @tf.function
+    def run(lr, hr, codes):
+        with tf.GradientTape() as tape:
+            values = optimizer.read(codes)
+            tape.watch(values)
+            loss = tf.reduce_mean(tf.abs(trainee.forward(lr, codes, values) - hr))
+        return tape.gradient(loss, optimizer.variables_or(values))
+
+    return run(lr, hr, codes)
+
+
+@pytest.mark.parametrize("sharing", ["none", "ends"])
+def test_gradients_of_a_path_are_those_of_the_network_alone(sharing):
+    space = dataclasses.replace(SPACE, sharing=sharing)
+    supernet = nets.Supernet(space)
+    initialize(supernet, 0)
+    trainee = single_path(supernet)
+    lr, hr = _batch()
+    for codes in ((7, 0), (3, 5), (4, 4)):
+        theirs = _gradients(trainee, lr, hr, tf.constant(codes))
+        assert all(gradient is not None for gradient in theirs)
+        network = nets.SRNet(space.network(codes))
+        load_path(network, supernet)
+        alone = _gradients(whole(network), lr, hr, tf.constant([], tf.int32))
+        # A supernet whose weights are the gradients, extracted, holds the gradients of the network.
+        holder, received = nets.Supernet(space), nets.SRNet(space.network(codes))
+        for variable, part, gradient in zip(holder.trainable_variables, trainee.parts, theirs, strict=True):
+            if part.starts is None:
+                variable.assign(gradient)
+            else:
+                start = part.starts[codes[part.position]]
+                value = variable.numpy()
+                value[start : start + len(gradient)] = gradient
+                variable.assign(value)
+        load_path(received, holder)
+        scale = max(float(np.abs(g).max()) for g in alone)
+        for variable, gradient in zip(received.trainable_variables, alone, strict=True):
+            np.testing.assert_allclose(variable.numpy(), gradient, atol=1e-6 * scale, rtol=1e-4)
+
+
+def test_what_the_path_does_not_use_stays_to_the_bit():
+    supernet = nets.Supernet(SPACE)
+    initialize(supernet, 0)
+    trainee = single_path(supernet)
+    optimizer = PathAdam(trainee.parts, ema=0.9)
+    lr, hr = _batch()
+
+    @tf.function
+    def step(codes):
+        with tf.GradientTape() as tape:
+            values = optimizer.read(codes)
+            tape.watch(values)
+            loss = tf.reduce_mean(tf.abs(trainee.forward(lr, codes, values) - hr))
+        optimizer.apply(tape.gradient(loss, optimizer.variables_or(values)), tf.constant(0.01), codes)
+
+    for codes in ((2, 5), (2, 6), (7, 5), (2, 5)):  # moments of (2, 5) are no longer zero when it rests
+        lists = (supernet.trainable_variables, optimizer.first, optimizer.second, optimizer.averages)
+        before = [[v.numpy() for v in variables] for variables in lists]
+        step(tf.constant(codes))
+        for variables, olds in zip(lists, before, strict=True):
+            for part, variable, old in zip(trainee.parts, variables, olds, strict=True):
+                moved = variable.numpy() != old
+                if part.starts is None:
+                    assert moved.mean() > 0.9
+                    continue
+                start = part.starts[codes[part.position]]
+                stop = start + part.lengths[codes[part.position]]
+                assert moved[start:stop].mean() > 0.9
+                assert not moved[:start].any()
+                assert not moved[stop:].any()
+    counts = {
+        tuple(count.numpy()) for count, part in zip(optimizer.counts, trainee.parts, strict=True) if part.position
+    }
+    assert counts == {(0, 0, 0, 0, 0, 3, 1, 0)}
+
+
+def test_adam_is_adam():
+    """Against Keras' own, whose epsilon stands elsewhere and matters little."""
+    import keras
+
+    one, two = keras.Variable(np.ones((3, 4), np.float32)), keras.Variable(np.ones((3, 4), np.float32))
+    ours, theirs = PathAdam([Part(one.value)]), keras.optimizers.Adam(0.01, epsilon=1e-8)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        gradient = tf.constant(rng.normal(size=(3, 4)), tf.float32)
+        ours.apply([gradient], tf.constant(0.01), tf.constant([], tf.int32))
+        theirs.apply([gradient], [two])
+    np.testing.assert_allclose(one.numpy(), two.numpy(), atol=1e-6)
+    assert np.abs(one.numpy() - 1).min() > 1e-3
+
+
+def _same_weights(one: nets.SRNet, two: nets.SRNet) -> bool:
+    pairs = zip(one.trainable_variables, two.trainable_variables, strict=True)
+    return all(np.array_equal(a.numpy(), b.numpy()) for a, b in pairs)
+
+
+@pytest.mark.parametrize("kind", ["supernet", "network"])
+def test_a_resumed_run_equals_an_undisturbed_one(data, tmp_path, kind, monkeypatch):
+    settings = dataclasses.replace(TINY, ema=0.9, schedule="cosine")
+
+    def train(folder):
+        if kind == "supernet":
+            return job(data, settings).train_supernet(SPACE, folder)
+        return job(data, settings).train_network(arch.imdn(2, 16, 2), folder)
+
+    undisturbed = train(tmp_path / "a")
+
+    def killed_at_step_4(step, settings):
+        if step == 4:
+            raise KeyboardInterrupt
+        return learning_rate(step, settings)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("srnas_tf.train.loop.learning_rate", killed_at_step_4)
+        train(tmp_path / "b")
+    (tmp_path / "b" / "metrics.jsonl").open("a").write('{"step": 4, "loss": 9}\n{"step": 5, "lo')
+    resumed = train(tmp_path / "b")
+    assert _same_weights(undisturbed, resumed)
+    before, after = (lines(tmp_path / name / "metrics.jsonl") for name in "ab")
+    assert [entry["step"] for entry in after] == [1, 3, 4, 6]
+    values = {entry["step"]: (entry["loss"], entry.get("val_psnr")) for entry in before}
+    assert all(values.get(e["step"], (e["loss"], e.get("val_psnr"))) == (e["loss"], e.get("val_psnr")) for e in after)
+
+
+def test_an_unreadable_checkpoint_gives_way_to_the_one_before(data, tmp_path, caplog):
+    undisturbed = job(data).train_network(arch.imdn(2, 16, 1), tmp_path)
+    for path in (tmp_path / "checkpoints").glob("ckpt-6.data*"):
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 2])
+    assert _same_weights(undisturbed, job(data).train_network(arch.imdn(2, 16, 1), tmp_path))
+    assert "going back" in caplog.text
+
+
+def test_metrics_have_no_gaps(data, tmp_path):
+    settings = dataclasses.replace(TINY, steps=50, validate_every=25, checkpoint_every=50)
+    job(data, settings).train_network(arch.imdn(2, 16, 1), tmp_path)
+    entries = lines(tmp_path / "metrics.jsonl")
+    assert [entry["step"] for entry in entries] == [1, 20, 25, 40, 50]
+    assert [entry["step"] for entry in entries if "val_psnr" in entry] == [25, 50]
+    assert all({"step", "loss", "learning_rate", "seconds"} <= set(entry) for entry in entries)
+    assert entries[0]["seconds"] < entries[-1]["seconds"]
+    assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_training_learns(data, tmp_path):
+    settings = dataclasses.replace(TINY, steps=60, batch=4, learning_rate=3e-3, first_weights="uniform")
+    job(data, settings).train_network(arch.imdn(2, 16, 1), tmp_path)
+    losses = [entry["loss"] for entry in lines(tmp_path / "metrics.jsonl")]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_checkpoints_are_few(data, tmp_path):
+    settings = dataclasses.replace(TINY, checkpoint_every=1, keep=2)
+    job(data, settings).train_network(arch.imdn(2, 16, 1), tmp_path)
+    assert len(list((tmp_path / "checkpoints").glob("*.index"))) == 2
+
+
+@pytest.mark.parametrize("name", ["mixed_bfloat16", "mixed_float16"])
+def test_low_precision_trains_and_is_kept_as_float32(data, tmp_path, name):
+    settings = dataclasses.replace(TINY, precision=name, steps=30, batch=4, first_weights="uniform")
+    network = job(data, settings).train_network(arch.imdn(2, 16, 1), tmp_path)
+    assert network.dtype_policy.name == "float32"
+    losses = [entry["loss"] for entry in lines(tmp_path / "metrics.jsonl")]
+    assert np.isfinite(losses).all()
+    assert losses[-1] < losses[0]
+
+
+def test_auto_precision_stays_what_it_was(tmp_path):
+    first = precision.settle("auto", tmp_path)
+    assert first in ("float32", "mixed_bfloat16", "mixed_float16")
+    (tmp_path / "precision.txt").write_text("mixed_float16\n")
+    assert precision.settle("auto", tmp_path) == "mixed_float16"
+    assert precision.settle("float32", tmp_path) == "float32"
+
+
+def test_divergence_stops_with_the_last_good_checkpoint(data, tmp_path, monkeypatch):
+    settings = dataclasses.replace(TINY, steps=40)
+    monkeypatch.setattr("srnas_tf.train.loop.learning_rate", lambda step, settings: 1e-3 if step < 4 else float("nan"))
+    with pytest.raises(WorkError, match=r"lower --learning_rate.*ckpt-3"):
+        job(data, settings).train_network(arch.imdn(2, 16, 1), tmp_path)
+    assert [path.name for path in (tmp_path / "checkpoints").glob("*.index")] == ["ckpt-3.index"]
+
+
+def test_photographs_read_again_train_alike(data, tmp_path):
+    kept = job(data).train_network(arch.imdn(2, 16, 1), tmp_path / "kept")
+    streamed = job(data, memory_gb=0).train_network(arch.imdn(2, 16, 1), tmp_path / "streamed")
+    assert _same_weights(kept, streamed)
+
+
+def test_schedules():
+    step = TrainSettings(steps=1000, learning_rate=2e-4, halve_every=400)
+    assert [learning_rate(s, step) for s in (0, 399, 400, 800)] == pytest.approx([2e-4, 2e-4, 1e-4, 5e-5])
+    cosine = dataclasses.replace(step, schedule="cosine", warmup=10)
+    assert learning_rate(0, cosine) == pytest.approx(2e-5)
+    assert learning_rate(500, cosine) == pytest.approx(1e-4)
+    assert learning_rate(999, cosine) < 1e-8
+
+
+def test_paths_are_a_function_of_seed_and_step():
+    draw = sampling.SAMPLINGS["uniform"]
+    drawn = [draw(SPACE, 0, step) for step in range(400)]
+    assert drawn == [draw(SPACE, 0, step) for step in range(400)]
+    assert drawn != [draw(SPACE, 1, step) for step in range(400)]
+    assert len(set(drawn)) > 55
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_a_network_may_begin_as_an_interpolation(scale):
+    model = nets.SRNet(arch.imdn(scale, 16, 2))
+    initialize(model, 0, "interpolation")
+    y, x = np.mgrid[:12, :14]
+    lr = np.stack([3 * y + 2 * x, 5 * y, 60 + x], axis=-1).astype(np.uint8)
+    enlarged = 255 * evaluate.of_network(model)(lr)
+    inner = np.s_[2 * scale : -2 * scale, 2 * scale : -2 * scale]
+    assert np.abs(enlarged - imresize.enlarge(lr, scale))[inner].max() < 8
+    with pytest.raises(UserError, match="first_weights"):
+        narrow = nets.SRNet(arch.Network(2, 2, (arch.Block("C", "full"),)))
+        initialize(narrow, 0, "interpolation")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"steps": 0}, {"batch": 0}, {"learning_rate": 0}, {"learning_rate": float("nan")}, {"ema": 1}, {"keep": 0}],
+)
+def test_bad_recipes(wrong):
+    with pytest.raises(UserError, match=f"--{next(iter(wrong))}"):
+        TrainSettings(**wrong)
+
+
+DEVICES = """
+import sys, json, numpy as np, tensorflow as tf
+count, folder, photographs = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
+from pathlib import Path
+from srnas_tf.arch import Space
+from srnas_tf.data.sources import DataSettings
+from srnas_tf.train.jobs import Job
+from srnas_tf.train.settings import MachineSettings, TrainSettings
+settings = TrainSettings(steps=5, batch=4, patch=8, learning_rate=1e-3, first_weights="uniform")
+job = Job(DataSettings(data=photographs), settings, MachineSettings(), 2)
+assert job.strategy.num_replicas_in_sync == count
+supernet = job.train_supernet(Space(stages=2, depth=2, width=16, scale=2), Path(folder))
+np.save(Path(folder) / "weights.npy", np.concatenate([v.numpy().ravel() for v in supernet.trainable_variables]))
+"""
+
+
+def test_two_devices_train_as_one(photographs, tmp_path):
+    import os
+    import subprocess
+    import sys
+
+    from conftest import ROOT
+
+    weights = []
+    for count in (1, 2):
+        folder = tmp_path / str(count)
+        line = [sys.executable, "-c", DEVICES, str(count), str(folder), str(photographs)]
+        done = subprocess.run(
+            line, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        )
+        assert done.returncode == 0, done.stderr
+        weights.append(np.load(folder / "weights.npy"))
+    np.testing.assert_allclose(*weights, atol=1e-5)
+
+
+def test_scores_of_a_perfect_upscaler(photographs):
+    from srnas_tf.data import images
+    from srnas_tf.data.sources import load_pairs
+
+    pairs = load_pairs(images.find(photographs), 2)
+    answers = {pair.lr.tobytes(): pair.hr / np.float32(255) for pair in pairs}
+    result = evaluate.scores(lambda lr: answers[lr.tobytes()], pairs, 2)
+    assert result.psnr == float("inf")
+    assert result.ssim == pytest.approx(1)
+
+
+def test_official_imdn_in_the_papers_table(shared):
+    from test_nets import load_official
+
+    from srnas_tf.data import images
+    from srnas_tf.data.sources import load_pairs
+
+    model = nets.SRNet(arch.imdn())
+    load_official(model, dict(np.load(shared / "reference" / "imdn" / "IMDN_x4.npz")))
+    upscale = evaluate.of_network(model)
+    for name, psnr, ssim in (("Set5", 32.2096, 0.8948), ("Set14", 28.5820, 0.7811)):
+        pairs = load_pairs(images.find(shared / "data" / name / "HR"), 4)
+        result = evaluate.scores(upscale, pairs, 4)
+        assert result.psnr == pytest.approx(psnr, abs=0.005)
+        assert result.ssim == pytest.approx(ssim, abs=0.0002)
+
+
+def test_provenance_says_how_a_network_was_trained(data, tmp_path):
+    network = job(data).train_network(arch.imdn(2, 16, 1), tmp_path)
+    assert network.provenance["steps"] == 6
+    assert network.provenance["data"] == data.data
+    last = lines(tmp_path / "metrics.jsonl")[-1]
+    assert network.provenance["val_psnr"] == last["val_psnr"]
+    json.dumps(network.get_config())
