@@ -1,26 +1,21 @@
-"""TensorFlow without the greeting."""
+"""Native libraries without their greetings."""
 
+import contextlib
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 
 
-def import_tensorflow() -> None:
-    """Imports TensorFlow and finds its devices with stderr set aside.
-
-    The native code greets before any log level applies. What it wrote is shown after all where the import fails.
-    """
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+@contextlib.contextmanager
+def stderr_aside() -> Iterator[None]:
+    """Sets aside what is written to stderr, by native code too; shows it after all where an exception passes."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), 2)
         try:
-            import tensorflow as tf
-
-            tf.config.list_logical_devices()
-            tf.get_logger().setLevel("ERROR")
+            yield
         except BaseException:
             aside.seek(0)
             os.write(kept, aside.read())
@@ -28,3 +23,14 @@ def import_tensorflow() -> None:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow and finds its devices; it greets before any of its log levels applies."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with stderr_aside():
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()
+        tf.get_logger().setLevel("ERROR")

@@ -43,7 +43,7 @@ def define_flags() -> dict[str, list[str]]:
     absl_flags.DEFINE_string("model", None, "a .keras, .tflite or .onnx file, or a SavedModel folder")
     absl_flags.DEFINE_string("input", None, "image or folder to enlarge")
     absl_flags.DEFINE_string("output", None, "file or folder for the result")
-    absl_flags.DEFINE_bool("help", False, "show this help", short_name="h")
+    absl_flags.DEFINE_bool("help", False, "show this help")
     kinds: dict[str, list[type]] = {
         "photographs": [DataSettings],
         "training": [TrainSettings],
@@ -92,6 +92,8 @@ def main(argv: list[str]) -> int:
         return _fail(str(error), 2)
     except WorkError as error:
         return _fail(str(error), 1)
+    except KeyboardInterrupt:
+        return _fail("interrupted; the same command goes on from the last checkpoint", 130)
     return 0
 
 

@@ -15,7 +15,7 @@ from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.supernet import load_path
-from srnas_tf.train import evaluate, precision, sampling
+from srnas_tf.train import evaluate, loop, precision, sampling
 from srnas_tf.train.adam import PathAdam
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.schedule import learning_rate
@@ -132,6 +132,17 @@ def test_adam_is_adam():
         theirs.apply([gradient], [two])
     np.testing.assert_allclose(one.numpy(), two.numpy(), atol=1e-6)
     assert np.abs(one.numpy() - 1).min() > 1e-3
+
+
+def test_one_trace_serves_all_paths(data, tmp_path, monkeypatch):
+    made = []
+    make_step = loop._make_step
+    monkeypatch.setattr(loop, "_make_step", lambda *arguments: made.append(make_step(*arguments)) or made[0])
+    settings = dataclasses.replace(TINY, steps=12)
+    space = dataclasses.replace(SPACE, stages=2)
+    assert len({sampling.SAMPLINGS["uniform"](space, settings.seed, step) for step in range(12)}) > 5
+    job(data, settings).train_supernet(space, tmp_path)
+    assert made[0].experimental_get_tracing_count() == 1
 
 
 def _same_weights(one: nets.SRNet, two: nets.SRNet) -> bool:

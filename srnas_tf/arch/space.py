@@ -4,13 +4,15 @@ import functools
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from srnas_tf.arch.block import ENDINGS, Block, plan
 from srnas_tf.arch.network import SCALES, Network, check_frame, frame
 from srnas_tf.errors import UserError
 from srnas_tf.settings import setting
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Codes = tuple[int, ...]
 """One path number a block."""
@@ -165,7 +167,7 @@ class Space:
         except UserError as error:
             raise UserError(f"--arch: {error}; or give codes of space {self}, such as 0,0,0") from None
 
-    def sample(self, rng: np.random.Generator) -> Codes:
+    def sample(self, rng: "np.random.Generator") -> Codes:
         """Codes drawn uniformly."""
         return tuple(int(code) for code in rng.integers(self.cardinalities))
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from srnas_tf.errors import UserError
 
@@ -42,6 +42,8 @@ def open_upright(path: Path) -> Image.Image:
             return ImageOps.exif_transpose(image)
     except FileNotFoundError:
         raise UserError(f"{path}: no such image") from None
+    except UnidentifiedImageError:  # whose message repeats the path
+        raise UserError(f"{path}: not an image") from None
     except Exception as error:  # Pillow's decoders raise whatever the broken bytes led them to.
         raise UserError(f"{path}: not a readable image ({error})") from None
 

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from srnas_tf.errors import UserError
 from srnas_tf.nets import files
+from srnas_tf.quiet import stderr_aside
 from srnas_tf.train.evaluate import Upscaler, as_batch, of_network
 
 SIGNATURE = "serving_default"
@@ -31,7 +32,9 @@ def _saved_model(path: Path) -> Upscaler:
 def _litert(path: Path) -> Upscaler:
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(str(path))
+    with stderr_aside():  # the delegate announces itself
+        interpreter = Interpreter(str(path))
+        interpreter.allocate_tensors()
     [lr_detail], [sr_detail] = interpreter.get_input_details(), interpreter.get_output_details()
 
     def upscale(lr: np.ndarray) -> np.ndarray:

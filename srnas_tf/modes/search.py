@@ -9,7 +9,7 @@ from srnas_tf.nets.files import load_supernet
 from srnas_tf.search.search import search
 from srnas_tf.search.settings import Budget, SearchSettings
 from srnas_tf.settings import Workdir
-from srnas_tf.train.evaluate import mean_psnr, of_paths
+from srnas_tf.train.evaluate import of_paths, validation_psnr
 from srnas_tf.train.trainee import compile_choice
 
 
@@ -48,6 +48,6 @@ def search_supernet(
         supernet.space,
         settings,
         budget,
-        lambda codes: mean_psnr(at(codes), pairs, supernet.scale),
+        lambda codes: validation_psnr(at(codes), pairs, supernet.scale),
         workdir / "search",
     )

@@ -7,12 +7,12 @@ from pathlib import Path
 from srnas_tf.arch import Space
 from srnas_tf.arch.space import Codes
 from srnas_tf.errors import UserError
+from srnas_tf.journal import append_line, read_lines
 from srnas_tf.progress import progress
 from srnas_tf.search.settings import Budget, SearchSettings
 from srnas_tf.search.strategies import propose
 from srnas_tf.seeding import generator
 from srnas_tf.settings import write_json
-from srnas_tf.train.journal import append_line, read_lines
 
 
 def search(

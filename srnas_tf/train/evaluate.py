@@ -1,6 +1,6 @@
 """PSNR and SSIM of anything that enlarges, over a set of pairs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,19 +30,25 @@ class Scores(NamedTuple):
         return float(np.mean(self.ssims))
 
 
-def mean_psnr(upscale: Upscaler, pairs: Sequence[Pair], scale: int) -> float:
-    """Mean over images of the PSNR, dB: what validation and search go by."""
-    return float(np.mean([metrics.psnr(metrics.to_uint8(upscale(pair.lr)), pair.hr, scale) for pair in pairs]))
+def mean_psnr(outputs: Iterable[np.ndarray], pairs: Sequence[Pair], scale: int) -> float:
+    """Mean over images of the PSNR, dB, of an upscaler's outputs for `pairs`."""
+    both = zip(outputs, pairs, strict=True)
+    return float(np.mean([metrics.psnr(metrics.to_uint8(sr), pair.hr, scale) for sr, pair in both]))
+
+
+def validation_psnr(upscale: Upscaler, pairs: Sequence[Pair], scale: int) -> float:
+    """What validation and search go by: the mean PSNR, dB, of an upscaler."""
+    return mean_psnr((upscale(pair.lr) for pair in pairs), pairs, scale)
 
 
 def scores(upscale: Upscaler, pairs: Sequence[Pair], scale: int) -> Scores:
     """Both figures of each image."""
-    enlarged = [metrics.to_uint8(upscale(pair.lr)) for pair in pairs]
-    both = list(zip(enlarged, pairs, strict=True))
-    return Scores(
-        [metrics.psnr(image, pair.hr, scale) for image, pair in both],
-        [metrics.ssim(image, pair.hr, scale) for image, pair in both],
-    )
+    psnrs, ssims = [], []
+    for pair in pairs:
+        enlarged = metrics.to_uint8(upscale(pair.lr))
+        psnrs.append(metrics.psnr(enlarged, pair.hr, scale))
+        ssims.append(metrics.ssim(enlarged, pair.hr, scale))
+    return Scores(psnrs, ssims)
 
 
 def bicubic(scale: int) -> Upscaler:

@@ -17,7 +17,7 @@ from srnas_tf.nets.files import save
 from srnas_tf.nets.initial import initialize
 from srnas_tf.seeding import generator
 from srnas_tf.train import precision, sampling
-from srnas_tf.train.evaluate import mean_psnr, of_network, of_paths
+from srnas_tf.train.evaluate import of_network, of_paths, validation_psnr
 from srnas_tf.train.loop import fit
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 from srnas_tf.train.trainee import compile_choice, single_path, whole
@@ -66,7 +66,7 @@ class Job:
 
         def validate(weights: list[np.ndarray]) -> float:
             _load(twin, weights)
-            return float(np.mean([mean_psnr(at(codes), self.pairs, self.scale) for codes in shown]))
+            return float(np.mean([validation_psnr(at(codes), self.pairs, self.scale) for codes in shown]))
 
         draw = sampling.SAMPLINGS[settings.sampling]
 
@@ -97,7 +97,7 @@ class Job:
 
         def validate(weights: list[np.ndarray]) -> float:
             _load(twin, weights)
-            return mean_psnr(upscale, self.pairs, self.scale)
+            return validation_psnr(upscale, self.pairs, self.scale)
 
         trained = fit(self.strategy, trainee, self.patches, settings, folder, validate)
         twin.provenance = {

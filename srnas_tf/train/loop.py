@@ -11,10 +11,10 @@ from srnas_tf.data.patches import Patches
 from srnas_tf.errors import WorkError
 from srnas_tf.progress import progress
 from srnas_tf.train.adam import PathAdam
-from srnas_tf.train.journal import Metrics
 from srnas_tf.train.schedule import learning_rate
 from srnas_tf.train.settings import TrainSettings
 from srnas_tf.train.trainee import Trainee
+from srnas_tf.train.writer import Metrics
 
 LOG_EVERY = 20
 """Steps between two lines of metrics.jsonl."""
@@ -66,7 +66,7 @@ def fit(
     metrics = Metrics(folder, start)
     dataset = strategy.experimental_distribute_dataset(_unsharded(patches.dataset(start, settings.steps)))
     note = ""
-    with progress(folder.name, settings.steps, start) as report:
+    with progress("/".join(folder.parts[-2:]), settings.steps, start) as report:
         for at, (lr, hr) in zip(range(start, settings.steps), dataset, strict=True):
             rate = learning_rate(at, settings)
             loss = step(lr, hr, tf.constant(rate, tf.float32), tf.constant(codes_at(at), tf.int32))

@@ -1,0 +1,278 @@
+"""The command line as its users call it: modes, files, exit statuses, and one line for each mistake."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from absl import flags as absl_flags
+from conftest import ROOT, command, lines, photograph
+from PIL import Image
+
+from srnas_tf import run
+
+NETWORK = ("--depth=2", "--width=16", "--scale=2", "--stages=2")
+TRAINING = ("--steps=4", "--batch=2", "--patch=8")
+SEARCH = ("--population=4", "--iterations=2", "--top_k=2")
+TINY = (*NETWORK, *TRAINING, *SEARCH)
+
+
+@pytest.fixture
+def invoke(capsys):
+    """Runs the command line in this process: (exit status, stdout, stderr)."""
+
+    def call(*arguments: str):
+        defined = absl_flags.FLAGS.flags_by_module_dict()
+        for flag in defined.get("srnas_tf.run", []) + defined.get("srnas_tf.flags", []):
+            delattr(absl_flags.FLAGS, flag.name)
+        capsys.readouterr()
+        status = run.main(["srnas_tf", *arguments])
+        return status, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Photographs that live as long as this file's tests."""
+    path = tmp_path_factory.mktemp("cli") / "photographs"
+    path.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        Image.fromarray(photograph(rng, 60 + 2 * i, 70 - i)).save(path / f"{i:02}.png")
+    return path
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory, folder):
+    """A pipeline that has come to its end, in a process of its own."""
+    workdir = tmp_path_factory.mktemp("cli") / "work"
+    process = command("--mode=pipeline", f"--workdir={workdir}", f"--data={folder}", *TINY)
+    assert process.returncode == 0, process.stderr
+    return workdir, process
+
+
+def test_the_pipeline_ends_with_a_table_files_and_a_picture(done):
+    workdir, process = done
+    assert process.stderr.splitlines() == [f"workdir: {workdir}"]  # quiet in success
+    for word in ("bicubic", "IMDN", "found", "parameters", "PSNR", str(workdir / "export"), "compare.png"):
+        assert word in process.stdout
+    rows = {row["method"]: row for row in json.loads((workdir / "pipeline.json").read_text())}
+    assert rows["found"]["params"] <= rows["IMDN"]["params"]
+    assert rows["found"]["codes"]
+    with Image.open(workdir / "compare.png") as picture:
+        assert picture.width > picture.height  # one photograph is held out: a row of four
+    best = json.loads((workdir / "search" / "best.json").read_text())
+    assert len(best) == 2
+    assert {"arch", "psnr", "params", "macs"} <= set(best[0])
+    assert len(lines(workdir / "search" / "journal.jsonl")) == 8
+    for name in (
+        "supernet/metrics.jsonl",
+        "retrain/1/model.keras",
+        "retrain/2/metrics.jsonl",
+        "retrain/imdn/model.keras",
+    ):
+        assert (workdir / name).exists()
+    for name in ("saved_model/1", "model.tflite", "model_fp16.tflite", "model.onnx", "export.json"):
+        assert (workdir / "export" / name).exists()
+
+
+def test_the_same_command_again_changes_nothing(done, invoke, folder):
+    workdir, _ = done
+    names = ("supernet/metrics.jsonl", "search/journal.jsonl", "pipeline.json", "experiment.json")
+    before = [(workdir / name).read_bytes() for name in names]
+    status, _, stderr = invoke("--mode=pipeline", f"--workdir={workdir}", f"--data={folder}", *TINY)
+    assert status == 0, stderr
+    assert [(workdir / name).read_bytes() for name in names] == before
+
+
+def test_modes_one_by_one_do_what_the_pipeline_does(done, invoke, folder, tmp_path):
+    workdir, _ = done
+    here = f"--workdir={tmp_path / 'w'}"
+    assert invoke("--mode=supernet", here, f"--data={folder}", *NETWORK, *TRAINING)[0] == 0
+    assert invoke("--mode=search", here, *SEARCH)[0] == 0
+    assert invoke("--mode=retrain", here, "--init=supernet")[0] == 0
+    for name in ("search/journal.jsonl", "search/best.json"):
+        assert (tmp_path / "w" / name).read_bytes() == (workdir / name).read_bytes()
+    assert (tmp_path / "w" / "retrain" / "2" / "model.keras").exists()
+    first = [lines(d / "retrain" / "1" / "metrics.jsonl")[0]["loss"] for d in (workdir, tmp_path / "w")]
+    assert first[0] != first[1]  # from scratch, and from the supernet
+
+
+def test_random_search_is_a_flag(done, invoke, tmp_path):
+    workdir, _ = done
+    shutil.copytree(workdir / "supernet", tmp_path / "w" / "supernet")
+    record = json.loads((workdir / "experiment.json").read_text())
+    kept = {name: record[name] for name in ("network", "data", "supernet")}
+    (tmp_path / "w" / "experiment.json").write_text(json.dumps(kept))
+    flags = ["--strategy=random", "--population=4", "--iterations=2"]
+    assert invoke("--mode=search", f"--workdir={tmp_path / 'w'}", *flags)[0] == 0
+    assert {entry["origin"] for entry in lines(tmp_path / "w" / "search" / "journal.jsonl")} == {"random"}
+
+
+def test_train_evaluate_export_upscale(invoke, folder, tmp_path):
+    here = f"--workdir={tmp_path / 'w'}"
+    status, _, stderr = invoke(
+        "--mode=train", "--arch=SCS-SCCC", here, f"--data={folder}", "--depth=2", "--width=16", "--steps=3",
+        "--batch=2", "--patch=8",
+    )  # fmt: skip
+    assert status == 0, stderr
+    model = tmp_path / "w" / "train" / "model.keras"
+    assert invoke("--mode=train", here)[0] == 0  # the workdir remembers the network
+
+    (tmp_path / "set" / "HR").mkdir(parents=True)
+    shutil.copy(folder / "00.png", tmp_path / "set" / "HR")
+    status, stdout, _ = invoke("--mode=evaluate", f"--model={model}", f"--data={tmp_path / 'set'},{folder}", here)
+    assert status == 0
+    report = json.loads((tmp_path / "w" / "evaluate.json").read_text())
+    assert {name: entry["images"] for name, entry in report.items()} == {"set": 1, "photographs": 12}
+    assert f"{report['set']['psnr']:.4f}" in stdout
+
+    status, stdout, stderr = invoke("--mode=export", f"--model={model}", f"--test_data={folder}", here)
+    assert status == 0, stderr
+    assert "model.onnx" in stdout
+    assert invoke("--mode=evaluate", f"--model={tmp_path / 'w/export/model.onnx'}", f"--data={folder}", here)[0] == 0
+    again = json.loads((tmp_path / "w" / "evaluate.json").read_text())
+    assert again["photographs"]["psnr"] == pytest.approx(report["photographs"]["psnr"], abs=1e-3)
+
+    outputs = []
+    for name in ("train/model.keras", "export/saved_model/1", "export/model.tflite", "export/model.onnx"):
+        target = tmp_path / "out" / f"{name.replace('/', '_')}.png"
+        flags = (f"--model={tmp_path / 'w' / name}", f"--input={folder / '03.png'}", f"--output={target}")
+        assert invoke("--mode=upscale", *flags)[0] == 0
+        with Image.open(target) as image:
+            outputs.append(np.asarray(image).astype(int))
+    with Image.open(folder / "03.png") as image:
+        assert outputs[0].shape == (4 * image.height, 4 * image.width, 3)
+    assert max(np.abs(output - outputs[0]).max() for output in outputs) <= 1
+
+    status, _, stderr = invoke(
+        "--mode=upscale", f"--model={model}", f"--input={folder}", f"--output={tmp_path / 'all'}"
+    )
+    assert status == 0, stderr
+    assert len(list((tmp_path / "all").iterdir())) == 12
+
+    status, stdout, _ = invoke("--mode=describe", f"--model={model}")
+    assert json.loads(stdout)["arch"] == "x4:w16:reduced:r0.25:k3:f3:SCS-SCCC"
+
+
+def test_upscale_keeps_gray_and_transparency(done, invoke, tmp_path):
+    workdir, _ = done
+    rgb = photograph(np.random.default_rng(0), 20, 24)
+    alpha = np.full((20, 24), 255, np.uint8)
+    alpha[:, :12] = 0
+    kinds = {"gray": rgb[..., 0], "rgba": np.dstack([rgb, alpha])}
+    for name, pixels in kinds.items():
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+        flags = (f"--input={tmp_path / name}.png", f"--output={tmp_path / name}-x2.png")
+        assert invoke("--mode=upscale", f"--model={workdir / 'retrain/1/model.keras'}", *flags)[0] == 0
+    with Image.open(tmp_path / "gray-x2.png") as image:
+        assert (image.mode, image.size) == ("L", (48, 40))
+    with Image.open(tmp_path / "rgba-x2.png") as image:
+        assert (image.mode, image.size) == ("RGBA", (48, 40))
+        transparency = np.asarray(image)[..., 3]
+    assert transparency[:, :20].max() == 0
+    assert transparency[:, 28:].min() == 255
+
+
+def test_describe(invoke):
+    status, stdout, _ = invoke("--mode=describe", "--space=dynamic", "--arch=7,1,7,7,5,7")
+    described = json.loads(stdout)
+    assert status == 0
+    assert (described["params"], described["supernet_params"]) == (1159811, 6418014)
+    assert described["codes"] == [7, 1, 7, 7, 5, 7]
+    assert [set(block) for block in described["blocks"]] == [{"recipe", "params", "macs"}] * 6
+    described = json.loads(invoke("--mode=describe", "--space=imdn")[1])
+    assert (described["params"], round(described["macs"] / 1e9, 3)) == (715176, 40.886)
+
+
+def test_describe_needs_no_tensorflow():
+    process = command("--mode=describe", "--space=initial", "--arch=3,4,3,4,4,4")
+    assert json.loads(process.stdout)["params"] == 772368
+    assert process.stderr == ""
+
+
+def test_help_names_the_modes_that_there_are(invoke):
+    status, stdout, _ = invoke("--help")
+    assert status == 0
+    for mode in run.MODES:
+        assert f"  {mode}: " in stdout
+    for absent in ("benchmark", "rank", "import", "report"):
+        assert f"  {absent}: " not in stdout
+
+
+def test_flagfiles_parse(invoke):
+    for path in sorted((ROOT / "flags").glob("*.flags")):
+        assert path.read_text().startswith("# "), path
+        status, stdout, stderr = invoke("--mode=describe", f"--flagfile={path}")
+        assert status == 0, stderr
+        assert json.loads(stdout)["supernet_params"]
+
+
+MISTAKES = {
+    "no mode": ([], "--mode"),
+    "unknown mode": (["--mode=fly"], "mode"),
+    "unknown flag": (["--mode=describe", "--colour=red"], "colour"),
+    "stray argument": (["--mode=describe", "photos"], "photos"),
+    "not a number": (["--mode=describe", "--depth=six"], "depth"),
+    "missing flagfile": (["--flagfile=nowhere.flags"], "nowhere.flags"),
+    "unknown code": (["--mode=describe", "--arch=9,0,0,0,0,0"], "code 9"),
+    "code outside": (["--mode=describe", "--space=initial", "--arch=5,0,0,0,0,0"], "0 to 4"),
+    "too few codes": (["--mode=describe", "--arch=1,2"], "--depth=6"),
+    "unknown letter": (["--mode=describe", "--arch=SXS"], "'X'"),
+    "sharing": (["--mode=describe", "--sharing=ends", "--ending=full"], "--ending=reduced"),
+    "missing folder": (["--mode=supernet", "--data=nowhere"], "nowhere"),
+    "bad steps": (["--mode=supernet", "--steps=0"], "--steps"),
+    "no arch": (["--mode=train"], "--arch"),
+    "no model": (["--mode=evaluate"], "--model"),
+    "missing model": (["--mode=upscale", "--model=no.keras", "--input=a.png", "--output=b.png"], "no.keras"),
+    "search first": (["--mode=search", "--workdir=empty"], "--mode=supernet"),
+    "impossible budget": (["--mode=pipeline", "--max_params=1000"], "needs"),
+    "small images": (["--mode=supernet", "--patch=200"], "--patch"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_is_one_line_and_status_2(invoke, tmp_path, monkeypatch, case):
+    monkeypatch.chdir(tmp_path)
+    arguments, named = MISTAKES[case]
+    status, stdout, stderr = invoke(*arguments)
+    messages = [line for line in stderr.splitlines() if not line.startswith("workdir: ")]
+    assert (status, stdout, len(messages)) == (2, "", 1)
+    assert messages[0].startswith("srnas_tf: ")
+    assert named in messages[0]
+    assert list(tmp_path.iterdir()) == []  # nothing is left behind
+
+
+def test_broken_images(invoke, tmp_path, folder):
+    mixed = tmp_path / "mixed"
+    shutil.copytree(folder, mixed)
+    (mixed / "05.png").write_bytes(b"broken")
+    data = (f"--data={mixed}", f"--val_data={folder}")
+    process = command("--mode=supernet", f"--workdir={tmp_path / 'w'}", *data, *NETWORK, *TRAINING)
+    assert process.returncode == 0
+    assert process.stderr.count("05.png") == 1
+    for path in mixed.iterdir():
+        path.write_bytes(b"broken")
+    status, _, stderr = invoke("--mode=supernet", f"--workdir={tmp_path / 'v'}", *data, *NETWORK, *TRAINING)
+    assert status == 2
+    assert "none of the 12 images" in stderr.splitlines()[-1]
+
+
+def test_a_workdir_of_another_experiment_is_refused(done, invoke, folder, tmp_path):
+    workdir, _ = done
+    before = {path: path.read_bytes() for path in workdir.rglob("*") if path.is_file()}
+    changed = ("--width=24", "--data=photos", "--steps=9", "--seed=1", "--max_params=90000", "--space=initial")
+    for flag in changed:
+        status, _, stderr = invoke("--mode=pipeline", f"--workdir={workdir}", flag)
+        assert status == 2
+        assert f"{flag.split('=')[0]}=" in stderr
+        assert str(workdir / "experiment.json") in stderr
+    assert {path: path.read_bytes() for path in workdir.rglob("*") if path.is_file()} == before
+
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "dear.txt").write_text("Dear")
+    status, _, stderr = invoke("--mode=supernet", f"--workdir={tmp_path / 'letters'}", f"--data={folder}", "--patch=8")
+    assert status == 2
+    assert "not empty" in stderr
+    assert [path.name for path in (tmp_path / "letters").iterdir()] == ["dear.txt"]

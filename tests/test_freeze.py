@@ -1,0 +1,136 @@
+"""Frozen files: each in its own runtime, at any size, and what happens to one that disagrees."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import pytest
+from conftest import photograph
+from PIL import Image
+
+from srnas_tf import arch, nets
+from srnas_tf.data import images
+from srnas_tf.data.sources import load_pairs
+from srnas_tf.errors import UserError, WorkError
+from srnas_tf.freeze import export as freezing
+from srnas_tf.freeze.runtimes import load_upscaler, scale_of
+from srnas_tf.nets import files
+from srnas_tf.nets.initial import initialize
+from srnas_tf.train.evaluate import of_network
+
+NETWORK = arch.Network.parse("x2:w16:imdn:r0.25:k3:f1:SCSCS-RSC+reduced+f3")
+
+
+@pytest.fixture(scope="module")
+def frozen(tmp_path_factory):
+    """A network, and all that it freezes into."""
+    folder = tmp_path_factory.mktemp("frozen")
+    rng = np.random.default_rng(0)
+    (folder / "photographs").mkdir()
+    for i, (height, width) in enumerate([(48, 64), (66, 40)]):
+        Image.fromarray(photograph(rng, height, width)).save(folder / "photographs" / f"{i}.png")
+    model = nets.SRNet(NETWORK)
+    initialize(model, 0, "interpolation")
+    pairs = load_pairs(images.find(folder / "photographs"), 2)
+    report = freezing.export(model, pairs, folder / "export")
+    return model, report, folder / "export"
+
+
+def test_every_target_agrees(frozen):
+    _, report, folder = frozen
+    assert json.loads((folder / "export.json").read_text()) == report
+    assert list(report) == ["saved_model/1", "model.tflite", "model_fp16.tflite", "model.onnx"]
+    for name, entry in report.items():
+        assert entry["ok"]
+        assert entry["max_abs_diff"] < (5e-3 if "fp16" in name else 1e-5)
+        assert abs(entry["psnr_diff"]) < (0.05 if "fp16" in name else 1e-3)
+        assert (folder / name).exists()
+        assert entry["bytes"] > 4000
+    assert report["model_fp16.tflite"]["bytes"] < 0.8 * report["model.tflite"]["bytes"]
+
+
+@pytest.mark.parametrize("name", ["saved_model/1", "model.tflite", "model_fp16.tflite", "model.onnx"])
+def test_files_take_any_size(frozen, name):
+    model, _, folder = frozen
+    upscale, expected = load_upscaler(folder / name), of_network(model)
+    assert scale_of(upscale) == 2
+    for height, width in ((16, 16), (31, 17), (20, 45), (16, 16)):
+        lr = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
+        np.testing.assert_allclose(upscale(lr), expected(lr), atol=5e-3 if "fp16" in name else 1e-5)
+
+
+def test_onnx_has_clean_names(frozen):
+    _, _, folder = frozen
+    graph = onnx.load(folder / "model.onnx").graph
+    assert [value.name for value in (*graph.input, *graph.output)] == ["lr", "sr"]
+    dims = [d.dim_param or d.dim_value for d in graph.input[0].type.tensor_type.shape.dim]
+    assert dims == ["batch", 3, "height", "width"]
+    assert not [node for node in graph.node if node.domain not in ("", "ai.onnx")]
+
+
+def test_onnx_takes_batches(frozen):
+    import onnxruntime
+
+    model, _, folder = frozen
+    lr = np.random.default_rng(0).random((3, 12, 10, 3), np.float32)
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
+    [sr] = session.run(None, {"lr": lr.transpose(0, 3, 1, 2)})
+    np.testing.assert_allclose(sr.transpose(0, 2, 3, 1), model(lr), atol=1e-5)
+
+
+SERVE = """
+import sys, numpy as np, tensorflow as tf
+serve = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
+assert serve.structured_input_signature[1]["lr"].shape.as_list() == [None, None, None, 3]
+assert serve(lr=tf.zeros((2, 5, 7, 3)))["sr"].shape == (2, 10, 14, 3)
+assert "srnas_tf" not in sys.modules
+"""
+
+
+def test_saved_model_serves_without_this_package(frozen, tmp_path):
+    _, _, folder = frozen
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    line = [sys.executable, "-c", SERVE, str(folder / "saved_model" / "1")]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_file_that_disagrees_fails_the_export(tmp_path, photographs, monkeypatch):
+    model = nets.SRNet(NETWORK)
+    initialize(model, 0)
+    pairs = load_pairs(images.find(photographs), 2)
+    strict = [freezing.TARGETS[0], freezing.TARGETS[2]._replace(tolerance=1e-9)]
+    monkeypatch.setattr(freezing, "TARGETS", tuple(strict))
+    with pytest.raises(WorkError, match=r"model_fp16\.tflite: differs"):
+        freezing.export(model, pairs, tmp_path / "export")
+    assert json.loads((tmp_path / "export" / "export.json").read_text())["model_fp16.tflite"]["ok"] is False
+
+
+def test_a_conversion_that_fails_says_why(tmp_path, photographs, monkeypatch):
+    model = nets.SRNet(NETWORK)
+    broken = [freezing.TARGETS[0], freezing.TARGETS[1]._replace(converter="nonsense")]
+    monkeypatch.setattr(freezing, "TARGETS", tuple(broken))
+    with pytest.raises(WorkError, match="nonsense"):
+        freezing.export(model, load_pairs(images.find(photographs), 2), tmp_path / "export")
+    assert not (tmp_path / "export").exists()
+
+
+def test_unknown_model_files(tmp_path):
+    for name, content in (("a.pb", b"x"), ("a.onnx", b"x"), ("a.tflite", b"x"), ("a.keras", b"x")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError, match=rf"a\{name[1:]}"):
+            load_upscaler(tmp_path / name)
+    with pytest.raises(UserError, match="no such model"):
+        load_upscaler(tmp_path / "none.onnx")
+    with pytest.raises(UserError, match="cannot be loaded"):
+        load_upscaler(tmp_path)
+
+
+def test_keras_files_are_upscalers_too(frozen, tmp_path):
+    model, _, _ = frozen
+    files.save(model, tmp_path / "model.keras")
+    lr = np.random.default_rng(0).integers(0, 256, (9, 14, 3), np.uint8)
+    np.testing.assert_array_equal(load_upscaler(tmp_path / "model.keras")(lr), of_network(model)(lr))
