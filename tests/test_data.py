@@ -88,7 +88,7 @@ def test_broken_images_are_named_and_skipped(photographs, caplog):
     data = (photographs / "01.png").read_bytes()
     (photographs / "01.png").write_bytes(data[: len(data) // 2])
     with caplog.at_level(logging.WARNING):
-        loaded = list(images.load_all(images.find(photographs)))
+        loaded = list(images.load_all(images.find(photographs), np.shape))
     assert len(loaded) == 10
     assert sorted(Path(r.getMessage().split()[1].rstrip(":")).name for r in caplog.records) == ["00.png", "01.png"]
 
@@ -96,7 +96,7 @@ def test_broken_images_are_named_and_skipped(photographs, caplog):
 def test_all_broken_is_an_error(tmp_path):
     (tmp_path / "a.png").write_bytes(b"x")
     with pytest.raises(UserError, match=r"none of the 1 images"):
-        list(images.load_all(images.find(tmp_path)))
+        list(images.load_all(images.find(tmp_path), np.shape))
 
 
 def test_missing_and_empty_folders(tmp_path):
@@ -134,6 +134,15 @@ def test_layout_of_div2k(photographs, tmp_path):
     photographs.rmdir()
     data = DataSettings(data=str(tmp_path))
     assert [len(data.paths(role)) for role in ("train", "val", "test")] == [9, 3, 3]
+
+
+def test_a_benchmark_set_stands_for_its_hr_folder(photographs, tmp_path):
+    (tmp_path / "Set").mkdir()
+    photographs.rename(tmp_path / "Set" / "HR")
+    measured = DataSettings(data="photos", val_data=str(tmp_path / "Set"))
+    assert len(measured.paths("val")) == len(measured.paths("test")) == 12
+    trained = DataSettings(data=str(tmp_path / "Set"))
+    assert [len(trained.paths(role)) for role in ("train", "val", "test")] == [10, 1, 1]
 
 
 def test_several_folders(photographs):
@@ -183,3 +192,11 @@ def test_dataset_yields_the_batches_of_its_steps(photographs):
 def test_images_smaller_than_a_patch_are_refused(photographs):
     with pytest.raises(UserError, match="smaller than a patch"):
         Patches(images.find(photographs), 4, 32, 2, seed=1)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 500), (500, 2)])
+def test_tiny_images_are_refused_by_name(tmp_path, size):
+    Image.new("RGB", size).save(tmp_path / "tiny.png")
+    for use in (lambda paths: Patches(paths, 4, 8, 2, seed=0), lambda paths: load_pairs(paths, 4)):
+        with pytest.raises(UserError, match=r"tiny\.png.*too small|tiny\.png.*smaller"):
+            use(images.find(tmp_path))

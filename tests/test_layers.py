@@ -50,6 +50,21 @@ def test_imports_go_down(path):
             assert FLOOR[parts[1]] < FLOOR[room] or {parts[1], room} <= FLOORS[0], f"{path} imports {name}"
 
 
+def test_no_circles():
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES}
+    below: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        names = _imported(path)
+        below[module] = {
+            m for m in modules if m != module and (m in names or any(n.rpartition(".")[0] == m for n in names))
+        }
+    while below:
+        free = [module for module, used in below.items() if not used & set(below)]
+        assert free, f"circle among {sorted(below)}"
+        for module in free:
+            del below[module]
+
+
 @pytest.mark.parametrize(
     ("room", "allowed"),
     [

@@ -18,7 +18,6 @@ from srnas_tf.nets.supernet import load_path
 from srnas_tf.train import evaluate, loop, precision, sampling
 from srnas_tf.train.adam import PathAdam
 from srnas_tf.train.jobs import Job
-from srnas_tf.train.schedule import learning_rate
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 from srnas_tf.train.trainee import Part, single_path, whole
 
@@ -41,17 +40,13 @@ def _batch(scale: int = 2):
 
 
 def _gradients(trainee, lr, hr, codes):
-    optimizer = PathAdam(trainee.parts)
+    run = tf.function(lambda lr, codes: trainee.loss_and_gradients(lambda sr: _l1(sr, hr), lr, codes)[1])
+    return run(lr, codes)
 
-    @tf.function
-    def run(lr, hr, codes):
-        with tf.GradientTape() as tape:
-            values = optimizer.read(codes)
-            tape.watch(values)
-            loss = tf.reduce_mean(tf.abs(trainee.forward(lr, codes, values) - hr))
-        return tape.gradient(loss, optimizer.variables_or(values))
 
-    return run(lr, hr, codes)
+def _l1(sr, hr):
+    loss = tf.reduce_mean(tf.abs(sr - hr))
+    return loss, loss
 
 
 @pytest.mark.parametrize("sharing", ["none", "ends"])
@@ -92,11 +87,8 @@ def test_what_the_path_does_not_use_stays_to_the_bit():
 
     @tf.function
     def step(codes):
-        with tf.GradientTape() as tape:
-            values = optimizer.read(codes)
-            tape.watch(values)
-            loss = tf.reduce_mean(tf.abs(trainee.forward(lr, codes, values) - hr))
-        optimizer.apply(tape.gradient(loss, optimizer.variables_or(values)), tf.constant(0.01), codes)
+        _, gradients = trainee.loss_and_gradients(lambda sr: _l1(sr, hr), lr, codes)
+        optimizer.apply(gradients, tf.constant(0.01), codes)
 
     for codes in ((2, 5), (2, 6), (7, 5), (2, 5)):  # moments of (2, 5) are no longer zero when it rests
         lists = (supernet.trainable_variables, optimizer.first, optimizer.second, optimizer.averages)
@@ -161,13 +153,15 @@ def test_a_resumed_run_equals_an_undisturbed_one(data, tmp_path, kind, monkeypat
 
     undisturbed = train(tmp_path / "a")
 
-    def killed_at_step_4(step, settings):
+    rate_at = TrainSettings.rate_at
+
+    def killed_at_step_4(settings, step):
         if step == 4:
             raise KeyboardInterrupt
-        return learning_rate(step, settings)
+        return rate_at(settings, step)
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("srnas_tf.train.loop.learning_rate", killed_at_step_4)
+        patched.setattr(TrainSettings, "rate_at", killed_at_step_4)
         train(tmp_path / "b")
     (tmp_path / "b" / "metrics.jsonl").open("a").write('{"step": 4, "loss": 9}\n{"step": 5, "lo')
     resumed = train(tmp_path / "b")
@@ -211,6 +205,13 @@ def test_checkpoints_are_few(data, tmp_path):
     assert len(list((tmp_path / "checkpoints").glob("*.index"))) == 2
 
 
+def test_a_supernet_trains_in_low_precision(data, tmp_path):
+    settings = dataclasses.replace(TINY, precision="mixed_bfloat16", steps=8)
+    supernet = job(data, settings).train_supernet(dataclasses.replace(SPACE, stages=2, sharing="ends"), tmp_path)
+    assert supernet.dtype_policy.name == "float32"
+    assert np.isfinite([entry["loss"] for entry in lines(tmp_path / "metrics.jsonl")]).all()
+
+
 @pytest.mark.parametrize("name", ["mixed_bfloat16", "mixed_float16"])
 def test_low_precision_trains_and_is_kept_as_float32(data, tmp_path, name):
     settings = dataclasses.replace(TINY, precision=name, steps=30, batch=4, first_weights="uniform")
@@ -231,7 +232,7 @@ def test_auto_precision_stays_what_it_was(tmp_path):
 
 def test_divergence_stops_with_the_last_good_checkpoint(data, tmp_path, monkeypatch):
     settings = dataclasses.replace(TINY, steps=40)
-    monkeypatch.setattr("srnas_tf.train.loop.learning_rate", lambda step, settings: 1e-3 if step < 4 else float("nan"))
+    monkeypatch.setattr(TrainSettings, "rate_at", lambda settings, step: 1e-3 if step < 4 else float("nan"))
     with pytest.raises(WorkError, match=r"lower --learning_rate.*ckpt-3"):
         job(data, settings).train_network(arch.imdn(2, 16, 1), tmp_path)
     assert [path.name for path in (tmp_path / "checkpoints").glob("*.index")] == ["ckpt-3.index"]
@@ -245,11 +246,11 @@ def test_photographs_read_again_train_alike(data, tmp_path):
 
 def test_schedules():
     step = TrainSettings(steps=1000, learning_rate=2e-4, halve_every=400)
-    assert [learning_rate(s, step) for s in (0, 399, 400, 800)] == pytest.approx([2e-4, 2e-4, 1e-4, 5e-5])
+    assert [step.rate_at(s) for s in (0, 399, 400, 800)] == pytest.approx([2e-4, 2e-4, 1e-4, 5e-5])
     cosine = dataclasses.replace(step, schedule="cosine", warmup=10)
-    assert learning_rate(0, cosine) == pytest.approx(2e-5)
-    assert learning_rate(500, cosine) == pytest.approx(1e-4)
-    assert learning_rate(999, cosine) < 1e-8
+    assert cosine.rate_at(0) == pytest.approx(2e-5)
+    assert cosine.rate_at(500) == pytest.approx(1e-4)
+    assert cosine.rate_at(999) < 1e-8
 
 
 def test_paths_are_a_function_of_seed_and_step():

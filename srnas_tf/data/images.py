@@ -1,14 +1,18 @@
 """Image files in and out: any common file becomes uint8 RGB, the way it looks on a screen."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from srnas_tf.errors import UserError
+from srnas_tf.progress import progress
+
+T = TypeVar("T")
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 _GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
@@ -77,18 +81,31 @@ def load(path: Path) -> np.ndarray:
     return rgb(open_upright(path))
 
 
-def load_all(paths: Iterable[Path]) -> Iterator[tuple[Path, np.ndarray]]:
-    """The readable ones of the files, in order; each broken one is named in a warning.
+def load_all(paths: Iterable[Path], prepare: Callable[[np.ndarray], T]) -> Iterator[tuple[Path, T]]:
+    """What becomes of the readable ones of the files, in order; each broken one is named in a warning.
+
+    Args:
+        paths: image files.
+        prepare: what to make of an image, uint8 RGB [height, width, 3]; several run at a time.
 
     Raises:
         UserError: where none is readable.
     """
     paths = list(paths)
     broken: list[str] = []
-    with ThreadPoolExecutor(max_workers=4) as pool:
+
+    def attempt(path: Path) -> T | UserError:
+        try:
+            pixels = load(path)
+        except UserError as error:
+            return error
+        return prepare(pixels)
+
+    with ThreadPoolExecutor(max_workers=4) as pool, progress("photographs", len(paths)) as report:
         for start in range(0, len(paths), 16):  # bounded: undecoded images wait on disk, not in memory
             part = paths[start : start + 16]
-            for path, result in zip(part, pool.map(_load_or_error, part), strict=True):
+            for done, (path, result) in enumerate(zip(part, pool.map(attempt, part), strict=True), start + 1):
+                report(done, path.name)
                 if isinstance(result, UserError):
                     broken.append(str(result))
                     log.warning("skipped %s", result)
@@ -96,13 +113,6 @@ def load_all(paths: Iterable[Path]) -> Iterator[tuple[Path, np.ndarray]]:
                     yield path, result
     if broken and len(broken) == len(paths):
         raise UserError(f"none of the {len(paths)} images can be read; the first: {broken[0]}")
-
-
-def _load_or_error(path: Path) -> np.ndarray | UserError:
-    try:
-        return load(path)
-    except UserError as error:
-        return error
 
 
 def save(path: Path, image: Image.Image, **options) -> None:

@@ -63,6 +63,12 @@ def reduce(image: np.ndarray, scale: int) -> np.ndarray:
     return imresize(image, image.shape[0] // scale, image.shape[1] // scale)
 
 
+def pair(image: np.ndarray, scale: int) -> tuple[np.ndarray, np.ndarray]:
+    """(LR, HR) of any uint8 image: cropped to a multiple of the scale, and reduced; empty where it is smaller."""
+    hr = crop_to_multiple(image, scale)
+    return reduce(hr, scale) if hr.size else hr, hr
+
+
 def enlarge(image: np.ndarray, scale: int) -> np.ndarray:
     """Bicubic enlargement of a uint8 image: the baseline of every table."""
     return imresize(image, image.shape[0] * scale, image.shape[1] * scale)

@@ -40,17 +40,16 @@ class Patches:
         self._sizes: list[tuple[int, int]] = []  # of the reductions
         self._kept: list[tuple[np.ndarray, np.ndarray] | None] = []
         used = 0
-        for path, image in images.load_all(paths):
-            hr = imresize.crop_to_multiple(image, scale)
+        for path, (lr, hr) in images.load_all(paths, lambda image: imresize.pair(image, scale)):
             if min(hr.shape[:2]) < patch * scale:
                 raise UserError(
-                    f"{path}: {image.shape[1]} x {image.shape[0]} is smaller than a patch of {patch * scale} pixels "
+                    f"{path}: {hr.shape[1]} x {hr.shape[0]} is smaller than a patch of {patch * scale} pixels "
                     f"(--patch={patch} at x{scale}); remove it or lower --patch"
                 )
-            used += hr.nbytes + hr.nbytes // scale**2
+            used += hr.nbytes + lr.nbytes
             self._paths.append(path)
-            self._sizes.append((hr.shape[0] // scale, hr.shape[1] // scale))
-            self._kept.append((imresize.reduce(hr, scale), hr) if used <= memory else None)
+            self._sizes.append(lr.shape[:2])
+            self._kept.append((lr, hr) if used <= memory else None)
         streamed = self._kept.count(None)
         if streamed:
             log.warning("%d of %d photographs do not fit in memory and are read again from disk", streamed, len(paths))

@@ -13,18 +13,18 @@ from srnas_tf.errors import UserError
 from srnas_tf.settings import setting
 
 PHOTOS = {
-    "train": ("astronaut.png", "motorcycle_left.png", "motorcycle_right.png"),
-    "val": ("rocket.jpg",),
+    "train": ("astronaut.png", "hubble_deep_field.jpg", "ihc.png", "rocket.jpg"),
+    "val": ("motorcycle_left.png",),
     "test": ("chelsea.png", "coffee.png"),
 }
 """The colour photographs in scikit-image's package, split once and for all."""
 
 SUBFOLDERS = {
-    "train": ("DIV2K_train_HR", "train", "HR"),
+    "train": ("DIV2K_train_HR", "train"),
     "val": ("DIV2K_valid_HR", "valid", "val"),
-    "test": ("test", "HR"),
+    "test": ("test",),
 }
-"""Folders that hold a role's photographs, looked for in this order before the folder itself is taken."""
+"""Folders within a data set that hold a role's photographs, in the order in which they are looked for."""
 
 ROLES = tuple(PHOTOS)
 
@@ -59,7 +59,7 @@ class DataSettings:
 
 
 def _given(spec: str, role: str) -> list[Path]:
-    return _photos(role) if spec == "photos" else images.find(subfolder(Path(spec), role) or Path(spec))
+    return _photos(role) if spec == "photos" else images.find(_subfolder(Path(spec), role) or hr_folder(Path(spec)))
 
 
 def _of_training_data(spec: str, role: str, held_out: tuple[str, ...]) -> list[Path]:
@@ -67,12 +67,11 @@ def _of_training_data(spec: str, role: str, held_out: tuple[str, ...]) -> list[P
     if spec == "photos":
         return _photos(role)
     folder = Path(spec)
-    own = subfolder(folder, role)
-    paths = images.find(subfolder(folder, "train") or folder)
-    separate = subfolder(folder, "val")
+    paths = images.find(_subfolder(folder, "train") or hr_folder(folder))
+    separate = _subfolder(folder, "val")
     if separate:
-        # Nothing need be held out; what the folder calls validation also serves the final table.
-        return paths if role == "train" else images.find((own if role == "test" else None) or separate)
+        # Nothing need be held out; without photographs of its own the final table takes those of validation.
+        return paths if role == "train" else images.find(_subfolder(folder, role) or separate)
     if len(paths) <= len(held_out):
         raise UserError(f"{folder}: {len(paths)} images are too few to hold some out; add images, or give --val_data")
     shuffled = sorted(paths, key=lambda path: hashlib.sha256(path.name.encode()).digest())
@@ -82,9 +81,14 @@ def _of_training_data(spec: str, role: str, held_out: tuple[str, ...]) -> list[P
     return sorted(shares[role])
 
 
-def subfolder(folder: Path, role: str) -> Path | None:
+def _subfolder(folder: Path, role: str) -> Path | None:
     """The folder within that holds a role's photographs, where there is one."""
     return next((folder / name for name in SUBFOLDERS[role] if (folder / name).is_dir()), None)
+
+
+def hr_folder(folder: Path) -> Path:
+    """A benchmark set's `HR` subfolder, which stands for the set; the folder itself where it has none."""
+    return folder / "HR" if (folder / "HR").is_dir() else folder
 
 
 def _photos(role: str) -> list[Path]:
@@ -113,9 +117,8 @@ def load_pairs(paths: list[Path], scale: int) -> list[Pair]:
         UserError: where no image is readable, or one is too small to be measured.
     """
     pairs = []
-    for path, image in images.load_all(paths):
-        hr = imresize.crop_to_multiple(image, scale)
+    for path, (lr, hr) in images.load_all(paths, lambda image: imresize.pair(image, scale)):
         if min(hr.shape[:2]) < 11 + 2 * scale:  # SSIM's window, within the cropped border
-            raise UserError(f"{path}: {image.shape[1]} x {image.shape[0]} is too small to be measured at x{scale}")
-        pairs.append(Pair(path.name, imresize.reduce(hr, scale), hr))
+            raise UserError(f"{path}: {hr.shape[1]} x {hr.shape[0]} is too small to be measured at x{scale}")
+        pairs.append(Pair(path.name, lr, hr))
     return pairs

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from srnas_tf import flags
 from srnas_tf.data import images
-from srnas_tf.data.sources import DataSettings, load_pairs
+from srnas_tf.data.sources import DataSettings, hr_folder, load_pairs
 from srnas_tf.errors import UserError
 from srnas_tf.freeze.runtimes import load_upscaler, scale_of
 from srnas_tf.report.table import print_table
@@ -34,7 +34,7 @@ def folders(data: DataSettings) -> dict[str, list[Path]]:
             name, paths = spec, data.paths("test")
         else:
             folder = Path(spec)
-            name, paths = folder.name, images.find(folder / "HR" if (folder / "HR").is_dir() else folder)
+            name, paths = folder.name, images.find(hr_folder(folder))
         if name in sets:
             raise UserError(f"--data: two folders are named {name}; measure them one after the other")
         sets[name] = paths

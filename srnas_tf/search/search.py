@@ -10,7 +10,7 @@ from srnas_tf.errors import UserError
 from srnas_tf.journal import append_line, read_lines
 from srnas_tf.progress import progress
 from srnas_tf.search.settings import Budget, SearchSettings
-from srnas_tf.search.strategies import propose
+from srnas_tf.search.strategies import STRATEGIES, TRIES, Pool, Proposal
 from srnas_tf.seeding import generator
 from srnas_tf.settings import write_json
 
@@ -47,8 +47,10 @@ def search(
     with progress(f"search ({settings.strategy})", total, len(replayed)) as report:
         for iteration in range(settings.iterations):
             best = [tuple(entry["codes"]) for entry in _best(entries, settings.parents)]
+            asked = Proposal(settings.population, settings.mutation, best)
+            pool = Pool(space, budget.allows, set(scored))
             rng = generator(settings.seed, f"search {settings.strategy}", iteration)
-            for codes, origin in propose(settings, space, budget, set(scored), best, rng):
+            for codes, origin in STRATEGIES[settings.strategy](asked, pool, rng):
                 if len(entries) < len(replayed):
                     entry = replayed[len(entries)]
                     if tuple(entry["codes"]) != codes:
@@ -59,6 +61,11 @@ def search(
                 entries.append(entry)
                 scored[codes] = entry["psnr"]
                 report(len(entries), f"best {max(scored.values()):.3f} dB")
+    if not entries:
+        raise UserError(
+            f"--max_params, --max_macs: of {TRIES} networks of space {space} none met the budget; raise it, "
+            "or choose a smaller --width"
+        )
     top = _best(entries, settings.top_k)
     write_json(folder / "best.json", top)
     return top

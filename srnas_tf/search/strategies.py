@@ -5,16 +5,12 @@ generator made of (seed, iteration), so a search that is replayed from its journ
 """
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from srnas_tf.arch import Space
+from srnas_tf.arch import Network, Space
 from srnas_tf.arch.space import Codes
-from srnas_tf.errors import UserError
-
-if TYPE_CHECKING:
-    from srnas_tf.search.settings import Budget, SearchSettings
 
 TRIES = 10_000
 """Draws in vain, one after another, after which the rest of a population is taken for not to be had."""
@@ -29,15 +25,15 @@ class Candidate(NamedTuple):
 class Pool:
     """The architectures that may still be proposed: of the space, within the budget, each once."""
 
-    def __init__(self, space: Space, budget: "Budget", seen: set[Codes]) -> None:
-        self.space, self._budget, self._seen = space, budget, set(seen)
+    def __init__(self, space: Space, allows: Callable[[Network], bool], seen: set[Codes]) -> None:
+        self.space, self._allows, self._seen = space, allows, set(seen)
 
     def take(self, draw: Callable[[], Codes], count: int, origin: str) -> Iterator[Candidate]:
         """Up to `count` new architectures from a source of codes."""
         failures = 0
         while count > 0 and failures < TRIES:
             codes = draw()
-            if codes in self._seen or not self._budget.allows(self.space.network(codes)):
+            if codes in self._seen or not self._allows(self.space.network(codes)):
                 failures += 1
                 continue
             self._seen.add(codes)
@@ -49,48 +45,48 @@ class Pool:
         return candidates + list(self.take(lambda: self.space.sample(rng), size - len(candidates), "random"))
 
 
-def _random(settings: "SearchSettings", pool: Pool, best: list[Codes], rng: np.random.Generator) -> list[Candidate]:
+class Proposal(NamedTuple):
+    """What a strategy is asked for.
+
+    Attributes:
+        population: how many architectures.
+        mutation: probability that a mutation changes a block's path.
+        best: the best architectures so far, best first; none at first.
+    """
+
+    population: int
+    mutation: float
+    best: list[Codes]
+
+
+def _random(asked: Proposal, pool: Pool, rng: np.random.Generator) -> list[Candidate]:
     """Uniform over the space."""
-    return pool.fill([], settings.population, rng)
+    return pool.fill([], asked.population, rng)
 
 
-def _evolution(settings: "SearchSettings", pool: Pool, best: list[Codes], rng: np.random.Generator) -> list[Candidate]:
+def _evolution(asked: Proposal, pool: Pool, rng: np.random.Generator) -> list[Candidate]:
     """Algorithm 1: a random population, then half crossovers and half mutations of the best so far."""
-    if not best:
-        return pool.fill([], settings.population, rng)
+    if not asked.best:
+        return pool.fill([], asked.population, rng)
 
     def parent() -> Codes:
-        return best[int(rng.integers(len(best)))]
+        return asked.best[int(rng.integers(len(asked.best)))]
 
     def crossover() -> Codes:
         pair = np.array([parent(), parent()])
         return tuple(int(code) for code in pair[rng.integers(2, size=pair.shape[1]), np.arange(pair.shape[1])])
 
     def mutation() -> Codes:
-        fresh, changed = pool.space.sample(rng), rng.random(pool.space.depth) < settings.mutation
+        fresh, changed = pool.space.sample(rng), rng.random(pool.space.depth) < asked.mutation
         return tuple(new if change else old for new, old, change in zip(fresh, parent(), changed, strict=True))
 
-    half = settings.population // 2
+    half = asked.population // 2
     proposed = list(pool.take(crossover, half, "crossover"))
-    proposed += pool.take(mutation, settings.population - half, "mutation")
-    return pool.fill(proposed, settings.population, rng)
+    proposed += pool.take(mutation, asked.population - half, "mutation")
+    return pool.fill(proposed, asked.population, rng)
 
 
-STRATEGIES: dict[str, Callable] = {"evolution": _evolution, "random": _random}
-
-
-def propose(
-    settings: "SearchSettings", space: Space, budget: "Budget", seen: set[Codes], best: list[Codes], rng
-) -> list[Candidate]:
-    """The architectures of the next iteration; fewer than a population where the space holds no more.
-
-    Raises:
-        UserError: where the budget is met, but by too few networks to be found by drawing.
-    """
-    candidates = STRATEGIES[settings.strategy](settings, Pool(space, budget, seen), best, rng)
-    if not candidates and not seen:
-        raise UserError(
-            f"--max_params, --max_macs: of {TRIES} networks of space {space} none met the budget; raise it, "
-            "or choose a smaller --width"
-        )
-    return candidates
+STRATEGIES: dict[str, Callable[[Proposal, Pool, np.random.Generator], list[Candidate]]] = {
+    "evolution": _evolution,
+    "random": _random,
+}

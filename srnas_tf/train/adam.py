@@ -37,19 +37,6 @@ class PathAdam(tf.Module):
         self.scale.assign(2.0**15 if loss_scaling else 1.0)
         self._good_steps = _zeros((), tf.int64)
 
-    def read(self, codes: tf.Tensor) -> list[tf.Tensor]:
-        """The values that a step uses: whole variables, and the segments of the path."""
-        values = []
-        for part in self._parts:
-            span = _span(part, codes)
-            values.append(tf.convert_to_tensor(part.variable) if span is None else tf.slice(part.variable, *span))
-        return values
-
-    def variables_or(self, values: Sequence[tf.Tensor]) -> list:
-        """What to differentiate by: whole variables themselves (which layers read), and the path's segments."""
-        pairs = zip(self._parts, values, strict=True)
-        return [part.variable if part.starts is None else value for part, value in pairs]
-
     def apply(self, gradients: Sequence[tf.Tensor], rate: tf.Tensor, codes: tf.Tensor) -> None:
         """One step; call it in replica context with this replica's share of the gradients of the scaled loss."""
         replica = tf.distribute.get_replica_context()
@@ -72,7 +59,7 @@ class PathAdam(tf.Module):
         ema = self._ema
 
         def move(variable, gradient, rate, codes, finite, first, second, counts, scale, *averages):
-            span = _span(part, codes)
+            span = part.span(codes)
             code = 0 if span is None else codes[part.position]
             count = counts[code] + 1.0
             gradient = gradient / scale if self.scales else gradient
@@ -101,14 +88,6 @@ def _like(variable) -> tf.Variable:
     average = _zeros(variable.shape)
     average.assign(variable)
     return average
-
-
-def _span(part: Part, codes: tf.Tensor):
-    """Begin and size of the segment that the codes choose, as `tf.slice` takes them; None for the whole variable."""
-    if part.starts is None:
-        return None
-    code = codes[part.position]
-    return [tf.gather(part.starts, code)], [tf.gather(part.lengths, code)]
 
 
 def _get(variable, span) -> tf.Tensor:

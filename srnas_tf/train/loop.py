@@ -11,7 +11,6 @@ from srnas_tf.data.patches import Patches
 from srnas_tf.errors import WorkError
 from srnas_tf.progress import progress
 from srnas_tf.train.adam import PathAdam
-from srnas_tf.train.schedule import learning_rate
 from srnas_tf.train.settings import TrainSettings
 from srnas_tf.train.trainee import Trainee
 from srnas_tf.train.writer import Metrics
@@ -68,7 +67,7 @@ def fit(
     note = ""
     with progress("/".join(folder.parts[-2:]), settings.steps, start) as report:
         for at, (lr, hr) in zip(range(start, settings.steps), dataset, strict=True):
-            rate = learning_rate(at, settings)
+            rate = settings.rate_at(at)
             loss = step(lr, hr, tf.constant(rate, tf.float32), tf.constant(codes_at(at), tf.int32))
             now = at + 1
             last = now == settings.steps
@@ -95,12 +94,12 @@ def _make_step(strategy: tf.distribute.Strategy, trainee: Trainee, optimizer: Pa
 
     def replica_step(lr, hr, rate, codes):
         lr, hr = (tf.cast(x, tf.float32) / 255.0 for x in (lr, hr))
-        with tf.GradientTape() as tape:
-            values = optimizer.read(codes)
-            tape.watch(values)
-            loss = tf.reduce_mean(tf.abs(trainee.forward(lr, codes, values) - hr))
-            scaled = loss * optimizer.scale / replicas
-        gradients = tape.gradient(scaled, optimizer.variables_or(values))
+
+        def l1(sr):
+            loss = tf.reduce_mean(tf.abs(sr - hr))
+            return loss, loss * optimizer.scale / replicas
+
+        loss, gradients = trainee.loss_and_gradients(l1, lr, codes)
         optimizer.apply(gradients, rate, codes)
         return loss
 

@@ -1,27 +1,18 @@
-"""Learning rates as functions of the step."""
+"""The learning rate over a run, as a share of its highest."""
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from srnas_tf.train.settings import TrainSettings
 
 
-def _step(step: int, settings: "TrainSettings") -> float:
+def _step(step: int, steps: int, halve_every: int) -> float:
     """Halved every `halve_every` steps (IMDN, the thesis' supernets)."""
-    return 0.5 ** (step // settings.halve_every)
+    return 0.5 ** (step // halve_every)
 
 
-def _cosine(step: int, settings: "TrainSettings") -> float:
+def _cosine(step: int, steps: int, halve_every: int) -> float:
     """From 1 to 0 over the run (Loshchilov and Hutter 2017, without restarts; the thesis' fine-tuning)."""
-    return 0.5 * (1 + math.cos(math.pi * step / settings.steps))
+    return 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
-SCHEDULES: dict[str, Callable[[int, "TrainSettings"], float]] = {"step": _step, "cosine": _cosine}
-
-
-def learning_rate(step: int, settings: "TrainSettings") -> float:
-    """The rate of a step, counted from 0."""
-    warm = min(1.0, (step + 1) / settings.warmup) if settings.warmup else 1.0
-    return settings.learning_rate * warm * SCHEDULES[settings.schedule](step, settings)
+SCHEDULES: dict[str, Callable[[int, int, int], float]] = {"step": _step, "cosine": _cosine}
+"""By name: (step counted from 0, steps of the run, steps between two halvings) -> share."""

@@ -45,6 +45,11 @@ class TrainSettings:
         if not 0 <= self.ema < 1:
             raise UserError(f"--ema={self.ema}: must be at least 0 and below 1")
 
+    def rate_at(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        warm = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
+        return self.learning_rate * warm * SCHEDULES[self.schedule](step, self.steps, self.halve_every)
+
 
 @dataclass(frozen=True)
 class RetrainSettings:

@@ -24,6 +24,18 @@ class Part(NamedTuple):
     lengths: np.ndarray | None = None
     position: int = 0
 
+    def span(self, codes: tf.Tensor) -> tuple[list, list] | None:
+        """Begin and size of the segment that the codes choose, as `tf.slice` takes them; None for the whole."""
+        if self.starts is None:
+            return None
+        code = codes[self.position]
+        return [tf.gather(self.starts, code)], [tf.gather(self.lengths, code)]
+
+    def read(self, codes: tf.Tensor) -> tf.Tensor:
+        """What the codes use of the variable."""
+        span = self.span(codes)
+        return tf.convert_to_tensor(self.variable) if span is None else tf.slice(self.variable, *span)
+
 
 class Trainee(NamedTuple):
     """A model to train.
@@ -37,6 +49,22 @@ class Trainee(NamedTuple):
     model: SRNet | Supernet
     parts: list[Part]
     forward: Callable[[tf.Tensor, tf.Tensor, Sequence], tf.Tensor]
+
+    def loss_and_gradients(self, loss_of: Callable, lr: tf.Tensor, codes: tf.Tensor) -> tuple[tf.Tensor, list]:
+        """A loss of the output, and its gradient by what the codes use of each part.
+
+        Args:
+            loss_of: the output -> (loss to return, loss to differentiate).
+            lr: float [batch, height, width, 3] in 0..1.
+            codes: int32 [depth].
+        """
+        with tf.GradientTape() as tape:
+            values = [part.read(codes) for part in self.parts]
+            tape.watch(values)
+            loss, scaled = loss_of(self.forward(lr, codes, values))
+        # Layers read whole variables themselves; the path's segments reach them as arguments.
+        pairs = zip(self.parts, values, strict=True)
+        return loss, tape.gradient(scaled, [part.variable if part.starts is None else value for part, value in pairs])
 
 
 def whole(network: SRNet) -> Trainee:
