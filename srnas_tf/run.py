@@ -2,8 +2,10 @@
 
 import importlib
 import logging
+import os
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from absl import flags as absl_flags
 
@@ -15,24 +17,39 @@ from srnas_tf.search.settings import Budget, SearchSettings
 from srnas_tf.settings import Workdir
 from srnas_tf.train.settings import MachineSettings, RetrainSettings, TrainSettings
 
+
+class Mode(NamedTuple):
+    """A mode of the command line.
+
+    Attributes:
+        help: what it does.
+        module: in `srnas_tf.modes`; its `run` takes the workdir.
+        workdir: where it writes unless --workdir says otherwise: in `runs/`, in a folder named after the
+            "experiment" or the "input"; next to the "model"; or in "none".
+        tensorflow: whether it needs TensorFlow, which takes seconds to import.
+    """
+
+    help: str
+    module: str
+    workdir: str = "experiment"
+    tensorflow: bool = True
+
+
 MODES = {
-    "pipeline": "supernet, search, retraining, evaluation and export in one: the main job",
-    "supernet": "train the supernet of a space",
-    "search": "search the trained supernet of a workdir",
-    "retrain": "train the networks that the search found",
-    "train": "train one network (--arch)",
-    "evaluate": "PSNR and SSIM of --model on each folder of --data",
-    "upscale": "enlarge --input to --output by --model",
-    "export": "freeze --model into SavedModel, LiteRT and ONNX, each checked",
-    "describe": "an architecture and its cost, or a space, as JSON",
+    "pipeline": Mode("supernet, search, retraining, evaluation and export in one: the main job", "pipeline"),
+    "supernet": Mode("train the supernet of a space", "supernet"),
+    "search": Mode("search the trained supernet of a workdir", "search"),
+    "retrain": Mode("train the networks that the search found", "retrain"),
+    "train": Mode("train one network (--arch)", "train"),
+    "import": Mode("official IMDN weights (--input: .pth or .npz) to model.keras", "import_weights", "input"),
+    "evaluate": Mode("PSNR and SSIM of --model on each folder of --data", "evaluate", "model"),
+    "upscale": Mode("enlarge --input to --output by --model", "upscale", "none"),
+    "export": Mode("freeze --model into SavedModel, LiteRT and ONNX, each checked", "export", "model"),
+    "describe": Mode("an architecture and its cost, or a space, as JSON", "describe", "none", tensorflow=False),
 }
-NEEDS_NO_TENSORFLOW = ("describe",)
-WRITES_NO_WORKDIR = ("describe", "upscale")
-BESIDE_THE_MODEL = ("evaluate", "export")
-"""Modes that write next to --model unless --workdir says otherwise."""
 
 USAGE = "usage: python -m srnas_tf.run --mode=MODE [--flagfile=FILE] [--workdir=DIR] [--flag=value ...]\n\nmodes:\n"
-USAGE += "\n".join(f"  {name}: {text}" for name, text in MODES.items())
+USAGE += "\n".join(f"  {name}: {mode.help}" for name, mode in MODES.items())
 
 
 def define_flags() -> dict[str, list[str]]:
@@ -41,7 +58,7 @@ def define_flags() -> dict[str, list[str]]:
     absl_flags.DEFINE_string("workdir", None, "folder of the experiment; named after its settings unless given")
     absl_flags.DEFINE_string("arch", None, "codes (7,1,7), recipes (SCCC-SSSC; one stands for all) or a full text")
     absl_flags.DEFINE_string("model", None, "a .keras, .tflite or .onnx file, or a SavedModel folder")
-    absl_flags.DEFINE_string("input", None, "image or folder to enlarge")
+    absl_flags.DEFINE_string("input", None, "image or folder to enlarge; weights to import")
     absl_flags.DEFINE_string("output", None, "file or folder for the result")
     absl_flags.DEFINE_bool("help", False, "show this help")
     kinds: dict[str, list[type]] = {
@@ -59,10 +76,12 @@ def define_flags() -> dict[str, list[str]]:
     }
 
 
-def default_workdir(mode: str) -> Path:
-    """Next to the model for modes that take one; else a folder of `runs/` that says what makes the experiment."""
-    if mode in BESIDE_THE_MODEL and flags.FLAGS.model:
-        return Path(flags.FLAGS.model).parent
+def default_workdir(mode: Mode) -> Path:
+    """Next to the model that a mode works on; else a folder of `runs/` that says what makes the experiment."""
+    if mode.workdir == "model":
+        return flags.required_path("model").parent
+    if mode.workdir == "input":
+        return Path("runs") / flags.required_path("input").stem
     space, data = flags.from_flags(Space), flags.from_flags(DataSettings)
     stages = str(space.stages) if space.space == "dynamic" else ""
     photographs = "-".join(Path(part).name for part in data.data.split(","))
@@ -82,29 +101,31 @@ def main(argv: list[str]) -> int:
             return 0
         if rest:
             raise UserError(f"{rest[0]}: unexpected argument; flags have the form --name=value")
-        mode = flags.FLAGS.mode
-        if not mode:
+        if not flags.FLAGS.mode:
             raise UserError(f"--mode: missing; choose one of {', '.join(MODES)}, or see --help")
-        _run(mode)
+        _run(MODES[flags.FLAGS.mode])
     except absl_flags.Error as error:
         return _fail(str(error), 2)
     except UserError as error:
         return _fail(str(error), 2)
     except WorkError as error:
         return _fail(str(error), 1)
+    except BrokenPipeError:  # the reader of stdout left; so does this process
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         return _fail("interrupted; the same command goes on from the last checkpoint", 130)
     return 0
 
 
-def _run(mode: str) -> None:
+def _run(mode: Mode) -> None:
     workdir = None
-    if mode not in WRITES_NO_WORKDIR:
+    if mode.workdir != "none":
         workdir = Workdir(flags.FLAGS.workdir or default_workdir(mode))
         print(f"workdir: {workdir.path}", file=sys.stderr, flush=True)
-    if mode not in NEEDS_NO_TENSORFLOW:
+    if mode.tensorflow:
         quiet.import_tensorflow()
-    importlib.import_module(f"srnas_tf.modes.{mode}").run(workdir)
+    importlib.import_module(f"srnas_tf.modes.{mode.module}").run(workdir)
 
 
 def _fail(message: str, status: int) -> int:

@@ -1,13 +1,17 @@
 """The command line as its users call it: modes, files, exit statuses, and one line for each mistake."""
 
 import json
+import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from absl import flags as absl_flags
 from conftest import ROOT, command, lines, photograph
 from PIL import Image
+from test_arch import ROWS
 
 from srnas_tf import run
 
@@ -175,6 +179,17 @@ def test_upscale_keeps_gray_and_transparency(done, invoke, tmp_path):
     assert transparency[:, 28:].min() == 255
 
 
+def test_import(invoke, shared, tmp_path):
+    weights = shared / "reference" / "imdn" / "IMDN_x4.pth"
+    assert invoke("--mode=import", f"--input={weights}", f"--workdir={tmp_path}")[0] == 0
+    described = json.loads(invoke("--mode=describe", f"--model={tmp_path / 'model.keras'}")[1])
+    assert described["params"] == 715176
+    data = shared / "data" / "Set5"
+    assert invoke("--mode=evaluate", f"--model={tmp_path / 'model.keras'}", f"--data={data}")[0] == 0
+    measured = json.loads((tmp_path / "evaluate.json").read_text())["Set5"]
+    assert measured == {"psnr": pytest.approx(32.2096, abs=5e-3), "ssim": pytest.approx(0.8948, abs=2e-4), "images": 5}
+
+
 def test_describe(invoke):
     status, stdout, _ = invoke("--mode=describe", "--space=dynamic", "--arch=7,1,7,7,5,7")
     described = json.loads(stdout)
@@ -184,6 +199,19 @@ def test_describe(invoke):
     assert [set(block) for block in described["blocks"]] == [{"recipe", "params", "macs"}] * 6
     described = json.loads(invoke("--mode=describe", "--space=imdn")[1])
     assert (described["params"], round(described["macs"] / 1e9, 3)) == (715176, 40.886)
+
+
+def test_a_reader_that_leaves_gets_no_traceback():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "srnas_tf.run", "--mode=describe", "--stages=8"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    process.wait()
 
 
 def test_describe_needs_no_tensorflow():
@@ -197,16 +225,29 @@ def test_help_names_the_modes_that_there_are(invoke):
     assert status == 0
     for mode in run.MODES:
         assert f"  {mode}: " in stdout
-    for absent in ("benchmark", "rank", "import", "report"):
+    for absent in ("benchmark", "rank", "report"):
         assert f"  {absent}: " not in stdout
 
 
-def test_flagfiles_parse(invoke):
-    for path in sorted((ROOT / "flags").glob("*.flags")):
-        assert path.read_text().startswith("# "), path
-        status, stdout, stderr = invoke("--mode=describe", f"--flagfile={path}")
-        assert status == 0, stderr
-        assert json.loads(stdout)["supernet_params"]
+FLAGFILES = sorted((ROOT / "flags").glob("*.flags"))
+
+
+@pytest.mark.parametrize("path", FLAGFILES, ids=lambda path: path.stem)
+def test_flagfiles_say_what_they_describe(invoke, path):
+    text = path.read_text("utf-8")
+    assert text.startswith("# python -m srnas_tf.run --mode=")
+    assert f"--flagfile=flags/{path.name}" in text.splitlines()[0]
+    status, stdout, stderr = invoke("--mode=describe", f"--flagfile={path}")
+    assert status == 0, stderr
+    described = json.loads(stdout)
+    if path.stem.startswith("table"):
+        [(count, whole)] = re.findall(r"^# (\d+) parameters( of the whole supernet)?\.", text, re.MULTILINE)
+        assert described["supernet_params" if whole else "params"] == int(count)
+
+
+def test_every_row_of_the_thesis_has_a_flagfile():
+    counts = [int(n) for path in FLAGFILES for n in re.findall(r"^# (\d+) parameters", path.read_text(), re.MULTILINE)]
+    assert {params for _, _, params in ROWS} - {1172116} | {14104962} <= set(counts)
 
 
 MISTAKES = {

@@ -15,7 +15,7 @@ from srnas_tf import arch, nets
 from srnas_tf.arch import Block, Network, Space
 from srnas_tf.arch.block import plan
 from srnas_tf.errors import UserError
-from srnas_tf.nets import files
+from srnas_tf.nets import files, official
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.supernet import load_path
 
@@ -182,27 +182,16 @@ def test_config_is_plain_data():
     assert dataclasses.asdict(Space()) == nets.Supernet(Space(width=16)).get_config()["space"] | {"width": 64}
 
 
-def load_official(model: nets.SRNet, weights: dict[str, np.ndarray]) -> None:
-    """IMDN's authors' weights: NCHW kernels, and a pixel shuffle that takes the colour first."""
-    layers = {"fea_conv": model.head, "c.0": model.aggregate, "LR_conv": model.smooth, "upsampler.0": model.upsample}
-    for i, block in enumerate(model.blocks, start=1):
-        convs = [block.first, *(layer for trunk in block.trunks for layer in trunk), block.last, block.fusion]
-        layers |= {f"IMDB{i}.c{j}": layer for j, layer in enumerate(convs, start=1)}
-        layers[f"IMDB{i}.cca.conv_du.0"] = block.attention.squeeze
-        layers[f"IMDB{i}.cca.conv_du.2"] = block.attention.excite
-    assert {f"{name}.{kind}" for name in layers for kind in ("weight", "bias")} == set(weights)
-    for name, layer in layers.items():
-        kernel, bias = weights[f"{name}.weight"].transpose(2, 3, 1, 0), weights[f"{name}.bias"]
-        if layer is model.upsample:
-            order = np.arange(bias.size).reshape(3, -1).T.ravel()
-            kernel, bias = kernel[..., order], bias[order]
-        layer.set_weights([kernel, bias])
+def imported(path) -> nets.SRNet:
+    weights = official.read(path)
+    model = nets.SRNet(official.network_of(weights, path))
+    official.load_official(model, weights, path)
+    return model
 
 
 def test_official_weights_give_their_outputs(shared):
     reference = shared / "reference" / "imdn"
-    model = nets.SRNet(arch.imdn())
-    load_official(model, dict(np.load(reference / "IMDN_x4.npz")))
+    model = imported(reference / "IMDN_x4.pth")
     for name in ("bird", "butterfly"):
         lr = np.load(reference / f"{name}_x4_lr_uint8.npy")[None].astype(np.float32) / 255
         np.testing.assert_allclose(model(lr)[0], np.load(reference / f"{name}_x4_out_float32.npy"), atol=1e-5)

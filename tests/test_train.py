@@ -333,14 +333,12 @@ def test_scores_of_a_perfect_upscaler(photographs):
 
 
 def test_official_imdn_in_the_papers_table(shared):
-    from test_nets import load_official
+    from test_nets import imported
 
     from srnas_tf.data import images
     from srnas_tf.data.sources import load_pairs
 
-    model = nets.SRNet(arch.imdn())
-    load_official(model, dict(np.load(shared / "reference" / "imdn" / "IMDN_x4.npz")))
-    upscale = evaluate.of_network(model)
+    upscale = evaluate.of_network(imported(shared / "reference" / "imdn" / "IMDN_x4.npz"))
     for name, psnr, ssim in (("Set5", 32.2096, 0.8948), ("Set14", 28.5820, 0.7811)):
         pairs = load_pairs(images.find(shared / "data" / name / "HR"), 4)
         result = evaluate.scores(upscale, pairs, 4)

@@ -1,0 +1,16 @@
+"""`--mode=import`: IMDN's official weights as a model of this package."""
+
+from srnas_tf import flags
+from srnas_tf.nets import SRNet, official
+from srnas_tf.nets.files import save
+from srnas_tf.settings import Workdir
+
+
+def run(workdir: Workdir) -> None:
+    """Reads `--input`, a `.pth` or `.npz` file, and writes `model.keras`."""
+    path = flags.required_path("input")
+    weights = official.read(path)
+    network = official.network_of(weights, path)
+    model = SRNet(network, provenance={"imported": path.name})
+    official.load_official(model, weights, path)
+    save(model, workdir / "model.keras")

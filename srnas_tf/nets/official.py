@@ -1,0 +1,88 @@
+"""IMDN's official weights, by their authors' names (Hui et al. 2019, github.com/Zheng222/IMDN)."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from srnas_tf import arch
+from srnas_tf.errors import UserError
+from srnas_tf.nets import torch_file
+from srnas_tf.nets.network import SRNet
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """Named tensors of a `.pth` or `.npz` file.
+
+    Raises:
+        UserError: where the file is missing, broken, or of another kind.
+    """
+    if path.suffix.lower() == ".npz":
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                return _plain({name: archive[name] for name in archive.files})
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such file") from None
+        except Exception as error:  # numpy and zipfile each have errors of their own for a broken file.
+            raise UserError(f"{path}: not a file of weights ({error})") from None
+    return _plain(torch_file.read(path))
+
+
+def _plain(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The names without the `module.` that training on several GPUs puts before them."""
+    return {name.removeprefix("module."): array for name, array in weights.items()}
+
+
+def network_of(weights: Mapping[str, np.ndarray], path: Path) -> arch.Network:
+    """The IMDN that weights of these names and shapes belong to; the scale is told by the upsampler's channels.
+
+    Raises:
+        UserError: where they belong to none.
+    """
+    try:
+        width = weights["fea_conv.weight"].shape[0]
+        scale = round((weights["upsampler.0.weight"].shape[0] / 3) ** 0.5)
+    except KeyError as error:
+        raise UserError(f"{path}: holds no {error.args[0]}; only IMDN's official weights are known") from None
+    depth = len({match[1] for name in weights if (match := re.match(r"IMDB(\d+)\.", name))})
+    return arch.imdn(scale, width, depth)
+
+
+def load_official(model: SRNet, weights: Mapping[str, np.ndarray], path: Path) -> None:
+    """Gives an IMDN its authors' weights.
+
+    Their kernels are [out, in, height, width], and their pixel shuffle takes the colour first: the last convolution's
+    channels change places.
+
+    Raises:
+        UserError: where a tensor is missing, too many, or of another shape.
+    """
+    layers = _layers(model)
+    expected = {f"{name}.{kind}" for name in layers for kind in ("weight", "bias")}
+    if expected != set(weights):
+        odd = sorted(expected ^ set(weights))[0]
+        raise UserError(f"{path}: {'lacks' if odd in expected else 'has an unknown'} {odd}; not an IMDN of this size")
+    for name, layer in layers.items():
+        kernel, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
+        if kernel.ndim != 4 or bias.ndim != 1:
+            raise UserError(f"{path}: {name} is no convolution")
+        kernel = kernel.transpose(2, 3, 1, 0)
+        if layer is model.upsample:
+            order = np.arange(bias.size).reshape(3, -1).T.ravel()
+            kernel, bias = kernel[..., order], bias[order]
+        if kernel.shape != tuple(layer.kernel.shape) or bias.shape != tuple(layer.bias.shape):
+            raise UserError(f"{path}: {name} is {kernel.shape}, not {tuple(layer.kernel.shape)} as in an IMDN")
+        layer.set_weights([kernel, bias])
+
+
+def _layers(model: SRNet) -> dict[str, keras.Layer]:
+    """The layers of an IMDN by their official names."""
+    layers = {"fea_conv": model.head, "c.0": model.aggregate, "LR_conv": model.smooth, "upsampler.0": model.upsample}
+    for i, block in enumerate(model.blocks, start=1):
+        convs = [block.first, *(layer for trunk in block.trunks for layer in trunk), block.last, block.fusion]
+        layers |= {f"IMDB{i}.c{j}": layer for j, layer in enumerate(convs, start=1)}
+        layers[f"IMDB{i}.cca.conv_du.0"] = block.attention.squeeze
+        layers[f"IMDB{i}.cca.conv_du.2"] = block.attention.excite
+    return layers

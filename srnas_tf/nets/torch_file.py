@@ -1,0 +1,136 @@
+"""Reads the tensors of a `.pth` file without PyTorch, and nothing but tensors.
+
+A `.pth` file is a pickle, which may ask for any function of any library to be called. This reader hands out three
+things only: ordered dictionaries, storage types, and its own description of a tensor; a file that asks for anything
+else is refused before it gets it.
+"""
+
+import collections
+import io
+import pickle
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from srnas_tf.errors import UserError
+
+_MAGIC = 0x1950A86A20F9469CFC6C
+_STORAGES = {
+    "DoubleStorage": "<f8",
+    "FloatStorage": "<f4",
+    "HalfStorage": "<f2",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "<i1",
+    "ByteStorage": "<u1",
+}
+
+
+class _Storage(NamedTuple):
+    key: str
+    dtype: str
+
+
+class _Tensor(NamedTuple):
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    def array(self, storages: dict[str, np.ndarray]) -> np.ndarray:
+        """The tensor's values, copied out of its storage.
+
+        Raises:
+            ValueError: where the storage does not hold them.
+        """
+        flat = storages[self.storage.key]
+        if min((self.offset, *self.shape, *self.strides), default=0) < 0:
+            raise ValueError("a tensor has a negative size")
+        reach = sum((size - 1) * stride for size, stride in zip(self.shape, self.strides, strict=True))
+        if 0 in self.shape:
+            return np.empty(self.shape, flat.dtype)
+        if self.offset + reach >= flat.size or np.prod(self.shape, dtype=float) > flat.size:
+            raise ValueError("a tensor reaches past its storage")
+        strides = [stride * flat.itemsize for stride in self.strides]
+        return np.lib.stride_tricks.as_strided(flat[self.offset :], self.shape, strides).copy()
+
+
+def _tensor(storage: Any, offset: int, shape: tuple, strides: tuple, *_: Any) -> _Tensor:
+    if not isinstance(storage, _Storage):
+        raise pickle.UnpicklingError("a tensor without a storage")
+    return _Tensor(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
+
+
+class _Reader(pickle.Unpickler):
+    """Builds what a file of weights consists of, and refuses to look up anything else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "OrderedDict"):
+            return collections.OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _tensor
+        if module == "torch" and name in _STORAGES:
+            return _STORAGES[name]
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is no tensor")
+
+    def persistent_load(self, pid: Any) -> _Storage:
+        kind, dtype, key, *_ = pid
+        if kind != "storage" or dtype not in _STORAGES.values():
+            raise pickle.UnpicklingError(f"it refers to a {kind!r}")
+        return _Storage(str(key), dtype)
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """The named tensors of a `.pth` file, in either of PyTorch's two formats.
+
+    Raises:
+        UserError: where the file is missing, broken, or holds anything but tensors.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    try:
+        described, storages = (_zipped if zipfile.is_zipfile(path) else _legacy)(content)
+        if not isinstance(described, dict) or not all(isinstance(value, _Tensor) for value in described.values()):
+            raise ValueError("it holds more than named tensors")
+        return {str(name): tensor.array(storages) for name, tensor in described.items()}
+    except Exception as error:  # Broken pickles fail in as many ways as there are opcodes.
+        raise UserError(f"{path}: not a file of weights ({error})") from None
+
+
+def _zipped(content: bytes) -> tuple[Any, dict[str, np.ndarray]]:
+    """The format of PyTorch 1.6 and later: a zip archive of one pickle, and a file a storage."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        [entry] = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+        if sum(info.file_size for info in archive.infolist()) > 2 * len(content):
+            raise ValueError("it unpacks to far more than its size; weights do not")
+        folder = entry.removesuffix("data.pkl")
+        described = _Reader(io.BytesIO(archive.read(entry))).load()
+        tensors = described.values() if isinstance(described, dict) else []
+        used = {tensor.storage for tensor in tensors if isinstance(tensor, _Tensor)}
+        return described, {s.key: np.frombuffer(archive.read(f"{folder}data/{s.key}"), s.dtype) for s in used}
+
+
+def _legacy(content: bytes) -> tuple[Any, dict[str, np.ndarray]]:
+    """The older format: five pickles in a row, then each storage's length and values."""
+    stream = io.BytesIO(content)
+    if _Reader(stream).load() != _MAGIC:
+        raise ValueError("it does not begin as one")
+    _Reader(stream).load()  # protocol
+    _Reader(stream).load()  # byte order and sizes of the machine that wrote it
+    described = _Reader(stream).load()
+    keys = _Reader(stream).load()
+    dtypes = {tensor.storage.key: tensor.storage.dtype for tensor in described.values()}
+    storages = {}
+    for key in keys:
+        [count] = struct.unpack("<q", stream.read(8))
+        dtype = np.dtype(dtypes[key])
+        if not 0 <= count * dtype.itemsize <= len(content) - stream.tell():
+            raise ValueError("a storage is longer than the file")
+        storages[key] = np.frombuffer(stream.read(count * dtype.itemsize), dtype)
+    return described, storages

@@ -1,0 +1,196 @@
+"""Official weights: both file formats, every scale, and files that want more than to be read."""
+
+import collections
+import io
+import pickle
+import struct
+import sys
+import types
+import zipfile
+
+import numpy as np
+import pytest
+
+from srnas_tf import arch, nets
+from srnas_tf.errors import UserError
+from srnas_tf.nets import official, torch_file
+from srnas_tf.nets.initial import initialize
+
+
+def official_weights(scale: int, seed: int = 0) -> tuple[nets.SRNet, dict[str, np.ndarray]]:
+    """A network, and its weights as IMDN's authors would store them."""
+    model = nets.SRNet(arch.imdn(scale, 16, 2))
+    initialize(model, seed)
+    weights = {}
+    for name, layer in official._layers(model).items():
+        kernel, bias = (v.numpy() for v in (layer.kernel, layer.bias))
+        if layer is model.upsample:
+            order = np.arange(bias.size).reshape(-1, 3).T.ravel()
+            kernel, bias = kernel[..., order], bias[order]
+        weights[f"{name}.weight"] = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))
+        weights[f"{name}.bias"] = bias
+    return model, weights
+
+
+@pytest.fixture
+def fake_torch(monkeypatch):
+    """Names for a pickle to refer to, as PyTorch would."""
+    torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
+
+    def rebuild(*arguments):
+        raise AssertionError("never called")
+
+    rebuild.__module__ = "torch._utils"
+    rebuild.__name__ = rebuild.__qualname__ = "_rebuild_tensor_v2"
+    utils._rebuild_tensor_v2 = rebuild
+    torch.FloatStorage = type("FloatStorage", (), {"__module__": "torch"})
+    torch._utils = utils
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setitem(sys.modules, "torch._utils", utils)
+    return torch
+
+
+class _Stored:
+    def __init__(self, key, array):
+        self.key, self.array = key, array
+
+
+class _Tensor:
+    def __init__(self, torch, key, array, shape=None, strides=None):
+        self.torch, self.stored = torch, _Stored(key, array)
+        self.shape = shape or array.shape
+        self.strides = strides or tuple(stride // array.itemsize for stride in array.strides)
+
+    def __reduce__(self):
+        arguments = (self.stored, 0, self.shape, self.strides, False, collections.OrderedDict())
+        return self.torch._utils._rebuild_tensor_v2, arguments
+
+
+def _pickled(value, torch, legacy: bool) -> bytes:
+    class Pickler(pickle.Pickler):
+        def persistent_id(self, item):
+            if not isinstance(item, _Stored):
+                return None
+            extra = (None,) if legacy else ()
+            return ("storage", torch.FloatStorage, item.key, "cpu", item.array.size, *extra)
+
+    stream = io.BytesIO()
+    Pickler(stream, 2).dump(value)
+    return stream.getvalue()
+
+
+def write_pth(path, weights, torch, legacy: bool) -> None:
+    tensors = collections.OrderedDict(
+        (name, _Tensor(torch, str(i), array)) for i, (name, array) in enumerate(weights.items())
+    )
+    described = _pickled(tensors, torch, legacy)
+    if not legacy:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("weights/data.pkl", described)
+            for i, array in enumerate(weights.values()):
+                archive.writestr(f"weights/data/{i}", array.tobytes())
+        return
+    head = [pickle.dumps(value, 2) for value in (torch_file._MAGIC, 1001, {"little_endian": True})]
+    keys = pickle.dumps([str(i) for i in range(len(weights))], 2)
+    values = [struct.pack("<q", array.size) + array.tobytes() for array in weights.values()]
+    path.write_bytes(b"".join([*head, described, keys, *values]))
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("kind", ["npz", "zip", "legacy"])
+def test_every_scale_from_every_format(tmp_path, fake_torch, scale, kind):
+    model, weights = official_weights(scale)
+    path = tmp_path / ("weights.npz" if kind == "npz" else "weights.pth")
+    if kind == "npz":
+        np.savez(path, **weights)
+    else:
+        write_pth(path, weights, fake_torch, kind == "legacy")
+    read = official.read(path)
+    network = official.network_of(read, path)
+    assert network == model.network
+    loaded = nets.SRNet(network)
+    official.load_official(loaded, read, path)
+    lr = np.random.default_rng(0).random((1, 9, 8, 3), np.float32)
+    np.testing.assert_array_equal(loaded(lr), model(lr))
+
+
+def test_pth_and_npz_of_the_reference_are_the_same(shared):
+    folder = shared / "reference" / "imdn"
+    pth, npz = (official.read(folder / f"IMDN_x4.{kind}") for kind in ("pth", "npz"))
+    assert set(pth) == set(npz)
+    for name, array in pth.items():
+        np.testing.assert_array_equal(array, npz[name])
+
+
+def test_the_reader_agrees_with_pytorch(shared):
+    torch = pytest.importorskip("torch")
+    path = shared / "reference" / "imdn" / "IMDN_x4.pth"
+    theirs = torch.load(path, map_location="cpu", weights_only=True)
+    for name, array in torch_file.read(path).items():
+        np.testing.assert_array_equal(array, theirs[name].numpy())
+
+
+class _Evil:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return open, (str(self.marker), "w")
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_file_that_wants_to_run_code_is_refused_before_it_does(tmp_path, legacy):
+    marker, path = tmp_path / "was here", tmp_path / "evil.pth"
+    payload = pickle.dumps({"fea_conv.weight": _Evil(marker)}, 2)
+    if legacy:
+        path.write_bytes(pickle.dumps(torch_file._MAGIC, 2) + pickle.dumps(1001, 2) + pickle.dumps({}, 2) + payload)
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("evil/data.pkl", payload)
+    with pytest.raises(UserError, match=r"evil\.pth.*io\.open"):
+        torch_file.read(path)
+    assert not marker.exists()
+
+
+def test_tensors_that_reach_past_their_storage(tmp_path, fake_torch):
+    array = np.zeros((2, 3), np.float32)
+    for shape, strides in (((2, 4), (3, 1)), ((10**6, 10**6), (0, 0)), ((2, -3), (3, 1)), ((2, 3), (-3, 1))):
+        bad = _Tensor(fake_torch, "0", array, shape, strides)
+        path = tmp_path / "bad.pth"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("w/data.pkl", _pickled({"a": bad}, fake_torch, legacy=False))
+            archive.writestr("w/data/0", array.tobytes())
+        with pytest.raises(UserError, match=r"reaches past|negative"):
+            torch_file.read(path)
+
+
+def test_broken_files(tmp_path, fake_torch):
+    _, weights = official_weights(2)
+    path = tmp_path / "cut.pth"
+    for legacy in (False, True):
+        write_pth(path, weights, fake_torch, legacy)
+        content = path.read_bytes()
+        for length in (0, 10, len(content) // 2, len(content) - 5):
+            path.write_bytes(content[:length])
+            with pytest.raises(UserError, match=r"cut\.pth: not a file of weights"):
+                official.read(path)
+    (tmp_path / "cut.npz").write_bytes(b"PK")
+    with pytest.raises(UserError, match="not a file of weights"):
+        official.read(tmp_path / "cut.npz")
+    np.savez(tmp_path / "objects.npz", a=np.array([{}], dtype=object))
+    with pytest.raises(UserError, match="not a file of weights"):
+        official.read(tmp_path / "objects.npz")
+
+
+def test_weights_of_something_else(tmp_path):
+    _, weights = official_weights(2)
+    path = tmp_path / "other.npz"
+    with pytest.raises(UserError, match=r"holds no fea_conv\.weight"):
+        official.network_of({}, path)
+    lacking = {name: array for name, array in weights.items() if name != "IMDB2.c3.bias"}
+    model = nets.SRNet(official.network_of(lacking, path))
+    with pytest.raises(UserError, match=r"lacks IMDB2\.c3\.bias"):
+        official.load_official(model, lacking, path)
+    misshapen = weights | {"LR_conv.weight": np.zeros((16, 8, 3, 3), np.float32)}
+    with pytest.raises(UserError, match="LR_conv"):
+        official.load_official(model, misshapen, path)
