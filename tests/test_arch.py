@@ -157,8 +157,9 @@ def test_codes_networks_and_text_round_trip(name):
 
 def test_text_of_a_mixed_network():
     blocks = (Block("SCSCS"), Block("SSC", "full", 0.125), Block("RK", "reduced", 0.33, 5, 1))
-    network = Network(3, 48, blocks)
-    assert str(network) == "x3:w48:imdn:r0.25:k3:f1:SCSCS-SSC+full+r0.125+f3-RK+reduced+r0.33+k5"
+    blocks += (Block("SC", "full", 1e-2, (1, 3), 1),)
+    network = Network(3, 128, blocks)
+    assert str(network) == ("x3:w128:imdn:r0.25:k3:f1:SCSCS-SSC+full+r0.125+f3-RK+reduced+r0.33+k5-SC+full+r0.01+k1.3")
     assert Network.parse(str(network)) == network
 
 
@@ -214,11 +215,24 @@ def test_bad_architectures(text):
         ({"rate": 1.5}, "rate"),
         ({"width": 3}, "--width"),
         ({"kernel": 2}, "kernel"),
+        ({"kernel": "1,2"}, "kernel"),
+        ({"kernel": "three"}, "--kernel"),
     ],
 )
 def test_bad_spaces(settings, named):
     with pytest.raises(UserError, match=named):
         Space(**settings)
+
+
+def test_selective_kernels():
+    space = Space(space="imdn", kernel="1,3")
+    block = space.choices[0]
+    assert block.kernel == (1, 3)
+    unit = plan(block, 64).first
+    convs, attention = 64 * 64 * (1 + 9) + 2 * 64, 64 * 32 + 32 + 2 * (32 * 64 + 64)
+    assert unit.params == convs + attention
+    assert unit.macs(100) == 100 * 64 * 64 * 10 + 3 * 64 * 32
+    assert space.parse("SCSCS").params > imdn().params
 
 
 def test_describe():
@@ -229,5 +243,5 @@ def test_describe():
     assert described["supernet_params"] == 6418014
     assert [path["params"] for path in described["paths"]] == list(DYNAMIC3[0.25])
     pixels = 1280 * 720 // 16
-    outside = pixels * sum(conv.macs for conv in frame(4, 64, 6))
+    outside = sum(conv.macs(pixels) for conv in frame(4, 64, 6))
     assert described["macs"] == outside + sum(block["macs"] for block in described["blocks"])

@@ -16,6 +16,7 @@ from srnas_tf.arch import Block, Network, Space
 from srnas_tf.arch.block import plan
 from srnas_tf.errors import UserError
 from srnas_tf.nets import files, official
+from srnas_tf.nets.conv import SelectiveConv
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.supernet import load_path
 
@@ -56,11 +57,26 @@ def _counted_macs(model, lr) -> int:
     return sum(int(np.prod(op.inputs[1].shape[:3])) * int(np.prod(op.outputs[0].shape)) for op in convolutions)
 
 
-@pytest.mark.parametrize("text", ["SCSCS", "SCSCSK+k5", "RCS+reduced+f3", "SSSS+full+r0.125"])
+@pytest.mark.parametrize(
+    "text", ["SCSCS", "SCSCSK+k5", "RCS+reduced+f3", "SSSS+full+r0.125", "SCSCS+k1.3", "SCSCS+k3.5"]
+)
 def test_macs_are_those_of_the_graph(text):
     network = Network(4, 64, (Block.parse(text),) * 2)
     model = nets.SRNet(network)
+    assert model.count_params() == network.params
     assert _counted_macs(model, np.zeros((1, 6, 10, 3), np.float32)) == network.macs(6 * 10 * 16)
+
+
+def test_selective_kernels_split_fuse_and_select():
+    value = arch.SelectiveConv(16, 24, (1, 3))
+    layer = SelectiveConv(value)
+    assert layer.count_params() == value.params
+    x = np.random.default_rng(0).normal(size=(2, 6, 5, 16)).astype(np.float32)
+    branches = [branch(x).numpy() for branch in layer.branches]
+    squeezed = layer.squeeze((branches[0] + branches[1]).mean(axis=(1, 2), keepdims=True))
+    weights = np.exp([excite(squeezed).numpy() for excite in layer.excites])
+    weights /= weights.sum(axis=0)
+    np.testing.assert_allclose(layer(x), sum(w * b for w, b in zip(weights, branches, strict=True)), atol=1e-5)
 
 
 def test_cca_is_equation_2_of_the_thesis():

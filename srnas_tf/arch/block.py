@@ -17,20 +17,63 @@ CCA_REDUCTION = 16
 
 @dataclass(frozen=True)
 class Conv:
-    """A biased convolution, `kernel` x `kernel`, stride 1."""
+    """A biased convolution, `kernel` x `kernel`, stride 1.
+
+    One that is `pooled` runs on an image's pooled statistics: once an image, whatever its size.
+    """
 
     inputs: int
     outputs: int
     kernel: int = 3
+    pooled: bool = False
 
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates for one output pixel."""
-        return self.kernel**2 * self.inputs * self.outputs
+    def macs(self, pixels: int) -> int:
+        """Multiply-accumulates for an image of `pixels` pixels."""
+        return (1 if self.pooled else pixels) * self.kernel**2 * self.inputs * self.outputs
 
     @property
     def params(self) -> int:
-        return self.macs + self.outputs
+        return self.kernel**2 * self.inputs * self.outputs + self.outputs
+
+
+@dataclass(frozen=True)
+class SelectiveConv:
+    """A selective kernel unit (Li et al. 2019): convolutions of several sizes, and attention that mixes them.
+
+    Split: one convolution a kernel size. Fuse: their sum, pooled, squeezed to max(outputs / 16, 32) channels. Select:
+    one excitation a branch, and a softmax over the branches for each channel. The paper's batch norms are left out, as
+    everywhere in this family; its 5x5 branch is a true 5x5, not a dilated 3x3.
+    """
+
+    inputs: int
+    outputs: int
+    kernels: tuple[int, ...]
+
+    @property
+    def branches(self) -> tuple[Conv, ...]:
+        return tuple(Conv(self.inputs, self.outputs, kernel) for kernel in self.kernels)
+
+    @property
+    def squeeze(self) -> Conv:
+        return Conv(self.outputs, max(self.outputs // 16, 32), 1, pooled=True)
+
+    @property
+    def excites(self) -> tuple[Conv, ...]:
+        return (Conv(self.squeeze.outputs, self.outputs, 1, pooled=True),) * len(self.kernels)
+
+    @property
+    def _all(self) -> tuple[Conv, ...]:
+        return (*self.branches, self.squeeze, *self.excites)
+
+    def macs(self, pixels: int) -> int:
+        return sum(conv.macs(pixels) for conv in self._all)
+
+    @property
+    def params(self) -> int:
+        return sum(conv.params for conv in self._all)
+
+
+AnyConv = Conv | SelectiveConv
 
 
 @dataclass(frozen=True)
@@ -43,28 +86,28 @@ class Step:
 
     width: int
     distilled: int = 0
-    branch: tuple[Conv, ...] = ()
-    trunk: tuple[Conv, ...] = ()
+    branch: tuple[AnyConv, ...] = ()
+    trunk: tuple[AnyConv, ...] = ()
 
 
 @dataclass(frozen=True)
 class Plan:
     """The convolutions of a block, in the order in which data flows."""
 
-    first: Conv
+    first: AnyConv
     steps: tuple[Step, ...]
-    last: Conv
+    last: AnyConv
     squeeze: Conv
     excite: Conv
     fusion: Conv
 
     @property
-    def inner(self) -> tuple[Conv, ...]:
+    def inner(self) -> tuple[AnyConv, ...]:
         """The convolutions that belong to a path even where its ends are shared."""
         return (*tuple(conv for step in self.steps for conv in step.branch + step.trunk), self.last)
 
     @property
-    def ends(self) -> tuple[Conv, ...]:
+    def ends(self) -> tuple[AnyConv, ...]:
         """The convolutions that all paths of a block have in common under `--sharing=ends`."""
         return (self.first, self.squeeze, self.excite, self.fusion)
 
@@ -73,9 +116,8 @@ class Plan:
         return sum(conv.params for conv in self.inner + self.ends)
 
     def macs(self, pixels: int) -> int:
-        """MACs over `pixels` low-resolution pixels. Channel attention runs once, on the pooled statistics."""
-        spatial = (*self.inner, self.first, self.fusion)
-        return pixels * sum(conv.macs for conv in spatial) + self.squeeze.macs + self.excite.macs
+        """MACs over `pixels` low-resolution pixels."""
+        return sum(conv.macs(pixels) for conv in self.inner + self.ends)
 
 
 @dataclass(frozen=True)
@@ -86,7 +128,8 @@ class Block:
         recipe: letters of `LETTERS`, applied in order between the block's first and last convolution.
         ending: a key of `ENDINGS`: how wide the last convolution is.
         rate: distillation rate, in (0, 1): the share of the *current* width that a split keeps back.
-        kernel: size of the first, the recipe's and the last convolution; odd.
+        kernel: size of the first, the recipe's and the last convolution; odd. Several make them selective kernel
+            units of these sizes.
         fusion_kernel: size of the convolution after the concatenation; odd. 0 takes the ending's own.
 
     Raises:
@@ -96,7 +139,7 @@ class Block:
     recipe: str
     ending: str = "imdn"
     rate: float = 0.25
-    kernel: int = 3
+    kernel: int | tuple[int, ...] = 3
     fusion_kernel: int = 0
 
     def __post_init__(self) -> None:
@@ -110,14 +153,24 @@ class Block:
             raise UserError(f"distillation rate {self.rate} is outside (0, 1)")
         if self.fusion_kernel == 0:
             object.__setattr__(self, "fusion_kernel", ENDINGS[self.ending].fusion_kernel)
-        for name in ("kernel", "fusion_kernel"):
-            if getattr(self, name) < 1 or getattr(self, name) % 2 == 0:
-                raise UserError(f"{name} {getattr(self, name)} is not an odd number")
+        for name, sizes in (("kernel", self.kernels), ("fusion_kernel", (self.fusion_kernel,))):
+            even = [size for size in sizes if size < 1 or size % 2 == 0]
+            if even:
+                raise UserError(f"{name} {even[0]} is not an odd number")
+
+    @property
+    def kernels(self) -> tuple[int, ...]:
+        return self.kernel if isinstance(self.kernel, tuple) else (self.kernel,)
+
+    def conv(self, inputs: int, outputs: int) -> AnyConv:
+        """A convolution of this block's kernel: plain where it has one size, selective where it has several."""
+        sizes = self.kernels
+        return Conv(inputs, outputs, sizes[0]) if len(sizes) == 1 else SelectiveConv(inputs, outputs, sizes)
 
     @property
     def options(self) -> tuple[str, ...]:
         """All of the block but its recipe, as text: `('imdn', 'r0.25', 'k3', 'f1')`."""
-        return (self.ending, f"r{self.rate!r}", f"k{self.kernel}", f"f{self.fusion_kernel}")
+        return (self.ending, f"r{self.rate!r}", f"k{'.'.join(map(str, self.kernels))}", f"f{self.fusion_kernel}")
 
     def __str__(self) -> str:
         return "+".join((self.recipe, *self.options))
@@ -131,17 +184,24 @@ class Block:
             if option in ENDINGS:
                 fields["ending"] = option
             elif match := _OPTION.fullmatch(option):
-                name, kind = _OPTION_FIELDS[match[1]]
-                fields[name] = kind(match[2])
+                letter, value = (group for group in match.groups() if group)
+                name, kind = _OPTION_FIELDS[letter]
+                fields[name] = kind(value)
             else:
                 raise UserError(f"block {text!r}: unknown option {option!r}; expected an ending, r0.25, k3 or f1")
         return cls(recipe, **fields)
 
 
-_OPTION = re.compile(r"([rkf])(\d+|\d*\.\d+)")
+def parse_kernel(text: str, separator: str = ".") -> int | tuple[int, ...]:
+    """A kernel from its text: `3`, or `1.3` for a selective one."""
+    sizes = tuple(int(size) for size in text.split(separator))
+    return sizes if len(sizes) > 1 else sizes[0]
+
+
+_OPTION = re.compile(r"(r)(\d*\.?\d+(?:e-?\d+)?)|(k)(\d+(?:\.\d+)*)|(f)(\d+)")
 _OPTION_FIELDS: dict[str, tuple[str, Callable]] = {
     "r": ("rate", float),
-    "k": ("kernel", int),
+    "k": ("kernel", parse_kernel),
     "f": ("fusion_kernel", int),
 }
 
@@ -167,11 +227,11 @@ def _split_skip(width: int, distilled: int, features: int, block: Block) -> Step
 
 
 def _conv(width: int, distilled: int, features: int, block: Block) -> Step:
-    return Step(features, trunk=(Conv(width, features, block.kernel),))
+    return Step(features, trunk=(block.conv(width, features),))
 
 
 def _keep(width: int, distilled: int, features: int, block: Block) -> Step:
-    return Step(width, trunk=(Conv(width, width, block.kernel),))
+    return Step(width, trunk=(block.conv(width, width),))
 
 
 LETTERS = {
@@ -239,10 +299,10 @@ def plan(block: Block, features: int) -> Plan:
     # The paper's reduction of 16 leaves nothing of fewer than 16 channels: narrow networks keep one.
     squeezed = max(1, concatenated // CCA_REDUCTION)
     return Plan(
-        first=Conv(features, features, block.kernel),
+        first=block.conv(features, features),
         steps=tuple(steps),
-        last=Conv(width, outputs, block.kernel),
-        squeeze=Conv(concatenated, squeezed, 1),
-        excite=Conv(squeezed, concatenated, 1),
+        last=block.conv(width, outputs),
+        squeeze=Conv(concatenated, squeezed, 1, pooled=True),
+        excite=Conv(squeezed, concatenated, 1, pooled=True),
         fusion=Conv(concatenated, features, block.fusion_kernel),
     )

@@ -48,7 +48,7 @@ class Network:
         """Multiply-accumulates of all convolutions for an output of `output_pixels` (1280x720 unless given)."""
         pixels = output_pixels // self.scale**2
         blocks = sum(plan(block, self.width).macs(pixels) for block in self.blocks)
-        return pixels * sum(conv.macs for conv in self.frame) + blocks
+        return sum(conv.macs(pixels) for conv in self.frame) + blocks
 
     @property
     def recipes(self) -> str:

@@ -2,11 +2,12 @@
 
 import functools
 import itertools
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from srnas_tf.arch.block import ENDINGS, Block, plan
+from srnas_tf.arch.block import ENDINGS, Block, parse_kernel, plan
 from srnas_tf.arch.network import SCALES, Network, check_frame, frame
 from srnas_tf.errors import UserError
 from srnas_tf.settings import setting
@@ -82,7 +83,7 @@ class Space:
     ending: str = setting("", "how a block ends; the space's own unless given", ("", *ENDINGS))
     fusion_kernel: int = setting(0, "kernel size of a block's fusion conv; 0: the ending's own", (0, 1, 3))
     sharing: str = setting("none", "what the paths of a block share in the supernet", SHARING)
-    kernel: int = setting(3, "kernel size of a block's other convs")
+    kernel: str = setting("3", "kernel size of a block's other convs; several (1,3) make selective kernel units")
     skip_first: bool = setting(False, "a 3x3 skip conv on each path's first distilled branch")
     scale: int = setting(4, "enlargement", SCALES)
 
@@ -93,6 +94,9 @@ class Space:
             raise UserError(f"--sharing={self.sharing}: choose one of {', '.join(SHARING)}")
         if not self.ending:
             object.__setattr__(self, "ending", SPACES[self.space].ending)
+        object.__setattr__(self, "kernel", str(self.kernel))
+        if not re.fullmatch(r"\d+(,\d+)*", self.kernel):
+            raise UserError(f"--kernel={self.kernel}: give an odd number, or several with commas between (1,3)")
         check_frame(self.scale, self.width, self.depth)
         ends = {plan(choice, self.width).ends for choice in self.choices}
         if self.sharing == "ends" and len(ends) > 1:
@@ -112,7 +116,7 @@ class Space:
 
     def block(self, recipe: str) -> Block:
         """A block of that recipe with this space's ending, rate and kernels."""
-        return Block(recipe, self.ending, self.rate, self.kernel, self.fusion_kernel)
+        return Block(recipe, self.ending, self.rate, parse_kernel(self.kernel, ","), self.fusion_kernel)
 
     @property
     def cardinalities(self) -> tuple[int, ...]:

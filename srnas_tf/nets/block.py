@@ -33,12 +33,14 @@ class Block(keras.Layer):
         self.features = features
         self.plan = plan(self.block, features)
         policy = self.dtype_policy
-        self.first = conv(self.plan.first, "first", dtype=policy)
+        self.first = conv(self.plan.first, "first", activation=leaky, dtype=policy)
         self.branches = [
-            [conv(c, f"branch{i}", dtype=policy) for c in step.branch] for i, step in enumerate(self.plan.steps)
+            [conv(c, f"branch{i}", activation=leaky, dtype=policy) for c in step.branch]
+            for i, step in enumerate(self.plan.steps)
         ]
         self.trunks = [
-            [conv(c, f"trunk{i}", dtype=policy) for c in step.trunk] for i, step in enumerate(self.plan.steps)
+            [conv(c, f"trunk{i}", activation=leaky, dtype=policy) for c in step.trunk]
+            for i, step in enumerate(self.plan.steps)
         ]
         self.last = conv(self.plan.last, "last", dtype=policy)
         self.attention = ContrastAwareAttention(
@@ -53,17 +55,17 @@ class Block(keras.Layer):
         return [v for layer in (self.first, self.attention, self.fusion) for v in layer.trainable_variables]
 
     def call(self, x):
-        trunk = leaky(self.first(x))
+        trunk = self.first(x)
         pieces = []
         for step, branch, convs in zip(self.plan.steps, self.branches, self.trunks, strict=True):
             if step.distilled:
                 # One split, not two slices: its gradient is a single concatenation.
                 distilled, trunk = ops.split(trunk, [step.distilled], axis=-1)
                 for layer in branch:
-                    distilled = leaky(layer(distilled))
+                    distilled = layer(distilled)
                 pieces.append(distilled)
             for layer in convs:
-                trunk = leaky(layer(trunk))
+                trunk = layer(trunk)
         pieces.append(self.last(trunk))
         return x + self.fusion(self.attention(ops.concatenate(pieces, axis=-1)))
 

@@ -25,7 +25,7 @@ class Frame(keras.Model):
         self.scale, self.width, self.depth = scale, width, depth
         head, aggregate, smooth, upsample = frame(scale, width, depth)
         self.head = conv(head, "head", dtype=self.dtype_policy)
-        self.aggregate = conv(aggregate, "aggregate", dtype=self.dtype_policy)
+        self.aggregate = conv(aggregate, "aggregate", activation=leaky, dtype=self.dtype_policy)
         self.smooth = conv(smooth, "smooth", dtype=self.dtype_policy)
         # Pixels leave in float32 under any policy: bfloat16 has 8 bits for a value near 1.
         self.upsample = conv(upsample, "upsample", dtype="float32")
@@ -38,7 +38,7 @@ class Frame(keras.Model):
         for block in blocks:
             x = block(x)
             outputs.append(x)
-        x = leaky(self.aggregate(ops.concatenate(outputs, axis=-1)))
+        x = self.aggregate(ops.concatenate(outputs, axis=-1))
         x = self.smooth(x) + features
         return ops.depth_to_space(self.upsample(x), self.scale)
 
