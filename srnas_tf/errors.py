@@ -8,5 +8,10 @@ class UserError(ValueError):
     """
 
 
+def first_line(error: BaseException) -> str:
+    """What a library's exception says, in one line; its kind where it says nothing."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
 class WorkError(RuntimeError):
     """The work itself failed: training diverged, an exported file disagrees with its network. Exit status 1."""

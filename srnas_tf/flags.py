@@ -52,20 +52,40 @@ def settle(
     return workdir.settle(section, kind, given(kind) | dict(overrides), dict(defaults))
 
 
-def recorded(workdir: Workdir, section: str, kind: type[S], wanted: str) -> S:
+def recorded(workdir: Workdir, section: str, kind: type[S], wanted: str, obey: bool = True) -> S:
     """Settings that an earlier mode must have recorded.
 
+    Args:
+        wanted: the mode that records them.
+        obey: whether the flags speak of these settings, and must not contradict them.
+
     Raises:
-        UserError: where it did not, saying that `wanted` comes first.
+        UserError: where nothing is recorded, saying that `wanted` comes first.
     """
     if not workdir.holds(section):
         raise UserError(f"--workdir={workdir.path}: holds no {section} settings; run {wanted} there first")
-    return settle(workdir, section, kind)
+    return settle(workdir, section, kind) if obey else workdir.settle(section, kind, {}, {})
 
 
 def chosen_network(space: Space) -> Network | None:
-    """The network that `--arch` names in a space; None where the flag is not given."""
-    return space.parse(FLAGS.arch) if FLAGS.arch is not None else None
+    """The network that `--arch` names in a space; None where the flag is not given.
+
+    Raises:
+        UserError: where it is none, or other flags contradict its full text.
+    """
+    if FLAGS.arch is None:
+        return None
+    network = space.parse(FLAGS.arch)
+    check_agrees(network)
+    return network
+
+
+def check_agrees(network: Network) -> None:
+    """Refuses flags that contradict a network that is described otherwise."""
+    fields = {"scale": network.scale, "width": network.width, "depth": len(network.blocks)}
+    for name, value in fields.items():
+        if FLAGS[name].present and FLAGS[name].value != value:
+            raise UserError(f"--{name}={FLAGS[name].value} contradicts the network, whose {name} is {value}; drop one")
 
 
 def required_path(name: str) -> Path:

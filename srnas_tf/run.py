@@ -104,17 +104,19 @@ def main(argv: list[str]) -> int:
         if not flags.FLAGS.mode:
             raise UserError(f"--mode: missing; choose one of {', '.join(MODES)}, or see --help")
         _run(MODES[flags.FLAGS.mode])
-    except absl_flags.Error as error:
+    except (absl_flags.Error, UserError) as error:
         return _fail(str(error), 2)
-    except UserError as error:
-        return _fail(str(error), 2)
+    except UnicodeDecodeError as error:
+        return _fail(f"--flagfile: not a text file ({error.reason})", 2)
     except WorkError as error:
         return _fail(str(error), 1)
     except BrokenPipeError:  # the reader of stdout left; so does this process
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        return _fail(f"{error.filename or 'writing'}: {error.strerror or error}", 1)
     except KeyboardInterrupt:
-        return _fail("interrupted; the same command goes on from the last checkpoint", 130)
+        return _fail("interrupted; the same command goes on where it was", 130)
     return 0
 
 
@@ -122,7 +124,6 @@ def _run(mode: Mode) -> None:
     workdir = None
     if mode.workdir != "none":
         workdir = Workdir(flags.FLAGS.workdir or default_workdir(mode))
-        print(f"workdir: {workdir.path}", file=sys.stderr, flush=True)
     if mode.tensorflow:
         quiet.import_tensorflow()
     importlib.import_module(f"srnas_tf.modes.{mode.module}").run(workdir)

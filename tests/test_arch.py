@@ -200,7 +200,7 @@ def test_baseline_is_no_smaller_than_what_it_is_compared_with():
     ["", "9,0", "-1,0", "0", "0,0,0", "0,x", "SXS", "scs-scs", "SCS-SCS-SCS", "x4", "x5:w64:imdn:SCSCS", "SCS+q"],
 )
 def test_bad_architectures(text):
-    with pytest.raises(UserError, match=r"."):
+    with pytest.raises(UserError, match=r"--arch|architecture|--scale"):
         Space(depth=2).parse(text)
 
 
@@ -212,6 +212,8 @@ def test_bad_architectures(text):
         ({"width": 0}, "--width"),
         ({"scale": 5}, "--scale"),
         ({"stages": 0}, "--stages"),
+        ({"stages": 17}, "--stages"),
+        ({"space": "initial20", "skip_first": True}, "--skip_first"),
         ({"rate": 1.5}, "rate"),
         ({"width": 3}, "--width"),
         ({"kernel": 2}, "kernel"),

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from PIL import Image
 from test_arch import ROWS
 
 from srnas_tf import run
+from srnas_tf.nets.files import load_supernet
 
 NETWORK = ("--depth=2", "--width=16", "--scale=2", "--stages=2")
 TRAINING = ("--steps=4", "--batch=2", "--patch=8")
@@ -59,6 +61,8 @@ def done(tmp_path_factory, folder):
 def test_the_pipeline_ends_with_a_table_files_and_a_picture(done):
     workdir, process = done
     assert process.stderr.splitlines() == [f"workdir: {workdir}"]  # quiet in success
+    measured = json.loads((workdir / "evaluate.json").read_text())
+    assert measured["photographs"]["images"] == 1
     for word in ("bicubic", "IMDN", "found", "parameters", "PSNR", str(workdir / "export"), "compare.png"):
         assert word in process.stdout
     rows = {row["method"]: row for row in json.loads((workdir / "pipeline.json").read_text())}
@@ -103,15 +107,20 @@ def test_modes_one_by_one_do_what_the_pipeline_does(done, invoke, folder, tmp_pa
     assert first[0] != first[1]  # from scratch, and from the supernet
 
 
-def test_random_search_is_a_flag(done, invoke, tmp_path):
-    workdir, _ = done
-    shutil.copytree(workdir / "supernet", tmp_path / "w" / "supernet")
-    record = json.loads((workdir / "experiment.json").read_text())
-    kept = {name: record[name] for name in ("network", "data", "supernet")}
-    (tmp_path / "w" / "experiment.json").write_text(json.dumps(kept))
-    flags = ["--strategy=random", "--population=4", "--iterations=2"]
-    assert invoke("--mode=search", f"--workdir={tmp_path / 'w'}", *flags)[0] == 0
-    assert {entry["origin"] for entry in lines(tmp_path / "w" / "search" / "journal.jsonl")} == {"random"}
+def test_a_supernet_is_searched_and_retrained_anew_once_the_folders_are_gone(done, invoke, tmp_path):
+    workdir = tmp_path / "w"
+    shutil.copytree(done[0], workdir)
+    random = ("--mode=search", f"--workdir={workdir}", "--strategy=random")
+    status, _, stderr = invoke(*random)
+    assert status == 2
+    assert f"remove {workdir / 'search'}" in stderr
+    shutil.rmtree(workdir / "search")
+    assert invoke(*random, *SEARCH, "--max_params=25000")[0] == 0
+    entries = lines(workdir / "search" / "journal.jsonl")
+    assert {entry["origin"] for entry in entries} == {"random"}
+    shutil.rmtree(workdir / "retrain")
+    assert invoke("--mode=retrain", f"--workdir={workdir}", "--steps=3", "--batch=3")[0] == 0
+    assert lines(workdir / "retrain" / "1" / "metrics.jsonl")[-1]["step"] == 3
 
 
 def test_train_evaluate_export_upscale(invoke, folder, tmp_path):
@@ -270,6 +279,10 @@ MISTAKES = {
     "search first": (["--mode=search", "--workdir=empty"], "--mode=supernet"),
     "impossible budget": (["--mode=pipeline", "--max_params=1000"], "needs"),
     "small images": (["--mode=supernet", "--patch=200"], "--patch"),
+    "text and flag": (["--mode=describe", "--arch=x4:w64:imdn:SCSCS", "--width=16"], "--width=16"),
+    "endless memory": (["--mode=supernet", "--memory_gb=inf"], "--memory_gb"),
+    "bad retraining": (["--mode=pipeline", "--retrain_steps=-1"], "--retrain_steps"),
+    "workdir is a file": (["--mode=supernet", f"--workdir={__file__}", "--width=16"], "--workdir"),
 }
 
 
@@ -278,11 +291,83 @@ def test_a_mistake_is_one_line_and_status_2(invoke, tmp_path, monkeypatch, case)
     monkeypatch.chdir(tmp_path)
     arguments, named = MISTAKES[case]
     status, stdout, stderr = invoke(*arguments)
-    messages = [line for line in stderr.splitlines() if not line.startswith("workdir: ")]
-    assert (status, stdout, len(messages)) == (2, "", 1)
-    assert messages[0].startswith("srnas_tf: ")
-    assert named in messages[0]
+    assert (status, stdout) == (2, "")
+    [message] = stderr.splitlines()
+    assert message.startswith("srnas_tf: ")
+    assert named in message
     assert list(tmp_path.iterdir()) == []  # nothing is left behind
+
+
+def test_a_flagfile_that_is_no_text(invoke, tmp_path):
+    (tmp_path / "photo.flags").write_bytes(bytes(range(128, 256)))
+    status, _, stderr = invoke(f"--flagfile={tmp_path / 'photo.flags'}")
+    assert status == 2
+    assert len(stderr.splitlines()) == 1
+
+
+def test_originals_are_never_overwritten(done, invoke, folder, tmp_path):
+    model = f"--model={done[0] / 'retrain/1/model.keras'}"
+    mine = tmp_path / "mine"
+    shutil.copytree(folder, mine)
+    before = {path: path.read_bytes() for path in mine.iterdir()}
+    for source, target in ((mine, mine), (mine / "00.png", mine / "00.png"), (mine / "00.png", mine)):
+        status, _, stderr = invoke("--mode=upscale", model, f"--input={source}", f"--output={target}")
+        assert status == 2
+        assert "overwrite" in stderr
+    (mine / "export").mkdir()
+    (mine / "export" / "thesis.txt").write_text("precious")
+    status, _, stderr = invoke("--mode=export", model, f"--workdir={mine}", f"--test_data={folder}")
+    assert status == 2
+    assert "is no export" in stderr
+    assert (mine / "export" / "thesis.txt").read_text() == "precious"
+    shutil.rmtree(mine / "export")
+    assert {path: path.read_bytes() for path in mine.iterdir()} == before
+
+
+def test_embedded_and_other_photographs_are_measured_apart(done, invoke, folder, tmp_path):
+    model = f"--model={done[0] / 'retrain/1/model.keras'}"
+    assert invoke("--mode=evaluate", model, f"--data=photos,{folder}", f"--workdir={tmp_path}")[0] == 0
+    report = json.loads((tmp_path / "evaluate.json").read_text())
+    assert {name: entry["images"] for name, entry in report.items()} == {"photos": 2, "photographs": 12}
+
+
+def test_a_tilde_is_home(invoke, tmp_path, monkeypatch, folder):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    status, _, stderr = invoke("--mode=supernet", "--workdir=~/work", f"--data={folder}", *NETWORK, *TRAINING)
+    assert status == 0, stderr
+    assert (tmp_path / "work" / "supernet" / "supernet.keras").exists()
+
+
+def test_a_killed_run_goes_on_to_the_same_end(folder, tmp_path):
+    """SIGKILL while the supernet trains and while it is searched."""
+    flags = [f"--data={folder}", *NETWORK, "--steps=60", "--batch=2", "--patch=8", "--checkpoint_every=10"]
+    modes = {
+        "supernet/metrics.jsonl": ["--mode=supernet", *flags],
+        "search/journal.jsonl": ["--mode=search", "--population=200", "--iterations=1"],
+    }
+    ends = []
+    for name in ("undisturbed", "killed"):
+        workdir = tmp_path / name
+        for grows, arguments in modes.items():
+            line = [sys.executable, "-m", "srnas_tf.run", f"--workdir={workdir}", *arguments]
+            if name == "killed":
+                _kill_when(workdir / grows, line)
+            subprocess.run(line, cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
+        weights = load_supernet(workdir / "supernet" / "supernet.keras").get_weights()
+        ends.append((np.concatenate([w.ravel() for w in weights]), (workdir / "search/journal.jsonl").read_bytes()))
+    np.testing.assert_array_equal(ends[0][0], ends[1][0])
+    assert ends[0][1] == ends[1][1]
+
+
+def _kill_when(path, line) -> None:
+    """Starts a command and kills it once a journal of its has a few lines."""
+    process = subprocess.Popen(line, cwd=ROOT, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not (path.exists() and path.read_bytes().count(b"\n") > 3):
+        time.sleep(0.01)
+    assert process.poll() is None, "it ended before it could be killed"
+    process.kill()
+    process.wait()
 
 
 def test_broken_images(invoke, tmp_path, folder):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from srnas_tf import metrics
 from srnas_tf.data import images, imresize
-from srnas_tf.data.patches import Patches, reduce_region
+from srnas_tf.data.patches import Patches, Photographs, reduce_region
 from srnas_tf.data.sources import DataSettings, load_pairs
 from srnas_tf.errors import UserError
 
@@ -158,19 +158,19 @@ def test_pairs(photographs):
 
 def test_patches_are_a_function_of_seed_and_step(photographs):
     paths = images.find(photographs)
-    kept = Patches(paths, 4, 8, 3, seed=5)
-    again = Patches(paths, 4, 8, 3, seed=5)
-    streamed = Patches(paths, 4, 8, 3, seed=5, memory=60_000)
+    kept = Patches(Photographs(paths, 4), 8, 3, seed=5)
+    again = Patches(Photographs(paths, 4), 8, 3, seed=5)
+    streamed = Patches(Photographs(paths, 4, memory=60_000), 8, 3, seed=5)
     for step in (7, 0, 3):
         for one, two, three in zip(kept.at(step), again.at(step), streamed.at(step), strict=True):
             np.testing.assert_array_equal(one, two)
             np.testing.assert_array_equal(one, three)
     assert not np.array_equal(kept.at(0)[0], kept.at(1)[0])
-    assert not np.array_equal(kept.at(0)[0], Patches(paths, 4, 8, 3, seed=6).at(0)[0])
+    assert not np.array_equal(kept.at(0)[0], Patches(kept.photographs, 8, 3, seed=6).at(0)[0])
 
 
 def test_patches_are_aligned(photographs):
-    patches = Patches(images.find(photographs), 2, 12, 16, seed=0)
+    patches = Patches(Photographs(images.find(photographs), 2), 12, 16, seed=0)
     lr, hr = patches.at(0)
     assert lr.shape == (16, 12, 12, 3)
     assert hr.shape == (16, 24, 24, 3)
@@ -181,7 +181,7 @@ def test_patches_are_aligned(photographs):
 
 
 def test_dataset_yields_the_batches_of_its_steps(photographs):
-    patches = Patches(images.find(photographs), 4, 8, 2, seed=1)
+    patches = Patches(Photographs(images.find(photographs), 4), 8, 2, seed=1)
     batches = list(patches.dataset(3, 6).as_numpy_iterator())
     assert len(batches) == 3
     for step, (lr, hr) in enumerate(batches, start=3):
@@ -191,12 +191,12 @@ def test_dataset_yields_the_batches_of_its_steps(photographs):
 
 def test_images_smaller_than_a_patch_are_refused(photographs):
     with pytest.raises(UserError, match="smaller than a patch"):
-        Patches(images.find(photographs), 4, 32, 2, seed=1)
+        Patches(Photographs(images.find(photographs), 4), 32, 2, seed=1)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 500), (500, 2)])
 def test_tiny_images_are_refused_by_name(tmp_path, size):
     Image.new("RGB", size).save(tmp_path / "tiny.png")
-    for use in (lambda paths: Patches(paths, 4, 8, 2, seed=0), lambda paths: load_pairs(paths, 4)):
+    for use in (lambda paths: Patches(Photographs(paths, 4), 8, 2, seed=0), lambda paths: load_pairs(paths, 4)):
         with pytest.raises(UserError, match=r"tiny\.png.*too small|tiny\.png.*smaller"):
             use(images.find(tmp_path))

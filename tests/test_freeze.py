@@ -16,7 +16,7 @@ from srnas_tf.data import images
 from srnas_tf.data.sources import load_pairs
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.freeze import export as freezing
-from srnas_tf.freeze.runtimes import load_upscaler, scale_of
+from srnas_tf.freeze.runtimes import load_upscaler
 from srnas_tf.nets import files
 from srnas_tf.nets.initial import initialize
 from srnas_tf.train.evaluate import of_network
@@ -55,8 +55,8 @@ def test_every_target_agrees(frozen):
 @pytest.mark.parametrize("name", ["saved_model/1", "model.tflite", "model_fp16.tflite", "model.onnx"])
 def test_files_take_any_size(frozen, name):
     model, _, folder = frozen
-    upscale, expected = load_upscaler(folder / name), of_network(model)
-    assert scale_of(upscale) == 2
+    (upscale, scale), expected = load_upscaler(folder / name), of_network(model)
+    assert scale == 2
     for height, width in ((16, 16), (31, 17), (20, 45), (16, 16)):
         lr = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
         np.testing.assert_allclose(upscale(lr), expected(lr), atol=5e-3 if "fp16" in name else 1e-5)
@@ -98,15 +98,30 @@ def test_saved_model_serves_without_this_package(frozen, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_a_file_that_disagrees_fails_the_export(tmp_path, photographs, monkeypatch):
+def test_a_file_that_disagrees_fails_the_export_and_leaves_the_earlier_one(tmp_path, photographs, monkeypatch):
     model = nets.SRNet(NETWORK)
     initialize(model, 0)
     pairs = load_pairs(images.find(photographs), 2)
-    strict = [freezing.TARGETS[0], freezing.TARGETS[2]._replace(tolerance=1e-9)]
-    monkeypatch.setattr(freezing, "TARGETS", tuple(strict))
+    monkeypatch.setattr(freezing, "TARGETS", (freezing.TARGETS[0], freezing.TARGETS[2]))
+    freezing.export(model, pairs, tmp_path / "export")
+    earlier = (tmp_path / "export" / "export.json").read_bytes()
+    strict = freezing.TARGETS[1]._replace(tolerance=1e-9)
+    monkeypatch.setattr(freezing, "TARGETS", (freezing.TARGETS[0], strict))
     with pytest.raises(WorkError, match=r"model_fp16\.tflite: differs"):
         freezing.export(model, pairs, tmp_path / "export")
-    assert json.loads((tmp_path / "export" / "export.json").read_text())["model_fp16.tflite"]["ok"] is False
+    rejected = json.loads((tmp_path / "export-rejected" / "export.json").read_text())
+    assert rejected["model_fp16.tflite"]["ok"] is False
+    assert (tmp_path / "export" / "export.json").read_bytes() == earlier
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["export", "export-rejected", "photographs"]
+
+
+def test_a_folder_that_is_no_export_is_not_replaced(tmp_path, frozen):
+    (tmp_path / "export").mkdir()
+    freezing.check_replaceable(tmp_path / "export")
+    (tmp_path / "export" / "thesis.txt").write_text("precious")
+    with pytest.raises(UserError, match="is no export"):
+        freezing.check_replaceable(tmp_path / "export")
+    freezing.check_replaceable(frozen[2])
 
 
 def test_a_conversion_that_fails_says_why(tmp_path, photographs, monkeypatch):
@@ -133,4 +148,4 @@ def test_keras_files_are_upscalers_too(frozen, tmp_path):
     model, _, _ = frozen
     files.save(model, tmp_path / "model.keras")
     lr = np.random.default_rng(0).integers(0, 256, (9, 14, 3), np.uint8)
-    np.testing.assert_array_equal(load_upscaler(tmp_path / "model.keras")(lr), of_network(model)(lr))
+    np.testing.assert_array_equal(load_upscaler(tmp_path / "model.keras")[0](lr), of_network(model)(lr))

@@ -7,6 +7,7 @@ import pytest
 from conftest import lines
 
 from srnas_tf.arch import Space
+from srnas_tf.arch.block import plan
 from srnas_tf.errors import UserError
 from srnas_tf.search.search import search
 from srnas_tf.search.settings import Budget, SearchSettings
@@ -58,6 +59,12 @@ def test_evolution_is_algorithm_1(tmp_path):
         assert origins.count("mutation") == 10
         assert origins.count("crossover") + origins.count("random") == 10  # parents that are alike have few children
         assert origins.count("crossover") == 10 or iteration > 1
+        changes = [
+            min(sum(a != b for a, b in zip(entry["codes"], parent, strict=True)) for parent in parents)
+            for entry in entries
+            if entry["iteration"] == iteration and entry["origin"] == "mutation"
+        ]
+        assert sum(changes) / len(changes) < 3  # 8 blocks, each changed with probability .1; of those drawn anew 7
         for entry in (e for e in entries if e["iteration"] == iteration and e["origin"] == "crossover"):
             assert any(
                 all(code in pair for code, pair in zip(entry["codes"], zip(one, two, strict=True), strict=True))
@@ -127,6 +134,21 @@ def test_budgets_are_hard(tmp_path, limit, strategy):
     entries = lines(tmp_path / "journal.jsonl")
     assert len(entries) == 72
     assert max(entry[limit.removeprefix("max_")] for entry in entries) <= middle
+
+
+@pytest.mark.parametrize("strategy", ["evolution", "random"])
+def test_a_tight_budget_is_filled_with_what_fits(tmp_path, strategy):
+    space = Space(depth=6, width=16, stages=4)
+    costs = sorted(plan(choice, 16).params for choice in space.choices)
+    least = space.smallest(lambda network: network.params).params
+    settings = dataclasses.replace(SETTINGS, strategy=strategy, iterations=2, population=6)
+    tight = Budget(max_params=least + costs[1] - costs[0])
+    search(space, settings, tight, lambda codes: 30.0, tmp_path)
+    entries = lines(tmp_path / "journal.jsonl")
+    assert len(entries) == len({tuple(entry["codes"]) for entry in entries}) >= 6
+    assert max(entry["params"] for entry in entries) <= tight.max_params
+    exact = search(space, settings, Budget(max_params=least), lambda codes: 30.0, tmp_path / "exact")
+    assert exact[0]["params"] == least
 
 
 def test_an_impossible_budget_names_the_smallest(tmp_path):

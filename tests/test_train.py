@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ def data(photographs):
 
 
 def job(data, settings=TINY, scale=2, **machine) -> Job:
-    return Job(data, settings, MachineSettings(**machine), scale)
+    return Job(data, settings, MachineSettings(**machine), scale, Path(data.data).parent)
 
 
 def _batch(scale: int = 2):
@@ -295,7 +296,7 @@ from srnas_tf.data.sources import DataSettings
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 settings = TrainSettings(steps=5, batch=4, patch=8, learning_rate=1e-3, first_weights="uniform")
-job = Job(DataSettings(data=photographs), settings, MachineSettings(), 2)
+job = Job(DataSettings(data=photographs), settings, MachineSettings(), 2, Path(folder))
 assert job.strategy.num_replicas_in_sync == count
 supernet = job.train_supernet(Space(stages=2, depth=2, width=16, scale=2), Path(folder))
 np.save(Path(folder) / "weights.npy", np.concatenate([v.numpy().ravel() for v in supernet.trainable_variables]))
@@ -344,6 +345,12 @@ def test_official_imdn_in_the_papers_table(shared):
         result = evaluate.scores(upscale, pairs, 4)
         assert result.psnr == pytest.approx(psnr, abs=0.005)
         assert result.ssim == pytest.approx(ssim, abs=0.0002)
+
+
+def test_a_folder_belongs_to_one_network(data, tmp_path):
+    job(data).train_network(arch.imdn(2, 16, 1), tmp_path)
+    with pytest.raises(UserError, match="another network"):
+        job(data).train_network(arch.imdn(2, 16, 2), tmp_path)
 
 
 def test_provenance_says_how_a_network_was_trained(data, tmp_path):

@@ -38,8 +38,8 @@ def _initial20(space: "Space") -> Iterable[str]:
 
 def _dynamic(space: "Space") -> Iterable[str]:
     """`S`, then the code's bits, most significant first: 1 is a conv, 0 a split (thesis, figure 3.6)."""
-    if not 1 <= space.stages <= 8:
-        raise UserError(f"--stages={space.stages}: a dynamic space has 1 to 8 stages (2^stages paths a block)")
+    if not 1 <= space.stages <= 16:
+        raise UserError(f"--stages={space.stages}: give 1 to 16; a block has 2^stages paths")
     for bits in itertools.product("SC", repeat=space.stages):
         yield "S" + "".join(bits)
 
@@ -98,6 +98,8 @@ class Space:
         if not re.fullmatch(r"\d+(,\d+)*", self.kernel):
             raise UserError(f"--kernel={self.kernel}: give an odd number, or several with commas between (1,3)")
         check_frame(self.scale, self.width, self.depth)
+        if len(set(self.choices)) < len(self.choices):
+            raise UserError(f"--skip_first: space {self.space} has such paths already; drop the flag")
         ends = {plan(choice, self.width).ends for choice in self.choices}
         if self.sharing == "ends" and len(ends) > 1:
             raise UserError(

@@ -108,23 +108,33 @@ def load_all(paths: Iterable[Path], prepare: Callable[[np.ndarray], T]) -> Itera
                 report(done, path.name)
                 if isinstance(result, UserError):
                     broken.append(str(result))
-                    log.warning("skipped %s", result)
                 else:
                     yield path, result
     if broken and len(broken) == len(paths):
         raise UserError(f"none of the {len(paths)} images can be read; the first: {broken[0]}")
+    for message in broken:
+        log.warning("skipped %s", message)
+
+
+def check_target(path: Path) -> None:
+    """Refuses a file name that `save` could not write, before any work is done for it."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"{path}: unknown image format; end the name in one of {', '.join(SUFFIXES)}")
 
 
 def save(path: Path, image: Image.Image, **options) -> None:
-    """Writes an image in the format of its suffix.
+    """Writes an image in the format of its suffix: the whole file or nothing.
 
     Raises:
         UserError: where the suffix is unknown, or the file cannot be written.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise UserError(f"{path}: unknown image format; end the name in one of {', '.join(SUFFIXES)}")
+    check_target(path)
+    partial = path.with_name(f".partial-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        image.save(path, **options)
-    except OSError as error:
+        image.save(partial, **options)
+        partial.replace(path)
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be written ({error})") from None
+    finally:
+        partial.unlink(missing_ok=True)

@@ -16,46 +16,71 @@ _CONTEXT = 3
 log = logging.getLogger(__name__)
 
 
-class Patches:
-    """Batches of aligned, randomly flipped and turned patches.
+class Photographs:
+    """Training photographs and their reductions.
 
-    Photographs are decoded once and kept, reduced, in memory while they fit; the rest is decoded again whenever a
-    patch of it is drawn, and only that patch is reduced. Both give the same bytes.
+    They are decoded once and kept in memory while they fit; the rest is decoded again whenever a patch of it is cut,
+    and only that patch is reduced. Both give the same bytes.
 
     Args:
         paths: image files.
         scale: enlargement.
-        patch: side of a low-resolution patch, pixels.
-        batch: patches a step.
-        seed: the experiment's seed.
         memory: bytes of pixels to keep.
 
     Raises:
-        UserError: where no file can be read, or an image is smaller than a patch.
+        UserError: where no file can be read.
     """
 
-    def __init__(self, paths: list[Path], scale: int, patch: int, batch: int, seed: int, memory: int = 4 << 30) -> None:
-        self.scale, self.patch, self.batch, self.seed = scale, patch, batch, seed
-        self._paths: list[Path] = []
-        self._sizes: list[tuple[int, int]] = []  # of the reductions
+    def __init__(self, paths: list[Path], scale: int, memory: int = 4 << 30) -> None:
+        self.scale = scale
+        self.paths: list[Path] = []
+        self.sizes: list[tuple[int, int]] = []
+        """Heights and widths of the reductions."""
         self._kept: list[tuple[np.ndarray, np.ndarray] | None] = []
         used = 0
         for path, (lr, hr) in images.load_all(paths, lambda image: imresize.pair(image, scale)):
-            if min(hr.shape[:2]) < patch * scale:
-                raise UserError(
-                    f"{path}: {hr.shape[1]} x {hr.shape[0]} is smaller than a patch of {patch * scale} pixels "
-                    f"(--patch={patch} at x{scale}); remove it or lower --patch"
-                )
             used += hr.nbytes + lr.nbytes
-            self._paths.append(path)
-            self._sizes.append(lr.shape[:2])
+            self.paths.append(path)
+            self.sizes.append((hr.shape[0] // scale, hr.shape[1] // scale))
             self._kept.append((lr, hr) if used <= memory else None)
         streamed = self._kept.count(None)
         if streamed:
             log.warning("%d of %d photographs do not fit in memory and are read again from disk", streamed, len(paths))
 
-    def __len__(self) -> int:
-        return len(self._paths)
+    def cut(self, index: int, top: int, left: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """A patch: uint8 LR [size, size, 3], and the HR [size * scale, size * scale, 3] it came from."""
+        s = self.scale
+        hr_window = np.s_[top * s : (top + size) * s, left * s : (left + size) * s]
+        kept = self._kept[index]
+        if kept is not None:
+            lr, hr = kept
+            return lr[top : top + size, left : left + size], hr[hr_window]
+        hr = imresize.crop_to_multiple(images.load(self.paths[index]), s)
+        return reduce_region(hr, s, top, left, size), hr[hr_window]
+
+
+class Patches:
+    """Batches of aligned, randomly flipped and turned patches.
+
+    Args:
+        photographs: to cut them from.
+        patch: side of a low-resolution patch, pixels.
+        batch: patches a step.
+        seed: the experiment's seed.
+
+    Raises:
+        UserError: where a photograph is smaller than a patch.
+    """
+
+    def __init__(self, photographs: Photographs, patch: int, batch: int, seed: int) -> None:
+        self.photographs, self.patch, self.batch, self.seed = photographs, patch, batch, seed
+        scale = photographs.scale
+        for path, (height, width) in zip(photographs.paths, photographs.sizes, strict=True):
+            if min(height, width) < patch:
+                raise UserError(
+                    f"{path}: {width * scale} x {height * scale} is smaller than a patch of {patch * scale} pixels "
+                    f"(--patch={patch} at x{scale}); remove it or lower --patch"
+                )
 
     def at(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """The batch of a step: uint8 [batch, patch, patch, 3] and [batch, patch * scale, patch * scale, 3]."""
@@ -64,27 +89,18 @@ class Patches:
         return np.stack([lr for lr, _ in pairs]), np.stack([hr for _, hr in pairs])
 
     def _draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        index = int(rng.integers(len(self._paths)))
-        height, width = self._sizes[index]
+        index = int(rng.integers(len(self.photographs.paths)))
+        height, width = self.photographs.sizes[index]
         top = int(rng.integers(height - self.patch + 1))
         left = int(rng.integers(width - self.patch + 1))
         turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-        lr, hr = self._cut(index, top, left)
+        lr, hr = self.photographs.cut(index, top, left, self.patch)
         lr, hr = np.rot90(lr, turns), np.rot90(hr, turns)
         return (lr[:, ::-1], hr[:, ::-1]) if flip else (lr, hr)
 
-    def _cut(self, index: int, top: int, left: int) -> tuple[np.ndarray, np.ndarray]:
-        s, p = self.scale, self.patch
-        kept = self._kept[index]
-        if kept is not None:
-            lr, hr = kept
-            return lr[top : top + p, left : left + p], hr[top * s : (top + p) * s, left * s : (left + p) * s]
-        hr = imresize.crop_to_multiple(images.load(self._paths[index]), s)
-        return reduce_region(hr, s, top, left, p), hr[top * s : (top + p) * s, left * s : (left + p) * s]
-
     def dataset(self, start: int, stop: int) -> tf.data.Dataset:
         """Batches of the steps `start` .. `stop` - 1, made ahead of their use."""
-        shapes = [(self.batch, side, side, 3) for side in (self.patch, self.patch * self.scale)]
+        shapes = [(self.batch, side, side, 3) for side in (self.patch, self.patch * self.photographs.scale)]
 
         def make(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             lr, hr = tf.numpy_function(lambda at: self.at(int(at)), [step], [tf.uint8, tf.uint8], stateful=False)

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -40,10 +41,16 @@ class DataSettings:
     def __post_init__(self) -> None:
         for name in ("data", "val_data", "test_data"):
             parts = [part.strip() for part in getattr(self, name).split(",") if part.strip()]
-            absolute = [part if part == "photos" else str(Path(part).expanduser().absolute()) for part in parts]
+            absolute = [part if part == "photos" else os.path.abspath(Path(part).expanduser()) for part in parts]
             object.__setattr__(self, name, ",".join(absolute))
         if not self.data:
             raise UserError("--data: names no folder; give one, or `photos`")
+
+    @property
+    def name_of_test(self) -> str:
+        """What to call the photographs of the final table: the names of their folders."""
+        specs = (self.test_data or self.val_data or self.data).split(",")
+        return "+".join(Path(spec).name for spec in specs)
 
     def paths(self, role: str) -> list[Path]:
         """The files of a role: "train", "val" or "test".

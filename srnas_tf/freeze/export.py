@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from srnas_tf.data.sources import Pair
-from srnas_tf.errors import WorkError
+from srnas_tf.errors import UserError, WorkError
 from srnas_tf.freeze.runtimes import SIGNATURE, load_upscaler
 from srnas_tf.nets import SRNet
 from srnas_tf.settings import write_json
@@ -47,13 +47,15 @@ def export(network: SRNet, pairs: list[Pair], folder: Path) -> dict:
     Args:
         network: with dtype policy float32.
         pairs: photographs to compare the files on; of more than one size, to see that sizes are free.
-        folder: replaced where it exists.
+        folder: an earlier export in it is replaced once this one has passed.
 
     Returns:
         By file: `bytes`, `max_abs_diff` (1.0 = white), `psnr_diff` (dB, the file's minus the network's), `ok`.
 
     Raises:
-        WorkError: where a file cannot be made, or is further from the network than its target allows.
+        UserError: where the folder holds something else than an export.
+        WorkError: where a file cannot be made, or is further from the network than its target allows; then the files
+            lie in `<folder>-rejected`, and an earlier export stays.
     """
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -64,7 +66,8 @@ def export(network: SRNet, pairs: list[Pair], folder: Path) -> dict:
     quality = mean_psnr(expected, pairs, network.scale)
     report = {}
     for target in TARGETS:
-        got = _outputs(load_upscaler(partial / target.file), pairs)
+        upscale, _ = load_upscaler(partial / target.file)
+        got = _outputs(upscale, pairs)
         difference = max(float(np.max(np.abs(a - b))) for a, b in zip(got, expected, strict=True))
         psnr_difference = mean_psnr(got, pairs, network.scale) - quality
         report[target.file] = {
@@ -74,16 +77,38 @@ def export(network: SRNet, pairs: list[Pair], folder: Path) -> dict:
             "ok": difference <= target.tolerance and abs(psnr_difference) <= target.psnr_tolerance,
         }
     write_json(partial / "export.json", report)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
     wrong = [name for name, entry in report.items() if not entry["ok"]]
     if wrong:
+        rejected = folder.with_name(f"{folder.name}-rejected")
+        _put(partial, rejected)
         worst = report[wrong[0]]
         raise WorkError(
-            f"{folder / wrong[0]}: differs from the network by {worst['max_abs_diff']:.2g} "
-            f"and {worst['psnr_diff']:.3f} dB; see {folder / 'export.json'}"
+            f"{rejected / wrong[0]}: differs from the network by {worst['max_abs_diff']:.2g} "
+            f"and {worst['psnr_diff']:.3f} dB; see {rejected / 'export.json'}"
         )
+    _put(partial, folder)
     return report
+
+
+def check_replaceable(folder: Path) -> None:
+    """Refuses to replace a folder that no earlier export made.
+
+    Raises:
+        UserError: where it holds something else.
+    """
+    if folder.exists() and not (folder.is_dir() and ((folder / "export.json").exists() or not any(folder.iterdir()))):
+        raise UserError(f"{folder}: exists and is no export; move it, or give another --workdir")
+
+
+def _put(finished: Path, folder: Path) -> None:
+    """Puts a finished export in the place of an earlier one, which is removed only then."""
+    check_replaceable(folder)
+    former = folder.with_name(f".{folder.name}.former")
+    shutil.rmtree(former, ignore_errors=True)
+    if folder.exists():
+        folder.rename(former)
+    finished.rename(folder)
+    shutil.rmtree(former, ignore_errors=True)
 
 
 def _save(network: SRNet, path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from srnas_tf.errors import UserError
+from srnas_tf.errors import UserError, first_line
 from srnas_tf.nets import files
 from srnas_tf.quiet import stderr_aside
 from srnas_tf.train.evaluate import Upscaler, as_batch, of_network
@@ -69,11 +69,11 @@ RUNTIMES: dict[str, Callable[[Path], Upscaler]] = {
 """By suffix; a SavedModel is a folder and has none."""
 
 
-def load_upscaler(path: Path) -> Upscaler:
-    """A `.keras`, `.tflite` or `.onnx` file or a SavedModel folder.
+def load_upscaler(path: Path) -> tuple[Upscaler, int]:
+    """A `.keras`, `.tflite` or `.onnx` file or a SavedModel folder, and how much it enlarges.
 
     Raises:
-        UserError: where there is no such file, or its runtime cannot read it.
+        UserError: where there is no such file, or it is no upscaler that its runtime can run.
     """
     if not path.exists():
         raise UserError(f"--model={path}: no such model")
@@ -81,13 +81,9 @@ def load_upscaler(path: Path) -> Upscaler:
     if kind not in RUNTIMES or (kind == "" and not path.is_dir()):
         raise UserError(f"--model={path}: expected a .keras, .tflite or .onnx file, or a SavedModel folder")
     try:
-        return RUNTIMES[kind](path)
+        upscale = RUNTIMES[kind](path)
+        return upscale, upscale(np.zeros((16, 16, 3), np.uint8)).shape[0] // 16
     except UserError:
         raise
-    except Exception as error:  # Each runtime has errors of its own for a file that it cannot read.
-        raise UserError(f"--model={path}: cannot be loaded ({str(error).splitlines()[0]})") from None
-
-
-def scale_of(upscale: Upscaler) -> int:
-    """How much an upscaler enlarges, by trying."""
-    return upscale(np.zeros((16, 16, 3), np.uint8)).shape[0] // 16
+    except Exception as error:  # Each runtime has errors of its own for a file that it cannot read or run.
+        raise UserError(f"--model={path}: cannot be loaded ({first_line(error)})") from None

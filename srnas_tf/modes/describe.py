@@ -14,7 +14,7 @@ from srnas_tf.settings import Workdir
 def run(workdir: Workdir | None) -> None:
     """Describes `--model`, or `--arch` in the space that the flags name, or the space alone."""
     if flags.FLAGS.model:
-        described = describe(None, described_in(Path(flags.FLAGS.model)))
+        described = describe(None, described_in(flags.required_path("model")))
     else:
         space = flags.from_flags(Space)
         network = flags.chosen_network(space)

@@ -2,7 +2,7 @@
 
 from srnas_tf import flags
 from srnas_tf.data.sources import DataSettings, load_pairs
-from srnas_tf.freeze.export import export
+from srnas_tf.freeze.export import check_replaceable, export
 from srnas_tf.nets.files import load
 from srnas_tf.report.table import print_table
 from srnas_tf.settings import Workdir
@@ -11,8 +11,10 @@ from srnas_tf.settings import Workdir
 def run(workdir: Workdir) -> None:
     """Freezes `--model` into `export/` and compares each file with it on the test photographs."""
     network = load(flags.required_path("model"))
-    pairs = load_pairs(flags.from_flags(DataSettings).paths("test"), network.scale)
     folder = workdir / "export"
+    check_replaceable(folder)
+    pairs = load_pairs(flags.from_flags(DataSettings).paths("test"), network.scale)
+    workdir.make()
     report = export(network, pairs, folder)
     rows = [
         [str(folder / name), f"{r['bytes']}", f"{r['max_abs_diff']:.1e}", f"{r['psnr_diff']:+.4f}"]

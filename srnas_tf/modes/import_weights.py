@@ -11,6 +11,7 @@ def run(workdir: Workdir) -> None:
     path = flags.required_path("input")
     weights = official.read(path)
     network = official.network_of(weights, path)
+    workdir.make()
     model = SRNet(network, provenance={"imported": path.name})
     official.load_official(model, weights, path)
     save(model, workdir / "model.keras")

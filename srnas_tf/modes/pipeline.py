@@ -7,7 +7,7 @@ from srnas_tf import flags, metrics
 from srnas_tf.arch import Network, Space
 from srnas_tf.arch.network import imdn_of_size
 from srnas_tf.data.sources import DataSettings, load_pairs
-from srnas_tf.freeze.export import export
+from srnas_tf.freeze.export import check_replaceable, export
 from srnas_tf.modes.retrain import retrain
 from srnas_tf.modes.retrain import settle as settle_retraining
 from srnas_tf.modes.search import search_supernet
@@ -15,7 +15,7 @@ from srnas_tf.report.compare import compare
 from srnas_tf.report.table import print_table
 from srnas_tf.search.settings import Budget, SearchSettings
 from srnas_tf.settings import Workdir, write_json
-from srnas_tf.train.evaluate import Upscaler, bicubic, of_network, scores
+from srnas_tf.train.evaluate import Scores, Upscaler, bicubic, of_network, scores
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 
@@ -26,8 +26,7 @@ class Row(NamedTuple):
     method: str
     network: Network | None
     codes: tuple[int, ...] | None
-    psnr: float
-    ssim: float
+    scores: Scores
 
 
 def run(workdir: Workdir) -> None:
@@ -39,18 +38,18 @@ def run(workdir: Workdir) -> None:
     budget = flags.settle(workdir, "budget", Budget)
     budget.check(space)
     retraining, retrain_settings = settle_retraining(workdir, training)
-    machine = flags.from_flags(MachineSettings)
-    job = Job(data, training, machine, space.scale)
+    job = Job(data, training, flags.from_flags(MachineSettings), space.scale, workdir.path)
+    retraining_job = job.by(retrain_settings)
+    check_replaceable(workdir / "export")
     test = load_pairs(data.paths("test"), space.scale)
-    workdir.claim(network=space, data=data, supernet=training, search=searching, budget=budget)
-    workdir.claim(retraining=retraining, retrain=retrain_settings)
+    sections = {"search": searching, "budget": budget, "retraining": retraining, "retrain": retrain_settings}
+    workdir.claim(network=space, data=data, supernet=training, **sections)
 
     supernet = job.train_supernet(space, workdir / "supernet")
     best = search_supernet(supernet, data, searching, budget, workdir)
-    job = Job(data, retrain_settings, machine, space.scale)
-    networks = retrain(job, retraining, [Network.parse(entry["arch"]) for entry in best], workdir)
+    networks = retrain(retraining_job, retraining, [Network.parse(entry["arch"]) for entry in best], workdir)
     found = max(networks, key=lambda network: network.provenance["val_psnr"])
-    baseline = job.train_network(
+    baseline = retraining_job.train_network(
         imdn_of_size(found.network.params, space.scale, space.depth), workdir / "retrain" / "imdn"
     )
 
@@ -58,13 +57,14 @@ def run(workdir: Workdir) -> None:
     architectures = {"IMDN": baseline.network, "found": found.network}
     rows = []
     for name, upscale in upscalers.items():
-        result = scores(upscale, test, space.scale)
         network = architectures.get(name)
-        rows.append(Row(name, network, space.codes(network) if network else None, result.psnr, result.ssim))
+        codes = space.codes(network) if network else None
+        rows.append(Row(name, network, codes, scores(upscale, test, space.scale)))
+    write_json(workdir / "evaluate.json", {data.name_of_test: rows[-1].scores.summary()})
     export(found, test, workdir / "export")
     _picture(upscalers, test, space.scale, workdir)
-    _write(rows, workdir, len(test))
-    _print(rows, data, space.scale, workdir)
+    _write(rows, workdir)
+    _print(rows, data, space.scale, retraining.init, workdir)
 
 
 def _picture(upscalers: Mapping[str, Upscaler], test, scale: int, workdir: Workdir) -> None:
@@ -72,7 +72,7 @@ def _picture(upscalers: Mapping[str, Upscaler], test, scale: int, workdir: Workd
     compare(test, enlarged, scale, workdir / "compare.png")
 
 
-def _write(rows: list[Row], workdir: Workdir, images: int) -> None:
+def _write(rows: list[Row], workdir: Workdir) -> None:
     """`pipeline.json`: the table as data."""
     entries = [
         {
@@ -81,16 +81,14 @@ def _write(rows: list[Row], workdir: Workdir, images: int) -> None:
             "codes": list(row.codes) if row.codes else None,
             "params": row.network.params if row.network else None,
             "macs": row.network.macs() if row.network else None,
-            "psnr": row.psnr,
-            "ssim": row.ssim,
-            "images": images,
+            **row.scores.summary(),
         }
         for row in rows
     ]
     write_json(workdir / "pipeline.json", entries)
 
 
-def _print(rows: list[Row], data: DataSettings, scale: int, workdir: Workdir) -> None:
+def _print(rows: list[Row], data: DataSettings, scale: int, init: str, workdir: Workdir) -> None:
     lines = [
         [
             row.method,
@@ -98,14 +96,18 @@ def _print(rows: list[Row], data: DataSettings, scale: int, workdir: Workdir) ->
             ",".join(map(str, row.codes)) if row.codes else "-",
             str(row.network.params) if row.network else "-",
             f"{row.network.macs() / 1e9:.2f} G" if row.network else "-",
-            f"{row.psnr:.2f}",
-            f"{row.ssim:.4f}",
+            f"{row.scores.psnr:.2f}",
+            f"{row.scores.ssim:.4f}",
         ]
         for row in rows
     ]
-    held_out = "chosen on the same photographs" if data.val_data and not data.test_data else "held-out photographs"
+    shared = data.paths("test") == data.paths("val")
+    held_out = "photographs that the networks were chosen by" if shared else "held-out photographs"
+    head_start = ", found networks trained on from the supernet's weights" if init == "supernet" else ""
     print_table(
-        f"x{scale}, {held_out}", ["", "recipes", "codes", "parameters", "MACs (1280x720)", "PSNR", "SSIM"], lines
+        f"x{scale}, {held_out}{head_start}",
+        ["", "recipes", "codes", "parameters", "MACs (1280x720)", "PSNR", "SSIM"],
+        lines,
     )
     print(f"exported: {workdir / 'export'}")
     print(f"pictures: {workdir / 'compare.png'}")

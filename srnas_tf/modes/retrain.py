@@ -20,9 +20,11 @@ def run(workdir: Workdir) -> None:
     """Trains the networks of `search/best.json`, best first, into `retrain/1`, `retrain/2`, ..."""
     space = flags.recorded(workdir, "network", Space, "--mode=supernet")
     data = flags.recorded(workdir, "data", DataSettings, "--mode=supernet")
-    retraining, settings = settle(workdir, flags.recorded(workdir, "supernet", TrainSettings, "--mode=supernet"))
+    # Training flags speak of the networks here; the supernet's recipe only fills in what they leave open.
+    supernet = flags.recorded(workdir, "supernet", TrainSettings, "--mode=supernet", obey=False)
+    retraining, settings = settle(workdir, supernet)
     best = found(workdir)
-    job = Job(data, settings, flags.from_flags(MachineSettings), space.scale)
+    job = Job(data, settings, flags.from_flags(MachineSettings), space.scale, workdir.path)
     workdir.claim(retraining=retraining, retrain=settings)
     retrain(job, retraining, best, workdir)
 

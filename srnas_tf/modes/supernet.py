@@ -13,6 +13,6 @@ def run(workdir: Workdir) -> None:
     space = flags.settle(workdir, "network", Space)
     data = flags.settle(workdir, "data", DataSettings)
     settings = flags.settle(workdir, "supernet", TrainSettings)
-    job = Job(data, settings, flags.from_flags(MachineSettings), space.scale)
+    job = Job(data, settings, flags.from_flags(MachineSettings), space.scale, workdir.path)
     workdir.claim(network=space, data=data, supernet=settings)
     job.train_supernet(space, workdir / "supernet")

@@ -27,6 +27,7 @@ def run(workdir: Workdir) -> None:
         raise UserError("--mode=train needs --arch: codes (7,1,7), recipes (SCCC-SSSC) or a full text (x4:w64:...)")
     subject = workdir.settle("subject", Subject, {"arch": str(asked)} if asked else {}, {})
     network = Network.parse(subject.arch)
-    job = Job(data, settings, flags.from_flags(MachineSettings), network.scale)
+    flags.check_agrees(network)
+    job = Job(data, settings, flags.from_flags(MachineSettings), network.scale, workdir.path)
     workdir.claim(data=data, train=settings, subject=subject)
     job.train_network(network, workdir / "train")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from srnas_tf.errors import UserError
+from srnas_tf.errors import UserError, first_line
 from srnas_tf.nets.network import SRNet
 from srnas_tf.nets.supernet import Supernet
 
@@ -45,4 +45,4 @@ def _load(path: Path, kind: type):
     except UserError:
         raise
     except Exception as error:  # A broken archive fails in as many ways as it can be broken.
-        raise UserError(f"{path}: not a model of this package ({str(error).splitlines()[0]})") from None
+        raise UserError(f"{path}: not a model of this package ({first_line(error)})") from None

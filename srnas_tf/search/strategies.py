@@ -12,7 +12,7 @@ import numpy as np
 from srnas_tf.arch import Network, Space
 from srnas_tf.arch.space import Codes
 
-TRIES = 10_000
+TRIES = 2_000
 """Draws in vain, one after another, after which the rest of a population is taken for not to be had."""
 
 
@@ -28,10 +28,10 @@ class Pool:
     def __init__(self, space: Space, allows: Callable[[Network], bool], seen: set[Codes]) -> None:
         self.space, self._allows, self._seen = space, allows, set(seen)
 
-    def take(self, draw: Callable[[], Codes], count: int, origin: str) -> Iterator[Candidate]:
-        """Up to `count` new architectures from a source of codes."""
+    def take(self, draw: Callable[[], Codes], count: int, origin: str, tries: int = TRIES) -> Iterator[Candidate]:
+        """Up to `count` new architectures from a source of codes; it gives up after `tries` draws in vain."""
         failures = 0
-        while count > 0 and failures < TRIES:
+        while count > 0 and failures < tries:
             codes = draw()
             if codes in self._seen or not self._allows(self.space.network(codes)):
                 failures += 1
@@ -41,8 +41,30 @@ class Pool:
             yield Candidate(codes, origin)
 
     def fill(self, candidates: list[Candidate], size: int, rng: np.random.Generator) -> list[Candidate]:
-        """The candidates, and random ones up to `size`."""
-        return candidates + list(self.take(lambda: self.space.sample(rng), size - len(candidates), "random"))
+        """The candidates, and random ones up to `size`.
+
+        They are drawn uniformly from the space, those over the budget thrown away. Where a tight budget leaves nothing
+        of that, they are drawn block by block within what is left of it: every network that fits can come up, though
+        no longer each as likely as the others.
+        """
+        candidates = candidates + list(self.take(lambda: self.space.sample(rng), size - len(candidates), "random"))
+        return candidates + list(
+            self.take(lambda: self._within_budget(rng), size - len(candidates), "random", tries=TRIES // 10)
+        )
+
+    def _within_budget(self, rng: np.random.Generator) -> Codes:
+        """Codes drawn block by block, in random order, each among the paths that leave room for the cheapest rest."""
+        cheapest = self.space.codes(self.space.smallest(lambda network: network.params))
+        codes = list(cheapest or ())
+        for position in rng.permutation(len(codes)):
+            options = [
+                path
+                for path in range(self.space.cardinalities[position])
+                if self._allows(self.space.network((*codes[:position], path, *codes[position + 1 :])))
+            ]
+            if options:
+                codes[position] = int(rng.choice(options))
+        return tuple(codes)
 
 
 class Proposal(NamedTuple):

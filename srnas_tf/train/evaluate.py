@@ -29,6 +29,11 @@ class Scores(NamedTuple):
     def ssim(self) -> float:
         return float(np.mean(self.ssims))
 
+    def summary(self) -> dict:
+        """Means, as `evaluate.json` has them; a PSNR without end, of equal images, is null there."""
+        psnr = self.psnr if np.isfinite(self.psnr) else None
+        return {"psnr": psnr, "ssim": self.ssim, "images": len(self.psnrs)}
+
 
 def mean_psnr(outputs: Iterable[np.ndarray], pairs: Sequence[Pair], scale: int) -> float:
     """Mean over images of the PSNR, dB, of an upscaler's outputs for `pairs`."""

@@ -1,5 +1,6 @@
 """The two trainings: a whole supernet, and one network."""
 
+import copy
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -9,13 +10,14 @@ import tensorflow as tf
 
 from srnas_tf import arch
 from srnas_tf.arch.space import Codes
-from srnas_tf.data.patches import Patches
+from srnas_tf.data.patches import Patches, Photographs
 from srnas_tf.data.sources import DataSettings, load_pairs
 from srnas_tf.errors import UserError
 from srnas_tf.nets import SRNet, Supernet
 from srnas_tf.nets.files import save
 from srnas_tf.nets.initial import initialize
 from srnas_tf.seeding import generator
+from srnas_tf.settings import write_text
 from srnas_tf.train import precision, sampling
 from srnas_tf.train.evaluate import of_network, of_paths, validation_psnr
 from srnas_tf.train.loop import fit
@@ -34,19 +36,31 @@ class Job:
         settings: the recipe.
         machine: how to use this machine.
         scale: enlargement.
+        home: the experiment's folder.
 
     Raises:
         UserError: where the photographs cannot be used.
     """
 
-    def __init__(self, data: DataSettings, settings: TrainSettings, machine: MachineSettings, scale: int) -> None:
-        self.data, self.settings, self.scale = data, settings, scale
-        memory = int(machine.memory_gb * 2**30)
-        paths = data.paths("train")
-        self.patches = Patches(paths, scale, settings.patch, settings.batch, settings.seed, memory)
+    def __init__(
+        self, data: DataSettings, settings: TrainSettings, machine: MachineSettings, scale: int, home: Path
+    ) -> None:
+        self.data, self.scale, self._home = data, scale, home
+        self._photographs = Photographs(data.paths("train"), scale, int(machine.memory_gb * 2**30))
         self.pairs = load_pairs(data.paths("val"), scale)
         kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
         self.strategy = tf.distribute.MirroredStrategy([d.name for d in tf.config.list_logical_devices(kind)])
+        self._follow(settings)
+
+    def by(self, settings: TrainSettings) -> "Job":
+        """The same photographs and devices, by another recipe."""
+        job = copy.copy(self)
+        job._follow(settings)
+        return job
+
+    def _follow(self, settings: TrainSettings) -> None:
+        self.settings = settings
+        self.patches = Patches(self._photographs, settings.patch, settings.batch, settings.seed)
         if settings.batch % self.strategy.num_replicas_in_sync:
             devices = self.strategy.num_replicas_in_sync
             raise UserError(f"--batch={settings.batch}: cannot be shared among {devices} devices; give a multiple")
@@ -55,7 +69,7 @@ class Job:
         """Trains a supernet, one sampled path a step, and writes it to `supernet.keras` in the folder."""
         settings = self.settings
         with self.strategy.scope():
-            supernet = Supernet(space, dtype=precision.settle(settings.precision, folder))
+            supernet = Supernet(space, dtype=precision.settle(settings.precision, self._home))
             initialize(supernet, settings.seed, settings.first_weights)
             trainee = single_path(supernet)
         twin = Supernet(space)
@@ -84,10 +98,14 @@ class Job:
 
         Args:
             start_from: gives a fresh network its first weights; drawn from the seed without it.
+
+        Raises:
+            UserError: where the folder holds the training of another network.
         """
         settings = self.settings
+        _claim(folder, network)
         with self.strategy.scope():
-            model = SRNet(network, dtype=precision.settle(settings.precision, folder))
+            model = SRNet(network, dtype=precision.settle(settings.precision, self._home))
             initialize(model, settings.seed, settings.first_weights)
             if start_from:
                 start_from(model)
@@ -108,6 +126,15 @@ class Job:
         }
         save(twin, folder / "model.keras")
         return twin
+
+
+def _claim(folder: Path, network: arch.Network) -> None:
+    """Marks a folder as that of one network: checkpoints of another would be taken for its own."""
+    record = folder / "arch.txt"
+    if not record.exists():
+        write_text(record, f"{network}\n")
+    elif record.read_text("utf-8").strip() != str(network):
+        raise UserError(f"{folder}: holds the training of another network; remove it, or give another --workdir")
 
 
 def _load(model: SRNet | Supernet, weights: list[np.ndarray]) -> None:

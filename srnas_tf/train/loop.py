@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from srnas_tf.data.patches import Patches
-from srnas_tf.errors import WorkError
+from srnas_tf.errors import WorkError, first_line
 from srnas_tf.progress import progress
 from srnas_tf.train.adam import PathAdam
 from srnas_tf.train.settings import TrainSettings
@@ -123,8 +123,13 @@ def _restore(checkpoint: tf.train.Checkpoint, manager: tf.train.CheckpointManage
     for path in reversed(manager.checkpoints):
         try:
             checkpoint.restore(path).assert_existing_objects_matched()
-        except (tf.errors.OpError, ValueError, IndexError) as error:  # a short file ends in an IndexError
-            log.warning("%s: cannot be read (%s); going back to the one before", path, str(error).splitlines()[0])
+        except (
+            tf.errors.OpError,
+            ValueError,
+            IndexError,
+            AssertionError,
+        ) as error:  # a short file ends in an IndexError
+            log.warning("%s: cannot be read (%s); going back to the one before", path, first_line(error))
         else:
             return int(done)
     return 0
@@ -135,4 +140,6 @@ def _check_finite(optimizer: PathAdam, loss: float, step: int, manager: tf.train
     if np.isfinite(loss) and (optimizer.scales or not int(optimizer.rejected.numpy())):
         return
     kept = f"the last good checkpoint is {manager.latest_checkpoint}" if manager.latest_checkpoint else "none was saved"
-    raise WorkError(f"loss or gradients stopped being finite by step {step}; lower --learning_rate; {kept}")
+    raise WorkError(
+        f"loss or gradients stopped being finite by step {step}; lower --learning_rate, in another --workdir; {kept}"
+    )

@@ -7,6 +7,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from srnas_tf.settings import write_text
+
 _WORTH_IT = 0.9
 """A lower precision must take at most this share of float32's time."""
 
@@ -14,13 +16,16 @@ log = logging.getLogger(__name__)
 
 
 def settle(precision: str, folder: Path) -> str:
-    """The policy to train with. What `auto` found is kept in the folder: a resumed run computes as it began."""
+    """The policy to train with.
+
+    What `auto` finds is kept in the folder, the experiment's: a resumed run computes as it began, and networks that are
+    compared were trained alike.
+    """
     if precision != "auto":
         return precision
     found = folder / "precision.txt"
     if not found.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        found.write_text(_fastest() + "\n", "utf-8")
+        write_text(found, _fastest() + "\n")
     return found.read_text("utf-8").strip()
 
 

@@ -60,6 +60,12 @@ class RetrainSettings:
     retrain_learning_rate: float = setting(0.0, "its highest learning rate; 0: as the supernet")
     retrain_schedule: str = setting("", "its schedule; as the supernet unless given", ("", *SCHEDULES))
 
+    def __post_init__(self) -> None:
+        if self.retrain_steps < 0:
+            raise UserError(f"--retrain_steps={self.retrain_steps}: must not be negative")
+        if not 0 <= self.retrain_learning_rate < 1:
+            raise UserError(f"--retrain_learning_rate={self.retrain_learning_rate}: must be at least 0 and below 1")
+
     @property
     def overrides(self) -> dict[str, Any]:
         """The fields of `TrainSettings` that these decide."""
@@ -75,5 +81,5 @@ class MachineSettings:
     memory_gb: float = setting(4.0, "decoded photographs to keep in memory, GiB; the rest is read again and again")
 
     def __post_init__(self) -> None:
-        if not self.memory_gb >= 0:
-            raise UserError(f"--memory_gb={self.memory_gb}: must not be negative")
+        if not 0 <= self.memory_gb < 1e6:
+            raise UserError(f"--memory_gb={self.memory_gb}: must be a number of GiB, 0 or more")
