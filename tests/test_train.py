@@ -173,13 +173,17 @@ def test_a_resumed_run_equals_an_undisturbed_one(data, tmp_path, kind, monkeypat
     assert all(values.get(e["step"], (e["loss"], e.get("val_psnr"))) == (e["loss"], e.get("val_psnr")) for e in after)
 
 
-def test_an_unreadable_checkpoint_gives_way_to_the_one_before(data, tmp_path, caplog):
+@pytest.mark.parametrize("harm", ["cut", "flip"])
+@pytest.mark.parametrize("spoiled", [["ckpt-6"], ["ckpt-3", "ckpt-6"]])
+def test_an_unreadable_checkpoint_gives_way_to_the_one_before(data, tmp_path, caplog, harm, spoiled):
     undisturbed = job(data).train_network(arch.imdn(2, 16, 1), tmp_path)
-    for path in (tmp_path / "checkpoints").glob("ckpt-6.data*"):
-        content = path.read_bytes()
-        path.write_bytes(content[: len(content) // 2])
+    for name in spoiled:
+        [path] = (tmp_path / "checkpoints").glob(f"{name}.data*")
+        content = bytearray(path.read_bytes())
+        content[len(content) * 3 // 4] ^= 0x10
+        path.write_bytes(content if harm == "flip" else content[: len(content) // 2])
     assert _same_weights(undisturbed, job(data).train_network(arch.imdn(2, 16, 1), tmp_path))
-    assert "going back" in caplog.text
+    assert caplog.text.count("going back") == len(spoiled)
 
 
 def test_metrics_have_no_gaps(data, tmp_path):

@@ -122,17 +122,20 @@ def _restore(checkpoint: tf.train.Checkpoint, manager: tf.train.CheckpointManage
     """Goes back to the newest checkpoint that can be read; returns the steps done."""
     for path in reversed(manager.checkpoints):
         try:
+            _read_through(path)
             checkpoint.restore(path).assert_existing_objects_matched()
-        except (
-            tf.errors.OpError,
-            ValueError,
-            IndexError,
-            AssertionError,
-        ) as error:  # a short file ends in an IndexError
+        except (tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
             log.warning("%s: cannot be read (%s); going back to the one before", path, first_line(error))
         else:
             return int(done)
     return 0
+
+
+def _read_through(path: str) -> None:
+    """Reads every tensor of a checkpoint, which checks its sums: a restore that broke off would leave half of it."""
+    reader = tf.train.load_checkpoint(path)
+    for name in reader.get_variable_to_shape_map():
+        reader.get_tensor(name)
 
 
 def _check_finite(optimizer: PathAdam, loss: float, step: int, manager: tf.train.CheckpointManager) -> None:
