@@ -76,8 +76,8 @@ def test_onnx_takes_batches(frozen):
 
     model, _, folder = frozen
     lr = np.random.default_rng(0).random((3, 12, 10, 3), np.float32)
-    session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
-    [sr] = session.run(None, {"lr": lr.transpose(0, 3, 1, 2)})
+    loaded = onnxruntime.InferenceSession(str(folder / "model.onnx"))
+    [sr] = loaded.run(None, {"lr": lr.transpose(0, 3, 1, 2)})
     np.testing.assert_allclose(sr.transpose(0, 2, 3, 1), model(lr), atol=1e-5)
 
 

@@ -27,8 +27,6 @@ SUBFOLDERS = {
 }
 """Folders within a data set that hold a role's photographs, in the order in which they are looked for."""
 
-ROLES = tuple(PHOTOS)
-
 
 @dataclass(frozen=True)
 class DataSettings:

@@ -51,10 +51,10 @@ def _litert(path: Path) -> Upscaler:
 def _onnx(path: Path) -> Upscaler:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(path), providers=onnxruntime.get_available_providers())
+    model = onnxruntime.InferenceSession(str(path), providers=onnxruntime.get_available_providers())
 
     def upscale(lr: np.ndarray) -> np.ndarray:
-        [sr] = session.run(["sr"], {"lr": as_batch(lr).transpose(0, 3, 1, 2)})
+        [sr] = model.run(["sr"], {"lr": as_batch(lr).transpose(0, 3, 1, 2)})
         return sr[0].transpose(1, 2, 0)
 
     return upscale

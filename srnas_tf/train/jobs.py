@@ -27,6 +27,9 @@ from srnas_tf.train.trainee import compile_choice, single_path, whole
 VALIDATION_PATHS = 4
 """Networks of a supernet, drawn once, whose mean PSNR stands for it while it trains."""
 
+DISTRIBUTIONS = {"mirrored": tf.distribute.MirroredStrategy}
+"""By `--distribution`: devices -> strategy."""
+
 
 class Job:
     """What a training needs besides a model: photographs, a recipe, and devices.
@@ -49,7 +52,8 @@ class Job:
         self._photographs = Photographs(data.paths("train"), scale, int(machine.memory_gb * 2**30))
         self.pairs = load_pairs(data.paths("val"), scale)
         kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
-        self.strategy = tf.distribute.MirroredStrategy([d.name for d in tf.config.list_logical_devices(kind)])
+        devices = [device.name for device in tf.config.list_logical_devices(kind)]
+        self.strategy = DISTRIBUTIONS[machine.distribution](devices)
         self._follow(settings)
 
     def by(self, settings: TrainSettings) -> "Job":
