@@ -340,10 +340,11 @@ def test_a_tilde_is_home(invoke, tmp_path, monkeypatch, folder):
 
 def test_a_killed_run_goes_on_to_the_same_end(folder, tmp_path):
     """SIGKILL while the supernet trains and while it is searched."""
-    flags = [f"--data={folder}", *NETWORK, "--steps=60", "--batch=2", "--patch=8", "--checkpoint_every=10"]
+    network = ["--depth=3", "--width=16", "--scale=2"]  # 512 networks: the search lasts long enough to be killed
+    flags = [f"--data={folder}", *network, "--steps=150", "--batch=2", "--patch=8", "--checkpoint_every=25"]
     modes = {
         "supernet/metrics.jsonl": ["--mode=supernet", *flags],
-        "search/journal.jsonl": ["--mode=search", "--population=200", "--iterations=1"],
+        "search/journal.jsonl": ["--mode=search", "--population=300", "--iterations=1"],
     }
     ends = []
     for name in ("undisturbed", "killed"):
