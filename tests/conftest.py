@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from absl import flags as absl_flags
 from PIL import Image
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -41,6 +42,22 @@ def photographs(tmp_path: Path) -> Path:
     for i in range(12):
         Image.fromarray(photograph(rng, 60 + 2 * i, 70 - i)).save(folder / f"{i:02}.png")
     return folder
+
+
+@pytest.fixture
+def invoke(capsys):
+    """Runs the command line in this process: (exit status, stdout, stderr)."""
+    from srnas_tf import run
+
+    def call(*arguments: str):
+        defined = absl_flags.FLAGS.flags_by_module_dict()
+        for flag in defined.get("srnas_tf.run", []) + defined.get("srnas_tf.flags", []):
+            delattr(absl_flags.FLAGS, flag.name)
+        capsys.readouterr()
+        status = run.main(["srnas_tf", *arguments])
+        return status, *capsys.readouterr()
+
+    return call
 
 
 def command(*flags: str, cwd: Path | None = None) -> subprocess.CompletedProcess:

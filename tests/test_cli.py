@@ -1,7 +1,6 @@
-"""The command line as its users call it: modes, files, exit statuses, and one line for each mistake."""
+"""The command line as its users call it: modes, and the files that they write, keep and leave alone."""
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -9,10 +8,8 @@ import time
 
 import numpy as np
 import pytest
-from absl import flags as absl_flags
 from conftest import ROOT, command, lines, photograph
 from PIL import Image
-from test_arch import ROWS
 
 from srnas_tf import run
 from srnas_tf.nets.files import load_supernet
@@ -21,21 +18,6 @@ NETWORK = ("--depth=2", "--width=16", "--scale=2", "--stages=2")
 TRAINING = ("--steps=4", "--batch=2", "--patch=8")
 SEARCH = ("--population=4", "--iterations=2", "--top_k=2")
 TINY = (*NETWORK, *TRAINING, *SEARCH)
-
-
-@pytest.fixture
-def invoke(capsys):
-    """Runs the command line in this process: (exit status, stdout, stderr)."""
-
-    def call(*arguments: str):
-        defined = absl_flags.FLAGS.flags_by_module_dict()
-        for flag in defined.get("srnas_tf.run", []) + defined.get("srnas_tf.flags", []):
-            delattr(absl_flags.FLAGS, flag.name)
-        capsys.readouterr()
-        status = run.main(["srnas_tf", *arguments])
-        return status, *capsys.readouterr()
-
-    return call
 
 
 @pytest.fixture(scope="module")
@@ -236,73 +218,6 @@ def test_help_names_the_modes_that_there_are(invoke):
         assert f"  {mode}: " in stdout
     for absent in ("benchmark", "rank", "report"):
         assert f"  {absent}: " not in stdout
-
-
-FLAGFILES = sorted((ROOT / "flags").glob("*.flags"))
-
-
-@pytest.mark.parametrize("path", FLAGFILES, ids=lambda path: path.stem)
-def test_flagfiles_say_what_they_describe(invoke, path):
-    text = path.read_text("utf-8")
-    assert text.startswith("# python -m srnas_tf.run --mode=")
-    assert f"--flagfile=flags/{path.name}" in text.splitlines()[0]
-    status, stdout, stderr = invoke("--mode=describe", f"--flagfile={path}")
-    assert status == 0, stderr
-    described = json.loads(stdout)
-    if path.stem.startswith("table"):
-        [(count, whole)] = re.findall(r"^# (\d+) parameters( of the whole supernet)?\.", text, re.MULTILINE)
-        assert described["supernet_params" if whole else "params"] == int(count)
-
-
-def test_every_row_of_the_thesis_has_a_flagfile():
-    counts = [int(n) for path in FLAGFILES for n in re.findall(r"^# (\d+) parameters", path.read_text(), re.MULTILINE)]
-    assert {params for _, _, params in ROWS} - {1172116} | {14104962} <= set(counts)
-
-
-MISTAKES = {
-    "no mode": ([], "--mode"),
-    "unknown mode": (["--mode=fly"], "mode"),
-    "unknown flag": (["--mode=describe", "--colour=red"], "colour"),
-    "stray argument": (["--mode=describe", "photos"], "photos"),
-    "not a number": (["--mode=describe", "--depth=six"], "depth"),
-    "missing flagfile": (["--flagfile=nowhere.flags"], "nowhere.flags"),
-    "unknown code": (["--mode=describe", "--arch=9,0,0,0,0,0"], "code 9"),
-    "code outside": (["--mode=describe", "--space=initial", "--arch=5,0,0,0,0,0"], "0 to 4"),
-    "too few codes": (["--mode=describe", "--arch=1,2"], "--depth=6"),
-    "unknown letter": (["--mode=describe", "--arch=SXS"], "'X'"),
-    "sharing": (["--mode=describe", "--sharing=ends", "--ending=full"], "--ending=reduced"),
-    "missing folder": (["--mode=supernet", "--data=nowhere"], "nowhere"),
-    "bad steps": (["--mode=supernet", "--steps=0"], "--steps"),
-    "no arch": (["--mode=train"], "--arch"),
-    "no model": (["--mode=evaluate"], "--model"),
-    "missing model": (["--mode=upscale", "--model=no.keras", "--input=a.png", "--output=b.png"], "no.keras"),
-    "search first": (["--mode=search", "--workdir=empty"], "--mode=supernet"),
-    "impossible budget": (["--mode=pipeline", "--max_params=1000"], "needs"),
-    "small images": (["--mode=supernet", "--patch=200"], "--patch"),
-    "text and flag": (["--mode=describe", "--arch=x4:w64:imdn:SCSCS", "--width=16"], "--width=16"),
-    "endless memory": (["--mode=supernet", "--memory_gb=inf"], "--memory_gb"),
-    "bad retraining": (["--mode=pipeline", "--retrain_steps=-1"], "--retrain_steps"),
-    "workdir is a file": (["--mode=supernet", f"--workdir={__file__}", "--width=16"], "--workdir"),
-}
-
-
-@pytest.mark.parametrize("case", MISTAKES)
-def test_a_mistake_is_one_line_and_status_2(invoke, tmp_path, monkeypatch, case):
-    monkeypatch.chdir(tmp_path)
-    arguments, named = MISTAKES[case]
-    status, stdout, stderr = invoke(*arguments)
-    assert (status, stdout) == (2, "")
-    [message] = stderr.splitlines()
-    assert message.startswith("srnas_tf: ")
-    assert named in message
-    assert list(tmp_path.iterdir()) == []  # nothing is left behind
-
-
-def test_a_flagfile_that_is_no_text(invoke, tmp_path):
-    (tmp_path / "photo.flags").write_bytes(bytes(range(128, 256)))
-    status, _, stderr = invoke(f"--flagfile={tmp_path / 'photo.flags'}")
-    assert status == 2
-    assert len(stderr.splitlines()) == 1
 
 
 def test_originals_are_never_overwritten(done, invoke, folder, tmp_path):
