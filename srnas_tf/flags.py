@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from absl import flags
 
-from srnas_tf.arch import Network, Space
+from srnas_tf.arch import NETS, Architecture, Space
 from srnas_tf.errors import UserError
 from srnas_tf.settings import Workdir
 
@@ -67,12 +67,17 @@ def recorded(workdir: Workdir, section: str, kind: type[S], wanted: str, obey: b
     return settle(workdir, section, kind) if obey else workdir.settle(section, kind, {}, {})
 
 
-def chosen_network(space: Space) -> Network | None:
-    """The network that `--arch` names in a space; None where the flag is not given.
+def chosen_network(space: Space) -> Architecture | None:
+    """The network that `--net` names, or `--arch` in a space; None where neither flag is given.
 
     Raises:
-        UserError: where it is none, or other flags contradict its full text.
+        UserError: where there is none, or other flags contradict it.
     """
+    if FLAGS.net is not None:
+        others = sorted(given(Space).keys() - {"scale"} | ({"arch"} if FLAGS.arch is not None else set()))
+        if others:
+            raise UserError(f"--{others[0]}: --net={FLAGS.net} is one network whatever it says; drop one of the two")
+        return NETS[FLAGS.net](space.scale)
     if FLAGS.arch is None:
         return None
     network = space.parse(FLAGS.arch)
@@ -80,10 +85,9 @@ def chosen_network(space: Space) -> Network | None:
     return network
 
 
-def check_agrees(network: Network) -> None:
+def check_agrees(network: Architecture) -> None:
     """Refuses flags that contradict a network that is described otherwise."""
-    fields = {"scale": network.scale, "width": network.width, "depth": len(network.blocks)}
-    for name, value in fields.items():
+    for name, value in network.measures.items():
         if FLAGS[name].present and FLAGS[name].value != value:
             raise UserError(f"--{name}={FLAGS[name].value} contradicts the network, whose {name} is {value}; drop one")
 

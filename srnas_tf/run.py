@@ -10,7 +10,7 @@ from typing import NamedTuple
 from absl import flags as absl_flags
 
 from srnas_tf import flags, quiet
-from srnas_tf.arch import Space
+from srnas_tf.arch import NETS, Space
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.search.settings import Budget, SearchSettings
@@ -40,7 +40,7 @@ MODES = {
     "supernet": Mode("train the supernet of a space", "supernet"),
     "search": Mode("search the trained supernet of a workdir", "search"),
     "retrain": Mode("train the networks that the search found", "retrain"),
-    "train": Mode("train one network (--arch)", "train"),
+    "train": Mode("train one network (--arch or --net)", "train"),
     "import": Mode("official IMDN weights (--input: .pth or .npz) to model.keras", "import_weights", "input"),
     "evaluate": Mode("PSNR and SSIM of --model on each folder of --data", "evaluate", "model"),
     "upscale": Mode("enlarge --input to --output by --model", "upscale", "none"),
@@ -57,6 +57,7 @@ def define_flags() -> dict[str, list[str]]:
     absl_flags.DEFINE_enum("mode", None, list(MODES), "what to do")
     absl_flags.DEFINE_string("workdir", None, "folder of the experiment; named after its settings unless given")
     absl_flags.DEFINE_string("arch", None, "codes (7,1,7), recipes (SCCC-SSSC; one stands for all) or a full text")
+    absl_flags.DEFINE_enum("net", None, list(NETS), "a network by its name, instead of --arch and a space")
     absl_flags.DEFINE_string("model", None, "a .keras, .tflite or .onnx file, or a SavedModel folder")
     absl_flags.DEFINE_string("input", None, "image or folder to enlarge; weights to import")
     absl_flags.DEFINE_string("output", None, "file or folder for the result")
@@ -71,7 +72,7 @@ def define_flags() -> dict[str, list[str]]:
     flags.define(Space, *(kind for group in kinds.values() for kind in group))
     return {
         "general": ["mode", "workdir", "model", "input", "output"],
-        "network": ["arch", *flags.names(Space)],
+        "network": ["arch", "net", *flags.names(Space)],
         **{title: flags.names(*group) for title, group in kinds.items()},
     }
 
@@ -83,10 +84,11 @@ def default_workdir(mode: Mode) -> Path:
     if mode.workdir == "input":
         return Path("runs") / flags.required_path("input").stem
     space, data = flags.from_flags(Space), flags.from_flags(DataSettings)
-    stages = str(space.stages) if space.space == "dynamic" else ""
     photographs = "-".join(Path(part).name for part in data.data.split(","))
+    stages = space.stages if space.space == "dynamic" else ""
+    network = flags.FLAGS.net or f"{space.space}{stages}-w{space.width}-d{space.depth}"
     arch = f"-{flags.FLAGS.arch}".replace(",", "").replace(":", "-") if flags.FLAGS.arch else ""
-    name = f"{space.space}{stages}-x{space.scale}-w{space.width}-d{space.depth}-{photographs}{arch}"
+    name = f"{network}-x{space.scale}-{photographs}{arch}"
     return Path("runs") / f"{name}-seed{flags.FLAGS.seed}"
 
 

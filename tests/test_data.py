@@ -194,6 +194,15 @@ def test_images_smaller_than_a_patch_are_refused(photographs):
         Patches(Photographs(images.find(photographs), 4), 32, 2, seed=1)
 
 
+def test_some_images_smaller_than_a_patch_are_left_out(photographs, caplog):
+    kept = Photographs(images.find(photographs), 4)
+    patches = Patches(kept, 16, 8, seed=1)
+    small = [path.name for path, size in zip(kept.paths, kept.sizes, strict=True) if min(size) < 16]
+    assert 0 < len(small) < 12
+    assert f"{small[0]}: " in caplog.text and f"so are {len(small) - 1} others" in caplog.text
+    assert patches.at(0)[0].shape == (8, 16, 16, 3)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (3, 500), (500, 2)])
 def test_tiny_images_are_refused_by_name(tmp_path, size):
     Image.new("RGB", size).save(tmp_path / "tiny.png")

@@ -1,14 +1,19 @@
 """What an architecture is: blocks, networks, spaces, and what they cost. Pure Python."""
 
+from srnas_tf.arch.architecture import NETS, Architecture, parse
 from srnas_tf.arch.block import ENDINGS, LETTERS, AnyConv, Block, Conv, Plan, SelectiveConv, Step
 from srnas_tf.arch.network import Network, imdn
 from srnas_tf.arch.space import SPACES, Space
+from srnas_tf.arch.zoo import ZOO, ZooNetwork
 
 __all__ = [
     "ENDINGS",
     "LETTERS",
+    "NETS",
     "SPACES",
+    "ZOO",
     "AnyConv",
+    "Architecture",
     "Block",
     "Conv",
     "Network",
@@ -16,5 +21,7 @@ __all__ = [
     "SelectiveConv",
     "Space",
     "Step",
+    "ZooNetwork",
     "imdn",
+    "parse",
 ]

@@ -17,7 +17,7 @@ CCA_REDUCTION = 16
 
 @dataclass(frozen=True)
 class Conv:
-    """A biased convolution, `kernel` x `kernel`, stride 1.
+    """A convolution, `kernel` x `kernel`.
 
     One that is `pooled` runs on an image's pooled statistics: once an image, whatever its size.
     """
@@ -26,14 +26,16 @@ class Conv:
     outputs: int
     kernel: int = 3
     pooled: bool = False
+    bias: bool = True
+    stride: int = 1
 
     def macs(self, pixels: int) -> int:
-        """Multiply-accumulates for an image of `pixels` pixels."""
+        """Multiply-accumulates for a result of `pixels` pixels."""
         return (1 if self.pooled else pixels) * self.kernel**2 * self.inputs * self.outputs
 
     @property
     def params(self) -> int:
-        return self.kernel**2 * self.inputs * self.outputs + self.outputs
+        return self.kernel**2 * self.inputs * self.outputs + self.bias * self.outputs
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """What `--mode=describe` prints: a network and its space as plain data."""
 
-from srnas_tf.arch.block import plan
-from srnas_tf.arch.network import HD_PIXELS, Network
+from srnas_tf.arch.architecture import Architecture
+from srnas_tf.arch.network import HD_PIXELS, block_costs
 from srnas_tf.arch.space import Space
 
 
-def describe(space: Space | None, network: Network | None) -> dict:
+def describe(space: Space | None, network: Architecture | None) -> dict:
     """A JSON-ready description; MACs are for an output of 1280x720.
 
     Args:
@@ -20,18 +20,9 @@ def describe(space: Space | None, network: Network | None) -> dict:
             "codes": list(codes) if codes else None,
             "params": network.params,
             "macs": network.macs(),
-            "blocks": _blocks(network.blocks, network.width, network.scale),
+            "blocks": network.costs(),
         }
     if space is not None:
         described["supernet_params"] = space.supernet_params
-        described["paths"] = _blocks(space.choices, space.width, space.scale)
+        described["paths"] = block_costs(space.choices, space.width, HD_PIXELS // space.scale**2)
     return described
-
-
-def _blocks(blocks, width: int, scale: int) -> list[dict]:
-    pixels = HD_PIXELS // scale**2
-    plans = [plan(block, width) for block in blocks]
-    return [
-        {"recipe": block.recipe, "params": p.params, "macs": p.macs(pixels)}
-        for block, p in zip(blocks, plans, strict=True)
-    ]

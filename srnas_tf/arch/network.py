@@ -1,8 +1,11 @@
 """A network is a value: scale, width and its blocks. Parameters and MACs are functions of it."""
 
 import itertools
+import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from srnas_tf.arch.block import Block, Conv, plan
 from srnas_tf.errors import UserError
@@ -10,6 +13,37 @@ from srnas_tf.errors import UserError
 SCALES = (2, 3, 4)
 HD_PIXELS = 1280 * 720
 """Output pixels at which MACs are quoted unless said otherwise."""
+
+
+class Stem(NamedTuple):
+    """How an image gets to the first block, and so what the last convolution has to make up for.
+
+    Attributes:
+        strides: of its 3x3 convolutions, with LeakyReLUs between them.
+        start: what a network begins as (a key of `nets.initial.STARTS`) where a run does not say.
+    """
+
+    strides: tuple[int, ...]
+    start: str
+
+    @property
+    def enlarges(self) -> bool:
+        """Whether the image is enlarged by bicubic before it: to any scale, as the strides undo a fixed one."""
+        return math.prod(self.strides) > 1
+
+    def factor(self, scale: int) -> int:
+        """Of the pixel shuffle at the end."""
+        return math.prod(self.strides) if self.enlarges else scale
+
+    def convs(self, width: int) -> tuple[Conv, ...]:
+        inputs = (3, *(width for _ in self.strides))
+        return tuple(Conv(i, width, stride=stride) for i, stride in zip(inputs, self.strides, strict=False))
+
+
+STEMS = {
+    "plain": Stem((1,), "interpolation"),
+    "strided": Stem((2, 2), "uniform"),  # IMDN_AS, for any scale (Hui et al. 2019, section 3.4)
+}
 
 
 @dataclass(frozen=True)
@@ -20,35 +54,51 @@ class Network:
     plus the first conv's output; a 3x3 conv to 3 * scale^2 channels; pixel shuffle (Hui et al. 2019, figure 2).
 
     Its text form, `x4:w64:imdn:r0.25:k3:f1:SCSCS-SCSCS`, holds every field: the first block's options stand before the
-    recipes, and a block that differs adds its own (`SCSCS+k5`).
+    recipes, and a block that differs adds its own (`SCSCS+k5`). A stem that is not plain stands after the width.
 
     Args:
         scale: 2, 3 or 4.
         width: channels of the trunk, >= 1.
         blocks: at least one.
+        stem: a key of `STEMS`.
     """
 
     scale: int
     width: int
     blocks: tuple[Block, ...]
+    stem: str = "plain"
 
     def __post_init__(self) -> None:
         check_frame(self.scale, self.width, len(self.blocks))
+        if self.stem not in STEMS:
+            raise UserError(f"stem {self.stem!r} is none of {', '.join(STEMS)}")
 
     @property
-    def frame(self) -> tuple[Conv, ...]:
-        """The convolutions outside the blocks: head, aggregation, smoothing, upsampling."""
-        return frame(self.scale, self.width, len(self.blocks))
+    def measures(self) -> dict[str, int]:
+        """What flags may say of any network of this family."""
+        return {"scale": self.scale, "width": self.width, "depth": len(self.blocks)}
+
+    @property
+    def frame(self) -> "Frame":
+        """The convolutions outside the blocks."""
+        return frame(self.scale, self.width, len(self.blocks), self.stem)
 
     @property
     def params(self) -> int:
-        return sum(conv.params for conv in self.frame) + sum(plan(block, self.width).params for block in self.blocks)
+        return self.frame.params + sum(plan(block, self.width).params for block in self.blocks)
+
+    def _pixels(self, output_pixels: int) -> int:
+        """Those that the blocks work on."""
+        return output_pixels // STEMS[self.stem].factor(self.scale) ** 2
 
     def macs(self, output_pixels: int = HD_PIXELS) -> int:
         """Multiply-accumulates of all convolutions for an output of `output_pixels` (1280x720 unless given)."""
-        pixels = output_pixels // self.scale**2
-        blocks = sum(plan(block, self.width).macs(pixels) for block in self.blocks)
-        return sum(conv.macs(pixels) for conv in self.frame) + blocks
+        pixels = self._pixels(output_pixels)
+        return self.frame.macs(pixels) + sum(plan(block, self.width).macs(pixels) for block in self.blocks)
+
+    def costs(self, output_pixels: int = HD_PIXELS) -> list[dict]:
+        """Parameters and MACs of each block."""
+        return block_costs(self.blocks, self.width, self._pixels(output_pixels))
 
     @property
     def recipes(self) -> str:
@@ -61,7 +111,8 @@ class Network:
         for block in self.blocks:
             own = [option for option, usual in zip(block.options, common, strict=True) if option != usual]
             parts.append("+".join([block.recipe, *own]))
-        return ":".join([f"x{self.scale}", f"w{self.width}", *common, "-".join(parts)])
+        stem = [] if self.stem == "plain" else [self.stem]
+        return ":".join([f"x{self.scale}", f"w{self.width}", *stem, *common, "-".join(parts)])
 
     @classmethod
     def parse(cls, text: str) -> "Network":
@@ -70,32 +121,68 @@ class Network:
         Raises:
             UserError: where the text is not of that form.
         """
-        match = re.fullmatch(r"x(\d+):w(\d+):(?:(.+):)?([^:]+)", text)
+        match = re.fullmatch(rf"x(\d+):w(\d+):(?:({'|'.join(STEMS)}):)?(?:(.+):)?([^:]+)", text)
         if not match:
             raise UserError(f"architecture {text!r} is not of the form x4:w64:imdn:r0.25:k3:f1:SCSCS-SCSCS")
-        options = tuple(match[3].split(":")) if match[3] else ()
-        blocks = tuple(Block.parse(part, options) for part in match[4].split("-"))
-        return cls(int(match[1]), int(match[2]), blocks)
+        scale, width, stem, options, recipes = match.groups()
+        common = tuple(options.split(":")) if options else ()
+        blocks = tuple(Block.parse(part, common) for part in recipes.split("-"))
+        return cls(int(scale), int(width), blocks, stem or "plain")
+
+
+def check_scale(scale: int) -> None:
+    """Refuses a scale that no network has."""
+    if scale not in SCALES:
+        raise UserError(f"--scale={scale}: choose one of {', '.join(map(str, SCALES))}")
 
 
 def check_frame(scale: int, width: int, depth: int) -> None:
     """Refuses a scale, width or depth that no network has."""
-    if scale not in SCALES:
-        raise UserError(f"--scale={scale}: choose one of {', '.join(map(str, SCALES))}")
+    check_scale(scale)
     if width < 1:
         raise UserError(f"--width={width}: a network has at least 1 channel")
     if depth < 1:
         raise UserError(f"--depth={depth}: a network has at least 1 block")
 
 
-def frame(scale: int, width: int, depth: int) -> tuple[Conv, ...]:
-    """The convolutions outside the blocks, in order. 66480 + 4096 * depth parameters at x4, width 64."""
-    return (Conv(3, width), Conv(depth * width, width, 1), Conv(width, width), Conv(width, 3 * scale**2))
+def block_costs(blocks: Iterable[Block], width: int, pixels: int) -> list[dict]:
+    """Recipe, parameters and MACs of each block, at `pixels` low-resolution pixels."""
+    plans = [(block, plan(block, width)) for block in blocks]
+    return [{"recipe": block.recipe, "params": p.params, "macs": p.macs(pixels)} for block, p in plans]
 
 
-def imdn(scale: int = 4, width: int = 64, depth: int = 6) -> Network:
-    """IMDN (Hui et al. 2019): 694404, 703059 and 715176 parameters at x2, x3 and x4."""
-    return Network(scale, width, (Block("SCSCS"),) * depth)
+class Frame(NamedTuple):
+    """The convolutions outside the blocks. 66480 + 4096 * depth parameters at x4, width 64."""
+
+    head: tuple[Conv, ...]
+    aggregate: Conv
+    smooth: Conv
+    upsample: Conv
+
+    @property
+    def params(self) -> int:
+        return sum(conv.params for conv in (*self.head, *self[1:]))
+
+    def macs(self, pixels: int) -> int:
+        """Multiply-accumulates where the blocks work on `pixels` pixels."""
+        total, size = sum(conv.macs(pixels) for conv in self[1:]), pixels
+        for conv in reversed(self.head):
+            total, size = total + conv.macs(size), size * conv.stride**2
+        return total
+
+
+def frame(scale: int, width: int, depth: int, stem: str = "plain") -> Frame:
+    """The convolutions outside `depth` blocks."""
+    head, factor = STEMS[stem].convs(width), STEMS[stem].factor(scale)
+    return Frame(head, Conv(depth * width, width, 1), Conv(width, width), Conv(width, 3 * factor**2))
+
+
+def imdn(scale: int = 4, width: int = 64, depth: int = 6, stem: str = "plain") -> Network:
+    """IMDN (Hui et al. 2019): 694404, 703059 and 715176 parameters at x2, x3 and x4.
+
+    With the stem "strided" it is IMDN_AS, whose 752104 parameters serve any scale.
+    """
+    return Network(scale, width, (Block("SCSCS"),) * depth, stem)
 
 
 def imdn_of_size(params: int, scale: int, depth: int) -> Network:

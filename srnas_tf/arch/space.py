@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from srnas_tf.arch.architecture import Architecture, parse
 from srnas_tf.arch.block import ENDINGS, Block, parse_kernel, plan
 from srnas_tf.arch.network import SCALES, Network, check_frame, frame
 from srnas_tf.errors import UserError
@@ -138,15 +139,18 @@ class Space:
                 raise UserError(f"--arch: code {code} of block {position} is outside space {self} (0 to {count - 1})")
         return Network(self.scale, self.width, tuple(self.choices[code] for code in codes))
 
-    def codes(self, network: Network) -> Codes | None:
+    def codes(self, network: Architecture) -> Codes | None:
         """The codes of a network, or None where the space does not hold it."""
-        if (network.scale, network.width, len(network.blocks)) != (self.scale, self.width, self.depth):
+        if not isinstance(network, Network):
+            return None
+        framed = (network.scale, network.width, len(network.blocks), network.stem)
+        if framed != (self.scale, self.width, self.depth, "plain"):
             return None
         known = {block: code for code, block in enumerate(self.choices)}
         codes = tuple(known.get(block, -1) for block in network.blocks)
         return None if -1 in codes else codes
 
-    def parse(self, text: str) -> Network:
+    def parse(self, text: str) -> Architecture:
         """A network from `--arch`: codes (`7,1,7`), recipes (`SCCC-SSSC`; one stands for all blocks) or a full text.
 
         Raises:
@@ -154,7 +158,7 @@ class Space:
         """
         text = text.strip()
         if ":" in text:
-            return Network.parse(text)
+            return parse(text)
         if text.replace(",", "").replace("-", "").replace(" ", "").isdigit():
             try:
                 return self.network([int(code) for code in text.split(",")])
@@ -189,8 +193,7 @@ class Space:
         inner = sum(conv.params for p in plans for conv in p.inner)
         owners = plans[:1] if self.sharing == "ends" else plans
         ends = sum(conv.params for p in owners for conv in p.ends)
-        outside = sum(conv.params for conv in frame(self.scale, self.width, self.depth))
-        return outside + self.depth * (inner + ends)
+        return frame(self.scale, self.width, self.depth).params + self.depth * (inner + ends)
 
     def __str__(self) -> str:
         return f"{self.space} with {self.stages} stages" if self.space == "dynamic" else self.space

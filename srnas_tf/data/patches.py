@@ -68,19 +68,24 @@ class Patches:
         batch: patches a step.
         seed: the experiment's seed.
 
+    Photographs smaller than a patch are left out, which is said once.
+
     Raises:
-        UserError: where a photograph is smaller than a patch.
+        UserError: where all of them are.
     """
 
     def __init__(self, photographs: Photographs, patch: int, batch: int, seed: int) -> None:
         self.photographs, self.patch, self.batch, self.seed = photographs, patch, batch, seed
-        scale = photographs.scale
-        for path, (height, width) in zip(photographs.paths, photographs.sizes, strict=True):
-            if min(height, width) < patch:
-                raise UserError(
-                    f"{path}: {width * scale} x {height * scale} is smaller than a patch of {patch * scale} pixels "
-                    f"(--patch={patch} at x{scale}); remove it or lower --patch"
-                )
+        sizes = photographs.sizes
+        self._usable = [index for index, size in enumerate(sizes) if min(size) >= patch]
+        small = [index for index, size in enumerate(sizes) if min(size) < patch]
+        if small:
+            (height, width), scale = sizes[small[0]], photographs.scale
+            first = f"{photographs.paths[small[0]]}: {width * scale} x {height * scale} is smaller than a patch"
+            needed = f"of {patch * scale} pixels (--patch={patch} at x{scale})"
+            if not self._usable:
+                raise UserError(f"{first} {needed}, and so are all others; lower --patch or give larger images")
+            log.warning("%s %s: it is left out; so are %d others", first, needed, len(small) - 1)
 
     def at(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """The batch of a step: uint8 [batch, patch, patch, 3] and [batch, patch * scale, patch * scale, 3]."""
@@ -89,7 +94,7 @@ class Patches:
         return np.stack([lr for lr, _ in pairs]), np.stack([hr for _, hr in pairs])
 
     def _draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        index = int(rng.integers(len(self.photographs.paths)))
+        index = self._usable[int(rng.integers(len(self._usable)))]
         height, width = self.photographs.sizes[index]
         top = int(rng.integers(height - self.patch + 1))
         left = int(rng.integers(width - self.patch + 1))

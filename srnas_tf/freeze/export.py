@@ -12,7 +12,7 @@ import tensorflow as tf
 from srnas_tf.data.sources import Pair
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.freeze.runtimes import SIGNATURE, load_upscaler
-from srnas_tf.nets import SRNet
+from srnas_tf.nets import Net
 from srnas_tf.settings import write_json
 from srnas_tf.train.evaluate import mean_psnr, of_network
 
@@ -41,7 +41,7 @@ TARGETS = (
 )
 
 
-def export(network: SRNet, pairs: list[Pair], folder: Path) -> dict:
+def export(network: Net, pairs: list[Pair], folder: Path) -> dict:
     """Writes all targets and `export.json` into the folder.
 
     Args:
@@ -111,14 +111,14 @@ def _put(finished: Path, folder: Path) -> None:
     shutil.rmtree(former, ignore_errors=True)
 
 
-def _save(network: SRNet, path: Path) -> None:
-    module = tf.Module()
-    module.variables_of_network = [v.value for v in network.trainable_variables]
-
+def _save(network: Net, path: Path) -> None:
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, name="lr")])
     def serve(lr):
         return {"sr": network(lr)}
 
+    module = tf.Module()
+    # Only what the output depends on: a network may hold weights for other scales.
+    module.variables_in_use = serve.get_concrete_function().variables
     tf.saved_model.save(module, str(path), signatures={SIGNATURE: serve})
 
 

@@ -5,14 +5,14 @@ import zipfile
 from pathlib import Path
 
 from srnas_tf import flags
-from srnas_tf.arch import Network, Space
+from srnas_tf.arch import Architecture, Space, parse
 from srnas_tf.arch.describe import describe
 from srnas_tf.errors import UserError
 from srnas_tf.settings import Workdir
 
 
 def run(workdir: Workdir | None) -> None:
-    """Describes `--model`, or `--arch` in the space that the flags name, or the space alone."""
+    """Describes `--model`, `--net`, or `--arch` in the space that the flags name, or the space alone."""
     if flags.FLAGS.model:
         described = describe(None, described_in(flags.required_path("model")))
     else:
@@ -20,11 +20,11 @@ def run(workdir: Workdir | None) -> None:
         network = flags.chosen_network(space)
         if network is None and len(space.choices) == 1:
             network = space.network((0,) * space.depth)
-        described = describe(space, network)
+        described = describe(None if flags.FLAGS.net else space, network)
     print(json.dumps(described, indent=1))
 
 
-def described_in(path: Path) -> Network:
+def described_in(path: Path) -> Architecture:
     """The architecture that a model file carries.
 
     Raises:
@@ -33,7 +33,7 @@ def described_in(path: Path) -> Network:
     try:
         with zipfile.ZipFile(path) as archive:
             config = json.loads(archive.read("config.json"))
-        return Network.parse(config["config"]["network"])
+        return parse(config["config"]["network"])
     except FileNotFoundError:
         raise UserError(f"--model={path}: no such model") from None
     except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:

@@ -1,7 +1,7 @@
 """`--mode=pipeline`: photographs in; a searched, retrained, measured and exported network out."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from srnas_tf import flags, metrics
 from srnas_tf.arch import Network, Space
@@ -54,7 +54,7 @@ def run(workdir: Workdir) -> None:
     )
 
     upscalers = {"bicubic": bicubic(space.scale), "IMDN": of_network(baseline), "found": of_network(found)}
-    architectures = {"IMDN": baseline.network, "found": found.network}
+    architectures: dict[str, Any] = {"IMDN": baseline.network, "found": found.network}
     rows = []
     for name, upscale in upscalers.items():
         network = architectures.get(name)

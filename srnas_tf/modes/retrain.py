@@ -9,7 +9,7 @@ from srnas_tf.arch import Network, Space
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
 from srnas_tf.modes.search import trained_supernet
-from srnas_tf.nets import SRNet
+from srnas_tf.nets import Net
 from srnas_tf.nets.supernet import load_path
 from srnas_tf.settings import Workdir
 from srnas_tf.train.jobs import Job
@@ -50,13 +50,13 @@ def found(workdir: Workdir) -> list[Network]:
     return [Network.parse(entry["arch"]) for entry in json.loads(path.read_text("utf-8"))]
 
 
-def retrain(job: Job, settings: RetrainSettings, networks: list[Network], workdir: Workdir) -> list[SRNet]:
+def retrain(job: Job, settings: RetrainSettings, networks: list[Network], workdir: Workdir) -> list[Net]:
     """Trains networks in order of rank."""
-    start_from: Callable[[SRNet], None] | None = None
+    start_from: Callable[[Net], None] | None = None
     if settings.init == "supernet":
         supernet = trained_supernet(workdir)
 
-        def start_from(model: SRNet) -> None:
+        def start_from(model: Net) -> None:
             load_path(model, supernet)
 
     folders = [workdir / "retrain" / str(rank) for rank in range(1, len(networks) + 1)]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from srnas_tf import flags
-from srnas_tf.arch import Network, Space
+from srnas_tf.arch import Space, parse
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
 from srnas_tf.settings import Workdir
@@ -24,9 +24,9 @@ def run(workdir: Workdir) -> None:
     settings = flags.settle(workdir, "train", TrainSettings)
     asked = flags.chosen_network(flags.settle(workdir, "network", Space))
     if asked is None and not workdir.holds("subject"):
-        raise UserError("--mode=train needs --arch: codes (7,1,7), recipes (SCCC-SSSC) or a full text (x4:w64:...)")
+        raise UserError("--mode=train needs --net, or --arch: codes (7,1,7), recipes (SCCC-SSSC), a text (x4:w64:...)")
     subject = workdir.settle("subject", Subject, {"arch": str(asked)} if asked else {}, {})
-    network = Network.parse(subject.arch)
+    network = parse(subject.arch)
     flags.check_agrees(network)
     job = Job(data, settings, flags.from_flags(MachineSettings), network.scale, workdir.path)
     workdir.claim(data=data, train=settings, subject=subject)

@@ -1,8 +1,10 @@
 """Keras layers and networks, written in `keras.ops` alone: a network loads on any Keras backend."""
 
 from srnas_tf.nets.block import Block
+from srnas_tf.nets.build import Net, build
 from srnas_tf.nets.cca import ContrastAwareAttention
 from srnas_tf.nets.network import SRNet
 from srnas_tf.nets.supernet import ChoiceBlock, Supernet
+from srnas_tf.nets.zoo import ZooNet
 
-__all__ = ["Block", "ChoiceBlock", "ContrastAwareAttention", "SRNet", "Supernet"]
+__all__ = ["Block", "ChoiceBlock", "ContrastAwareAttention", "Net", "SRNet", "Supernet", "ZooNet", "build"]

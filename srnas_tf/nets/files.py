@@ -7,11 +7,13 @@ from pathlib import Path
 import keras
 
 from srnas_tf.errors import UserError, first_line
+from srnas_tf.nets.build import Net
 from srnas_tf.nets.network import SRNet
 from srnas_tf.nets.supernet import Supernet
+from srnas_tf.nets.zoo import ZooNet
 
 
-def save(model: SRNet | Supernet, path: Path) -> None:
+def save(model: Net | Supernet, path: Path) -> None:
     """Writes the whole file or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"partial-{path.name}")
@@ -19,13 +21,13 @@ def save(model: SRNet | Supernet, path: Path) -> None:
     partial.replace(path)
 
 
-def load(path: Path) -> SRNet:
+def load(path: Path) -> Net:
     """A network saved by `save`, in Keras' safe mode.
 
     Raises:
         UserError: where the file is missing, broken, or holds something else.
     """
-    return _load(path, SRNet)
+    return _load(path, SRNet, ZooNet)
 
 
 def load_supernet(path: Path) -> Supernet:
@@ -33,14 +35,15 @@ def load_supernet(path: Path) -> Supernet:
     return _load(path, Supernet)
 
 
-def _load(path: Path, kind: type):
+def _load(path: Path, *kinds: type):
     if not path.is_file():
         raise UserError(f"{path}: no such model")
     try:
         with zipfile.ZipFile(path) as archive:
             described = json.loads(archive.read("config.json"))
-        if described.get("registered_name") != keras.saving.get_registered_name(kind):
-            raise UserError(f"{path}: holds a {described.get('class_name')}, not a {kind.__name__} of this package")
+        if described.get("registered_name") not in map(keras.saving.get_registered_name, kinds):
+            wanted = " or ".join(kind.__name__ for kind in kinds)
+            raise UserError(f"{path}: holds a {described.get('class_name')}, not a {wanted} of this package")
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except UserError:
         raise

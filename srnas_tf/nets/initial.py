@@ -3,61 +3,87 @@
 import itertools
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
+import keras
 import numpy as np
 
+from srnas_tf.arch.graph import Weight
 from srnas_tf.errors import UserError
 from srnas_tf.nets.block import Block
-from srnas_tf.nets.network import Frame, SRNet
+from srnas_tf.nets.build import Net
+from srnas_tf.nets.network import Frame
 from srnas_tf.nets.supernet import Supernet, own_shapes
+from srnas_tf.nets.zoo import ZooNet
 from srnas_tf.seeding import generator
 
 _QUIET = 0.1
 """Of its drawn size: what is added to the interpolated image at first."""
 
 
-def initialize(model: SRNet | Supernet, seed: int, start: str = "uniform") -> None:
+def initialize(model: Net | Supernet, seed: int, start: str = "") -> None:
     """Draws all weights of a network or supernet anew.
 
     Args:
-        start: a key of `STARTS`.
+        start: a key of `STARTS`; the network's own where it is empty.
 
     Raises:
-        UserError: where the network is too narrow to start so.
+        UserError: where the network cannot start so.
     """
     rng = generator(seed, "weights")
+    chosen = STARTS[start or model.start]
+    for variable, weights in _to_draw(model):
+        values = [_value(weight, chosen, rng) for weight in weights]
+        variable.assign(values[0] if len(values) == 1 else np.concatenate([value.ravel() for value in values]))
+    chosen.arrange(model)
+
+
+def _to_draw(model: Net | Supernet) -> list[tuple[keras.Variable, list[Weight]]]:
+    """What is learned; a choice block's vector holds many weights, one after the other."""
+    if isinstance(model, ZooNet):
+        return [(variable, [weight]) for variable, weight in model.variables_to_draw]
     segments = {}
     if isinstance(model, Supernet):
         space = model.space
         paths = [own_shapes(Block(choice, space.width), space.sharing) for choice in space.choices]
         segments = {id(block.paths): [shape for path in paths for shape in path] for block in model.blocks}
-    for variable in model.trainable_variables:
-        shapes = segments.get(id(variable))
-        if shapes is None:
-            variable.assign(_draw(tuple(variable.shape), rng))
-        else:
-            variable.assign(np.concatenate([_draw(shape, rng).ravel() for shape in shapes]))
-    STARTS[start](model)
+    shapes = [(v, segments.get(id(v), [tuple(v.shape)])) for v in model.trainable_variables]
+    return [(variable, [_weight(shape) for shape in own]) for variable, own in shapes]
 
 
-def _draw(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
-    """A kernel uniform in +-1/sqrt(fan in), as IMDN's authors' framework draws it; a bias of zeros."""
-    if len(shape) == 1:
-        return np.zeros(shape, np.float32)
-    limit = 1 / math.sqrt(math.prod(shape[:-1]))
-    return rng.uniform(-limit, limit, shape).astype(np.float32)
+def _weight(shape: tuple[int, ...]) -> Weight:
+    """A kernel, or a bias."""
+    return Weight(shape, fan_in=math.prod(shape[:-1])) if len(shape) > 1 else Weight(shape, 0.0)
 
 
-def _uniform(model: Frame) -> None:
-    """Leaves the weights as drawn."""
+def _value(weight: Weight, start: "Start", rng: np.random.Generator) -> np.ndarray:
+    if weight.start == "drawn":
+        return start.draw(weight, rng).astype(np.float32)
+    if weight.start == "bilinear":
+        height, width = (1 - np.abs((np.arange(n) - (n - 1) / 2) / (n / 2)) for n in weight.shape[:2])
+        return np.broadcast_to(np.outer(height, width)[..., None, None], weight.shape).astype(np.float32)
+    return np.full(weight.shape, weight.start, np.float32)
 
 
-def _interpolation(model: Frame) -> None:
+def _uniform(weight: Weight, rng: np.random.Generator) -> np.ndarray:
+    """Uniform in +-1/sqrt(fan in), as IMDN's authors' framework draws it."""
+    limit = 1 / math.sqrt(weight.fan_in)
+    return rng.uniform(-limit, limit, weight.shape)
+
+
+def _he(weight: Weight, rng: np.random.Generator) -> np.ndarray:
+    """Normal, of variance 2 / fan in (He et al. 2015): a chain of ReLUs passes it on as it is."""
+    return rng.normal(0, math.sqrt(2 / weight.fan_in), weight.shape)
+
+
+def _interpolate(model: Net | Supernet) -> None:
     """Lets the network begin as a bilinear interpolation, to which the blocks add little.
 
     The head passes the three colours through, the skip connection carries them to the upsampling conv, and that
     interpolates. A network drawn at random spends its first thousands of steps on learning the same.
     """
+    if not isinstance(model, Frame) or model.stem.enlarges:
+        raise UserError("--first_weights=interpolation is for networks that enlarge at their end; drop it")
     if model.width < 3:
         raise UserError(f"--first_weights=interpolation needs --width=3 or more, not {model.width}")
     head, upsample, scale = model.head.kernel.numpy(), _QUIET * model.upsample.kernel.numpy(), model.scale
@@ -79,4 +105,16 @@ def _bilinear(i: int, scale: int) -> list[tuple[int, float]]:
     return [(0, 1 - abs(offset)), (1 if offset > 0 else -1, abs(offset))]
 
 
-STARTS: dict[str, Callable[[Frame], None]] = {"uniform": _uniform, "interpolation": _interpolation}
+class Start(NamedTuple):
+    """A way to begin.
+
+    Attributes:
+        draw: a kernel of a shape and fan in.
+        arrange: what is done to the network afterwards.
+    """
+
+    draw: Callable[[Weight, np.random.Generator], np.ndarray]
+    arrange: Callable[[Net | Supernet], None] = lambda model: None
+
+
+STARTS = {"uniform": Start(_uniform), "he": Start(_he), "interpolation": Start(_uniform, _interpolate)}

@@ -6,9 +6,10 @@ import keras
 from keras import ops
 
 from srnas_tf import arch
-from srnas_tf.arch.network import frame
+from srnas_tf.arch.network import STEMS, frame
 from srnas_tf.nets.block import Block
 from srnas_tf.nets.conv import conv, leaky
+from srnas_tf.nets.stem import StridedStem
 
 
 class Frame(keras.Model):
@@ -18,18 +19,27 @@ class Frame(keras.Model):
         scale: enlargement.
         width: channels of the trunk.
         depth: number of blocks.
+        stem: a key of `arch.network.STEMS`.
     """
 
-    def __init__(self, scale: int, width: int, depth: int, **kwargs) -> None:
+    def __init__(self, scale: int, width: int, depth: int, stem: str = "plain", **kwargs) -> None:
         super().__init__(**kwargs)
-        self.scale, self.width, self.depth = scale, width, depth
-        head, aggregate, smooth, upsample = frame(scale, width, depth)
-        self.head = conv(head, "head", dtype=self.dtype_policy)
+        self.scale, self.width, self.depth, self.stem = scale, width, depth, STEMS[stem]
+        head, aggregate, smooth, upsample = frame(scale, width, depth, stem)
+        if self.stem.enlarges:
+            self.head = StridedStem(head, scale, name="head", dtype=self.dtype_policy)
+        else:
+            self.head = conv(head[0], "head", dtype=self.dtype_policy)
         self.aggregate = conv(aggregate, "aggregate", activation=leaky, dtype=self.dtype_policy)
         self.smooth = conv(smooth, "smooth", dtype=self.dtype_policy)
         # Pixels leave in float32 under any policy: bfloat16 has 8 bits for a value near 1.
         self.upsample = conv(upsample, "upsample", dtype="float32")
         self.built = True
+
+    @property
+    def start(self) -> str:
+        """What it begins as (a key of `initial.STARTS`) where a run does not say."""
+        return self.stem.start
 
     def enlarge(self, lr, blocks: Sequence[Callable]):
         """The network with these blocks; lr [batch, height, width, 3] in 0..1."""
@@ -40,7 +50,11 @@ class Frame(keras.Model):
             outputs.append(x)
         x = self.aggregate(ops.concatenate(outputs, axis=-1))
         x = self.smooth(x) + features
-        return ops.depth_to_space(self.upsample(x), self.scale)
+        sr = ops.depth_to_space(self.upsample(x), self.stem.factor(self.scale))
+        if self.stem.enlarges:  # strides round up
+            height, width = (side * self.scale for side in ops.shape(lr)[1:3])
+            sr = sr[:, :height, :width]
+        return sr
 
 
 @keras.saving.register_keras_serializable("srnas_tf")
@@ -61,7 +75,7 @@ class SRNet(Frame):
 
     def __init__(self, network: arch.Network | str, provenance: dict | None = None, **kwargs) -> None:
         network = arch.Network.parse(network) if isinstance(network, str) else network
-        super().__init__(network.scale, network.width, len(network.blocks), **kwargs)
+        super().__init__(network.scale, network.width, len(network.blocks), network.stem, **kwargs)
         self.network = network
         self.provenance = provenance or {}
         self.blocks = [

@@ -9,7 +9,7 @@ import tensorflow as tf
 from srnas_tf import metrics
 from srnas_tf.data import imresize
 from srnas_tf.data.sources import Pair
-from srnas_tf.nets import SRNet, Supernet
+from srnas_tf.nets import Net, Supernet
 
 Upscaler = Callable[[np.ndarray], np.ndarray]
 """uint8 RGB [height, width, 3] -> float RGB, enlarged, 1.0 = white, not clipped."""
@@ -60,7 +60,7 @@ def bicubic(scale: int) -> Upscaler:
     return lambda lr: imresize.enlarge(lr, scale) / np.float32(255)
 
 
-def of_network(network: SRNet) -> Upscaler:
+def of_network(network: Net) -> Upscaler:
     """A network, traced once for all image sizes."""
     run = tf.function(lambda lr: network(lr), input_signature=[tf.TensorSpec([1, None, None, 3])])
     return lambda lr: run(as_batch(lr))[0].numpy()

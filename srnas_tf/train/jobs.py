@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from srnas_tf.arch.space import Codes
 from srnas_tf.data.patches import Patches, Photographs
 from srnas_tf.data.sources import DataSettings, load_pairs
 from srnas_tf.errors import UserError
-from srnas_tf.nets import SRNet, Supernet
+from srnas_tf.nets import Net, Supernet, build
 from srnas_tf.nets.files import save
 from srnas_tf.nets.initial import initialize
 from srnas_tf.seeding import generator
@@ -23,6 +24,8 @@ from srnas_tf.train.evaluate import of_network, of_paths, validation_psnr
 from srnas_tf.train.loop import fit
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 from srnas_tf.train.trainee import compile_choice, single_path, whole
+
+log = logging.getLogger(__name__)
 
 VALIDATION_PATHS = 4
 """Networks of a supernet, drawn once, whose mean PSNR stands for it while it trains."""
@@ -96,8 +99,8 @@ class Job:
         return twin
 
     def train_network(
-        self, network: arch.Network, folder: Path, start_from: Callable[[SRNet], None] | None = None
-    ) -> SRNet:
+        self, network: arch.Architecture, folder: Path, start_from: Callable[[Net], None] | None = None
+    ) -> Net:
         """Trains one network and writes it to `model.keras` in the folder, its recipe and score within.
 
         Args:
@@ -109,30 +112,30 @@ class Job:
         settings = self.settings
         _claim(folder, network)
         with self.strategy.scope():
-            model = SRNet(network, dtype=precision.settle(settings.precision, self._home))
+            model = build(network, dtype=precision.settle(settings.precision, self._home))
             initialize(model, settings.seed, settings.first_weights)
             if start_from:
                 start_from(model)
             trainee = whole(model)
-        twin = SRNet(network)
+        twin = build(network)
         upscale = of_network(twin)
 
         def validate(weights: list[np.ndarray]) -> float:
             _load(twin, weights)
             return validation_psnr(upscale, self.pairs, self.scale)
 
-        trained = fit(self.strategy, trainee, self.patches, settings, folder, validate)
-        twin.provenance = {
-            **dataclasses.asdict(settings),
-            "data": self.data.data,
-            "val_data": self.data.val_data,
-            "val_psnr": validate(trained),
-        }
+        recipe = {**dataclasses.asdict(settings), "data": self.data.data}
+        if trainee.parts:
+            trained = fit(self.strategy, trainee, self.patches, settings, folder, validate)
+        else:
+            log.warning("%s has no weights: nothing to train", network)
+            trained, recipe = [], {}
+        twin.provenance = {**recipe, "val_data": self.data.val_data, "val_psnr": validate(trained)}
         save(twin, folder / "model.keras")
         return twin
 
 
-def _claim(folder: Path, network: arch.Network) -> None:
+def _claim(folder: Path, network: arch.Architecture) -> None:
     """Marks a folder as that of one network: checkpoints of another would be taken for its own."""
     record = folder / "arch.txt"
     if not record.exists():
@@ -141,7 +144,7 @@ def _claim(folder: Path, network: arch.Network) -> None:
         raise UserError(f"{folder}: holds the training of another network; remove it, or give another --workdir")
 
 
-def _load(model: SRNet | Supernet, weights: list[np.ndarray]) -> None:
+def _load(model: Net | Supernet, weights: list[np.ndarray]) -> None:
     """Weights by position: the twin has the same variables, in float32 and outside any strategy."""
-    for variable, value in zip(model.trainable_variables, weights, strict=True):
+    for variable, value in zip(model.trainable_variables + model.non_trainable_variables, weights, strict=True):
         variable.assign(value)

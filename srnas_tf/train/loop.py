@@ -38,11 +38,11 @@ def fit(
         patches: batches by step.
         settings: the recipe.
         folder: for checkpoints and metrics.
-        validate: mean PSNR (dB) of a model with the weights it is given (in the order of `trainable_variables`).
+        validate: mean PSNR (dB) of a model with the weights it is given, in the order that this returns them in.
         codes_at: the path of a step, counted from 0.
 
     Returns:
-        The trained weights, in the order of `trainable_variables`: averages where `settings.ema` asks for them.
+        The model's variables, trainable ones first: their averages where `settings.ema` asks for them.
 
     Raises:
         WorkError: where gradients are no longer finite; the last good checkpoint stays.
@@ -50,13 +50,16 @@ def fit(
     with strategy.scope():
         optimizer = PathAdam(trainee.parts, settings.ema, trainee.model.dtype_policy.name == "mixed_float16")
     done = tf.Variable(0, dtype=tf.int64, trainable=False)
-    checkpoint = tf.train.Checkpoint(model=trainee.model, optimizer=optimizer, done=done)
+    weights = [part.variable for part in trainee.parts]
+    # By name: Keras hides the layers that a model keeps in a list from checkpoints.
+    states = {"weights": weights, "states": list(trainee.states)}
+    checkpoint = tf.train.Checkpoint(optimizer=optimizer, done=done, **states)
     manager = tf.train.CheckpointManager(checkpoint, str(folder / "checkpoints"), settings.keep)
     start = _restore(checkpoint, manager, done)
-    weights = [part.variable for part in trainee.parts] if not settings.ema else optimizer.averages
+    kept = optimizer.averages if settings.ema else weights
 
     def current() -> list[np.ndarray]:
-        return [w.numpy() for w in weights]
+        return [w.numpy() for w in (*kept, *trainee.states)]
 
     if start >= settings.steps:
         return current()

@@ -8,7 +8,7 @@ from srnas_tf.settings import setting
 from srnas_tf.train.sampling import SAMPLINGS
 from srnas_tf.train.schedule import SCHEDULES
 
-FIRST_WEIGHTS = ("uniform", "interpolation")
+FIRST_WEIGHTS = ("", "uniform", "interpolation", "he")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "auto")
 
 
@@ -22,7 +22,9 @@ class TrainSettings:
     batch: int = setting(16, "patches a step, over all devices")
     patch: int = setting(48, "side of a training patch, low-resolution pixels")
     learning_rate: float = setting(2e-4, "Adam's learning rate at its highest")
-    first_weights: str = setting("interpolation", "what a network begins as", FIRST_WEIGHTS)
+    first_weights: str = setting(
+        "", "what a network begins as; unless given, interpolation, or what suits a network of the zoo", FIRST_WEIGHTS
+    )
     schedule: str = setting("step", "learning rate: halved every --halve_every steps, or cosine", tuple(SCHEDULES))
     halve_every: int = setting(200_000, "steps between two halvings of --schedule=step")
     warmup: int = setting(0, "steps of linear warm-up")

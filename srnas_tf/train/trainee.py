@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from srnas_tf.nets import SRNet, Supernet
+from srnas_tf.nets import Net, Supernet
 
 
 class Part(NamedTuple):
@@ -41,14 +41,16 @@ class Trainee(NamedTuple):
     """A model to train.
 
     Attributes:
-        model: the Keras model, for checkpoints.
+        model: the Keras model.
         parts: all that can be trained.
         forward: (lr float [batch, h, w, 3] in 0..1, codes int32 [depth], values of `parts`) -> sr.
+        states: what a forward pass moves: statistics of norms.
     """
 
-    model: SRNet | Supernet
+    model: Net | Supernet
     parts: list[Part]
     forward: Callable[[tf.Tensor, tf.Tensor, Sequence], tf.Tensor]
+    states: Sequence[tf.Variable] = ()
 
     def loss_and_gradients(self, loss_of: Callable, lr: tf.Tensor, codes: tf.Tensor) -> tuple[tf.Tensor, list]:
         """A loss of the output, and its gradient by what the codes use of each part.
@@ -67,10 +69,11 @@ class Trainee(NamedTuple):
         return loss, tape.gradient(scaled, [part.variable if part.starts is None else value for part, value in pairs])
 
 
-def whole(network: SRNet) -> Trainee:
+def whole(network: Net) -> Trainee:
     """A network on its own."""
     parts = [Part(v.value) for v in network.trainable_variables]
-    return Trainee(network, parts, lambda lr, codes, values: network(lr))
+    states = [v.value for v in network.non_trainable_variables]
+    return Trainee(network, parts, lambda lr, codes, values: network(lr, training=True), states)
 
 
 def single_path(supernet: Supernet) -> Trainee:

@@ -1,0 +1,135 @@
+"""The systems of the thesis' table 4.1, each from its paper's definition; IMDN is in `arch.network`."""
+
+import functools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from srnas_tf.arch.graph import Graph, Luma, Recolour, Resample, Tensor
+from srnas_tf.arch.network import HD_PIXELS, check_scale
+from srnas_tf.arch.zoo.bicubic import bicubic
+from srnas_tf.arch.zoo.carn import carn
+from srnas_tf.arch.zoo.drcn import drcn
+from srnas_tf.arch.zoo.drrn import drrn
+from srnas_tf.arch.zoo.edsr import edsr_baseline
+from srnas_tf.arch.zoo.fsrcnn import fsrcnn
+from srnas_tf.arch.zoo.idn import idn
+from srnas_tf.arch.zoo.lapsrn import lapsrn
+from srnas_tf.arch.zoo.memnet import memnet
+from srnas_tf.arch.zoo.srcnn import srcnn
+from srnas_tf.arch.zoo.srmd import srmdnf
+from srnas_tf.arch.zoo.vdsr import vdsr
+from srnas_tf.errors import UserError
+
+Body = Callable[[Tensor, int], Any]
+"""(what the network sees, scale) -> the tensor that it makes of it; tensors by scale where it has several."""
+
+
+def _rgb(body: Body, image: Tensor, scale: int) -> dict[int, Tensor]:
+    """The network sees and makes RGB."""
+    made = body(image, scale)
+    return made if isinstance(made, dict) else {scale: made}
+
+
+def _luma(body: Body, image: Tensor, scale: int) -> dict[int, Tensor]:
+    """The network sees and makes Y; the colours are enlarged by bicubic."""
+    return {scale: Recolour()(Resample(scale)(image), body(Luma()(image), scale))}
+
+
+def _enlarged_luma(body: Body, image: Tensor, scale: int) -> dict[int, Tensor]:
+    """The network sees Y as bicubic enlarges it, and makes Y."""
+    enlarged = Resample(scale)(image)
+    return {scale: Recolour()(enlarged, body(Luma()(enlarged), scale))}
+
+
+class System(NamedTuple):
+    """A network of the zoo.
+
+    Attributes:
+        body: its definition.
+        sees: how an image gets in and out.
+        start: how its kernels are drawn at first, where a run does not say: "he" or "uniform".
+    """
+
+    body: Body
+    sees: Callable[[Body, Tensor, int], dict[int, Tensor]]
+    start: str = "he"
+
+
+ZOO: dict[str, System] = {
+    "bicubic": System(bicubic, _rgb),
+    "srcnn": System(srcnn, _enlarged_luma),
+    "fsrcnn": System(fsrcnn, _luma),
+    "vdsr": System(vdsr, _enlarged_luma),
+    "drcn": System(drcn, _enlarged_luma),
+    "lapsrn": System(lapsrn, _luma),
+    "drrn": System(drrn, _enlarged_luma),
+    "memnet": System(memnet, _enlarged_luma),
+    "idn": System(idn, _luma),
+    # Residual blocks without norms: He's variance would double the signal in each of them.
+    "edsr_baseline": System(edsr_baseline, _rgb, "uniform"),
+    "srmdnf": System(srmdnf, _rgb),
+    "carn": System(carn, _rgb, "uniform"),
+}
+
+
+@dataclass(frozen=True)
+class ZooNetwork:
+    """A network of the zoo at a scale. Its text form is `x4:carn`.
+
+    Args:
+        name: a key of `ZOO`.
+        scale: 2, 3 or 4.
+    """
+
+    name: str
+    scale: int
+
+    def __post_init__(self) -> None:
+        if self.name not in ZOO:
+            raise UserError(f"network {self.name!r} is not of the zoo: {', '.join(ZOO)}")
+        check_scale(self.scale)
+
+    @property
+    def measures(self) -> dict[str, int]:
+        """What flags may say of any network of the zoo."""
+        return {"scale": self.scale}
+
+    @property
+    def system(self) -> System:
+        return ZOO[self.name]
+
+    @functools.cached_property
+    def graph(self) -> Graph:
+        """Its layers; input and output are RGB in 0..1."""
+        image = Tensor(3, 1)
+        return Graph(image, self.system.sees(self.system.body, image, self.scale))
+
+    @property
+    def params(self) -> int:
+        return self.graph.params
+
+    def macs(self, output_pixels: int = HD_PIXELS) -> int:
+        """Multiply-accumulates of all convolutions for an output of `output_pixels` (1280x720 unless given)."""
+        return sum(self.graph.macs(self.scale, output_pixels // self.scale**2).values())
+
+    def costs(self, output_pixels: int = HD_PIXELS) -> list[dict]:
+        """Parameters and MACs of each layer."""
+        macs = self.graph.macs(self.scale, output_pixels // self.scale**2)
+        return [{"recipe": str(layer), "params": layer.params, "macs": macs[layer]} for layer in macs]
+
+    def __str__(self) -> str:
+        return f"x{self.scale}:{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> "ZooNetwork":
+        """The inverse of `str`.
+
+        Raises:
+            UserError: where the text is not of that form.
+        """
+        match = re.fullmatch(r"x(\d+):(\w+)", text)
+        if not match:
+            raise UserError(f"architecture {text!r} is not of the form x4:carn")
+        return cls(match[2], int(match[1]))

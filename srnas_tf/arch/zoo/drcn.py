@@ -1,0 +1,22 @@
+"""DRCN: Kim et al. 2016, "Deeply-recursive convolutional network for image super-resolution"."""
+
+from srnas_tf.arch.graph import Mix, Tensor
+from srnas_tf.arch.zoo.pieces import conv, relu
+
+RECURSIONS = 16
+
+
+def drcn(y: Tensor, scale: int) -> Tensor:
+    """One convolution applied 16 times on the enlarged Y; each result is reconstructed, and all are mixed.
+
+    1775121 parameters, 16 of them the mixing weights (the paper's recursive supervision is a matter of its loss).
+    """
+    recursion = conv(256, 256)
+    reconstruct, to_image = conv(256, 256), conv(256, 1)
+    x = relu(conv(1, 256)(y))
+    x = relu(conv(256, 256)(x))
+    predictions = []
+    for _ in range(RECURSIONS):
+        x = relu(recursion(x))
+        predictions.append(y + to_image(relu(reconstruct(x))))
+    return Mix(RECURSIONS)(*predictions)

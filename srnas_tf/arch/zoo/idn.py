@@ -1,0 +1,40 @@
+"""IDN: Hui et al. 2018, "Fast and accurate single image super-resolution via information distillation network"."""
+
+from srnas_tf.arch.graph import Resample, Take, Tensor
+from srnas_tf.arch.zoo.pieces import concat, conv, deconv, leaky
+
+SLOPE = 0.05
+
+
+def idn(y: Tensor, scale: int) -> Tensor:
+    """Four blocks that enhance and compress, on Y. 552769 parameters at every scale."""
+    x = leaky(conv(1, 64)(y), SLOPE)
+    x = leaky(conv(64, 64)(x), SLOPE)
+    for _ in range(4):
+        x = _compress(_enhance(x))
+    return Resample(scale)(y) + deconv(64, 1, 17, scale)(x)
+
+
+def _enhance(x: Tensor) -> Tensor:
+    """64 -> 80 channels: 16 of the way are kept beside the input, the other 48 go on."""
+    way = _convs(x, (64, 48, 32, 64))
+    kept, rest = Take(0, 16)(way), Take(16, 64)(way)
+    return _convs(rest, (48, 64, 48, 80)) + concat(x, kept)
+
+
+def _compress(x: Tensor) -> Tensor:
+    return leaky(conv(80, 64, 1)(x), SLOPE)
+
+
+def _convs(x: Tensor, widths: tuple[int, int, int, int]) -> Tensor:
+    """Three convolutions, the second in four groups."""
+    a, b, c, d = widths
+    x = leaky(conv(a, b)(x), SLOPE)
+    x = leaky(_grouped(x, b, c, 4), SLOPE)
+    return leaky(conv(c, d)(x), SLOPE)
+
+
+def _grouped(x: Tensor, inputs: int, outputs: int, groups: int) -> Tensor:
+    """A convolution in groups, as one a group: TensorFlow has no gradient of grouped convolutions on a CPU."""
+    size = inputs // groups
+    return concat(*(conv(size, outputs // groups)(Take(i * size, (i + 1) * size)(x)) for i in range(groups)))

@@ -1,0 +1,82 @@
+"""The few pieces that the zoo's networks are made of."""
+
+from srnas_tf.arch.block import Conv
+from srnas_tf.arch.graph import (
+    Affine,
+    Concat,
+    Convolve,
+    Deconvolve,
+    Layer,
+    Leaky,
+    Shift,
+    Shuffle,
+    Standardize,
+    Tensor,
+)
+
+DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
+"""Mean of DIV2K's training images, RGB in 0..1, as EDSR's authors have it."""
+
+
+def conv(inputs: int, outputs: int, kernel: int = 3, bias: bool = True) -> Layer:
+    """A convolution; call it twice to share its weights."""
+    return Convolve(Conv(inputs, outputs, kernel, bias=bias))
+
+
+def deconv(inputs: int, outputs: int, kernel: int, stride: int, start: str = "drawn") -> Layer:
+    """A transposed convolution that enlarges by its stride."""
+    return Deconvolve(Conv(inputs, outputs, kernel), stride, start)
+
+
+def relu(x: Tensor) -> Tensor:
+    return Leaky()(x)
+
+
+def leaky(x: Tensor, slope: float) -> Tensor:
+    return Leaky(slope)(x)
+
+
+def concat(*tensors: Tensor) -> Tensor:
+    return Concat()(*tensors)
+
+
+class Norm:
+    """Batch normalization that may stand in several places: one gain and offset, statistics for each place."""
+
+    def __init__(self, width: int) -> None:
+        self._affine = Affine(width)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self._affine(Standardize()(x))
+
+
+class Activated:
+    """Batch normalization and ReLU, then a convolution without bias: the order of He et al. 2016, "pre-activation"."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3) -> None:
+        self._norm, self._conv = Norm(inputs), conv(inputs, outputs, kernel, bias=False)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self._conv(relu(self._norm(x)))
+
+
+def upsample(x: Tensor, width: int, scale: int, activated: bool = False) -> Tensor:
+    """Sub-pixel upsampling (Shi et al. 2016): x4 as two steps of x2.
+
+    Args:
+        activated: whether each convolution is followed by a ReLU.
+    """
+    for factor in {2: (2,), 3: (3,), 4: (2, 2)}[scale]:
+        x = conv(width, width * factor**2)(x)
+        x = Shuffle(factor)(relu(x) if activated else x)
+    return x
+
+
+def without_mean(image: Tensor) -> Tensor:
+    """RGB less DIV2K's mean colour."""
+    return Shift(tuple(-mean for mean in DIV2K_MEAN))(image)
+
+
+def with_mean(image: Tensor) -> Tensor:
+    """The inverse of `without_mean`."""
+    return Shift(DIV2K_MEAN)(image)

@@ -1,0 +1,109 @@
+"""The layers of `arch.graph` in Keras."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from srnas_tf.arch import graph
+from srnas_tf.nets.resample import Resample
+
+LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
+BLACK, RANGE = 16 / 255, 219 / 255
+"""BT.601 in studio range: Y = BLACK + LUMA . RGB; white is BLACK + RANGE."""
+
+
+class _Affine(keras.Layer):
+    """gain * x + offset, for each channel."""
+
+    def __init__(self, width: int, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.gain = self.add_weight(shape=(width,), initializer="ones", name="gain")
+        self.offset = self.add_weight(shape=(width,), initializer="zeros", name="offset")
+        self.built = True
+
+    def call(self, x):
+        return x * self.gain + self.offset
+
+
+class _Mix(keras.Layer):
+    """The sum of tensors, each times a learned number."""
+
+    def __init__(self, count: int, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.shares = self.add_weight(shape=(count,), initializer="ones", name="shares")
+        self.built = True
+
+    def call(self, *tensors):
+        return sum(share * x for share, x in zip(ops.unstack(self.shares, len(tensors)), tensors, strict=True))
+
+
+def _convolve(layer: graph.Convolve, channels: int, **options) -> keras.Layer:
+    c = layer.conv
+    return keras.layers.Conv2D(c.outputs, c.kernel, padding="same", use_bias=c.bias, **options)
+
+
+def _deconvolve(layer: graph.Deconvolve, channels: int, **options) -> keras.Layer:
+    c = layer.conv
+    return keras.layers.Conv2DTranspose(c.outputs, c.kernel, layer.stride, padding="same", **options)
+
+
+def _standardize(layer: graph.Standardize, channels: int, **options) -> keras.Layer:
+    # Over all devices together: a batch is normalized alike however it is spread.
+    return keras.layers.BatchNormalization(
+        center=False, scale=False, momentum=0.9, epsilon=1e-5, synchronized=True, **options
+    )
+
+
+def _luma(image):
+    return BLACK + ops.tensordot(image, ops.reshape(ops.convert_to_tensor(LUMA, image.dtype), (3, 1)), 1)
+
+
+def _recolour(image, y):
+    # A step of Y is the same step of R, G and B, larger by the studio range.
+    return image + (y - _luma(image)) / RANGE
+
+
+def _stretch(image, code: tuple[float, ...]):
+    ones = ops.ones_like(image[..., :1])
+    return ops.concatenate([image, *(number * ones for number in code)], axis=-1)
+
+
+STATEFUL: dict[type[graph.Layer], Callable[..., keras.Layer]] = {
+    graph.Convolve: _convolve,
+    graph.Deconvolve: _deconvolve,
+    graph.PReLU: lambda layer, channels, **options: keras.layers.PReLU(shared_axes=[1, 2], **options),
+    graph.Standardize: _standardize,
+    graph.Affine: lambda layer, channels, **options: _Affine(layer.width, **options),
+    graph.Mix: lambda layer, channels, **options: _Mix(layer.count, **options),
+    graph.Resample: lambda layer, channels, **options: Resample(layer.up, layer.down, channels),
+}
+"""Layers that keep something: (layer, channels of its input, Keras options) -> Keras layer."""
+
+STATELESS: dict[type[graph.Layer], Callable[[Any], Callable]] = {
+    graph.Leaky: lambda layer: lambda x: ops.leaky_relu(x, layer.slope) if layer.slope else ops.relu(x),
+    graph.Add: lambda layer: ops.add,
+    graph.Concat: lambda layer: lambda *tensors: ops.concatenate(tensors, axis=-1),
+    graph.Take: lambda layer: lambda x: x[..., layer.start : layer.stop],
+    graph.Shuffle: lambda layer: lambda x: ops.depth_to_space(x, layer.factor),
+    graph.Luma: lambda layer: _luma,
+    graph.Recolour: lambda layer: _recolour,
+    graph.Shift: lambda layer: lambda x: x + ops.convert_to_tensor(layer.amounts, x.dtype),
+    graph.Stretch: lambda layer: lambda image: _stretch(image, layer.code),
+}
+"""Layers that only compute: layer -> function of tensors."""
+
+
+def build(layer: graph.Layer, channels: int, **options) -> keras.Layer:
+    """A stateful layer, built, so that it can be counted before it is called.
+
+    Args:
+        layer: of a kind in `STATEFUL`.
+        channels: of its input.
+        options: for the Keras layer: its name, its dtype policy.
+    """
+    made = STATEFUL[type(layer)](layer, channels, **options)
+    if not made.built:
+        made.build((None, None, None, channels))
+    return made

@@ -1,0 +1,43 @@
+"""Bicubic resizing inside a network."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from srnas_tf.bicubic import phases
+
+
+class Resample(keras.Layer):
+    """MATLAB's bicubic resizing by up / down, as one convolution with constant weights; float32, not rounded.
+
+    Input: [batch, height, width, channels], sides that `down` divides. Output: [batch, height * up / down,
+    width * up / down, channels]. An image may be as small as one pixel.
+
+    Args:
+        up: numerator of the factor.
+        down: its denominator.
+        channels: of the image.
+    """
+
+    def __init__(self, up: int, down: int = 1, channels: int = 3, **kwargs) -> None:
+        super().__init__(dtype="float32", **kwargs)
+        self.up, self.down = up, down
+        kernels, self.before = phases(up, down)
+        self.after = kernels.shape[1] - self.before - down
+        both = np.einsum("ix,jy->xyij", kernels, kernels)  # [taps, taps, phase of rows, phase of columns]
+        each = np.einsum("xyij,cd->xycijd", both, np.eye(channels))
+        self.kernel = each.reshape(*both.shape[:2], channels, -1).astype(np.float32)
+
+    def call(self, image):
+        padded = _mirror(_mirror(image, 1, self.before, self.after), 2, self.before, self.after)
+        return ops.depth_to_space(ops.conv(padded, self.kernel, self.down), self.up)
+
+
+def _mirror(image, axis: int, before: int, after: int):
+    """Lengthens an axis by its mirror image, however short it is."""
+    size = ops.shape(image)[axis]
+    indices = ops.arange(-before, size + after)
+    # Not by a modulus: converters disagree on that of negative numbers.
+    indices = ops.maximum(indices, -1 - indices)
+    indices = ops.maximum(ops.minimum(indices, 2 * size - 1 - indices), 0)
+    return ops.take(image, indices, axis)

@@ -1,0 +1,98 @@
+"""A network of the zoo as an ordinary Keras model."""
+
+from collections.abc import Callable
+
+import keras
+from keras import ops
+
+from srnas_tf import arch
+from srnas_tf.arch.graph import Layer, Tensor, Weight
+from srnas_tf.nets.graph import STATEFUL, STATELESS, build
+
+
+@keras.saving.register_keras_serializable("srnas_tf")
+class ZooNet(keras.Model):
+    """A network of the zoo, by its graph.
+
+    Input: float [batch, height, width, 3], RGB in 0..1, any height and width. Output: float32
+    [batch, height * scale, width * scale, 3], not clipped. Weights that only other scales use cannot be trained.
+
+    Args:
+        network: an `arch.ZooNetwork`, or its text form.
+        provenance: what is known of how its weights came about; plain data, kept in the file.
+
+    Example:
+        >>> ZooNet("x2:fsrcnn")(keras.ops.ones((1, 8, 8, 3))).shape
+        TensorShape([1, 16, 16, 3])
+    """
+
+    def __init__(self, network: arch.ZooNetwork | str, provenance: dict | None = None, **kwargs) -> None:
+        # Each layer casts for itself: what the network adds its own to stays in float32.
+        super().__init__(autocast=False, **kwargs)
+        self.network = arch.ZooNetwork.parse(network) if isinstance(network, str) else network
+        self.scale, self.start = self.network.scale, self.network.system.start
+        self.provenance = provenance or {}
+        graph = self.network.graph
+        output = graph.outputs[self.scale]
+        last = _last_weighted(output)
+        made: dict[Layer, keras.Layer] = {}
+        for tensor in (tensor for other in graph.outputs.values() for tensor in other.history()):
+            layer = tensor.layer
+            if layer and layer not in made and type(layer) in STATEFUL:
+                policy = "float32" if layer in last else self.dtype_policy
+                name = f"{type(layer).__name__.lower()}{len(made)}"
+                made[layer] = build(layer, tensor.inputs[0].channels, name=name, dtype=policy)
+        in_use = {tensor.layer for tensor in output.history()}
+        for layer, keras_layer in made.items():
+            keras_layer.trainable = layer in in_use
+        self.parts = list(made.values())
+        self._starts = [weight for layer in made for weight in layer.weights]
+        self._run = _runner(graph.image, output, made)
+        self.built = True
+
+    def call(self, lr):
+        return ops.cast(self._run(ops.cast(lr, "float32")), "float32")
+
+    @property
+    def variables_to_draw(self) -> list[tuple[keras.Variable, Weight]]:
+        """What is learned, each with how it starts."""
+        learned = [v for part in self.parts for v in part.weights if not _is_statistic(part)]
+        return list(zip(learned, self._starts, strict=True))
+
+    def get_config(self) -> dict:
+        config = super().get_config()
+        return {**config, "network": str(self.network), "provenance": dict(self.provenance)}
+
+
+def _is_statistic(part: keras.Layer) -> bool:
+    return isinstance(part, keras.layers.BatchNormalization)
+
+
+def _last_weighted(output: Tensor) -> set[Layer]:
+    """The layers with weights behind which only computing comes: pixels leave them, in float32 under any policy."""
+    last: set[Layer] = set()
+    pending = [output]
+    while pending:
+        tensor = pending.pop()
+        if tensor.layer and tensor.layer.weights:
+            last.add(tensor.layer)
+        else:
+            pending += tensor.inputs
+    return last
+
+
+def _runner(image: Tensor, output: Tensor, made: dict[Layer, keras.Layer]) -> Callable:
+    """The graph as a function of the image."""
+    steps = [
+        (tensor, made.get(tensor.layer) or STATELESS[type(tensor.layer)](tensor.layer))
+        for tensor in output.history()
+        if tensor.layer
+    ]
+
+    def run(lr):
+        values = {image: lr}
+        for tensor, step in steps:
+            values[tensor] = step(*(values[source] for source in tensor.inputs))
+        return values[output]
+
+    return run
