@@ -46,6 +46,7 @@ MODES = {
     "upscale": Mode("enlarge --input to --output by --model", "upscale", "none"),
     "export": Mode("freeze --model into SavedModel, LiteRT and ONNX, each checked", "export", "model"),
     "describe": Mode("an architecture and its cost, or a space, as JSON", "describe", "none", tensorflow=False),
+    "tables": Mode("the thesis' tables as Markdown, with what --results holds", "tables", "none", tensorflow=False),
 }
 
 USAGE = "usage: python -m srnas_tf.run --mode=MODE [--flagfile=FILE] [--workdir=DIR] [--flag=value ...]\n\nmodes:\n"
@@ -61,6 +62,9 @@ def define_flags() -> dict[str, list[str]]:
     absl_flags.DEFINE_string("model", None, "a .keras, .tflite or .onnx file, or a SavedModel folder")
     absl_flags.DEFINE_string("input", None, "image or folder to enlarge; weights to import")
     absl_flags.DEFINE_string("output", None, "file or folder for the result")
+    absl_flags.DEFINE_string("record", None, "file for what evaluate measures, and of what: NAME.json, for --results")
+    absl_flags.DEFINE_string("results", None, "folder of such files; `results` next to the package unless given")
+    absl_flags.DEFINE_string("table", None, "one table of the thesis, 4.1 to 4.5; all unless given")
     absl_flags.DEFINE_bool("help", False, "show this help")
     kinds: dict[str, list[type]] = {
         "photographs": [DataSettings],
@@ -71,7 +75,7 @@ def define_flags() -> dict[str, list[str]]:
     }
     flags.define(Space, *(kind for group in kinds.values() for kind in group))
     return {
-        "general": ["mode", "workdir", "model", "input", "output"],
+        "general": ["mode", "workdir", "model", "input", "output", "record", "results", "table"],
         "network": ["arch", "net", *flags.names(Space)],
         **{title: flags.names(*group) for title, group in kinds.items()},
     }

@@ -1,10 +1,9 @@
 """`--mode=describe`: an architecture, its cost, and its space, as JSON on stdout. Needs no TensorFlow."""
 
 import json
-import zipfile
 from pathlib import Path
 
-from srnas_tf import flags
+from srnas_tf import flags, model_file
 from srnas_tf.arch import Architecture, Space, parse
 from srnas_tf.arch.describe import describe
 from srnas_tf.errors import UserError
@@ -30,11 +29,8 @@ def described_in(path: Path) -> Architecture:
     Raises:
         UserError: where it carries none.
     """
+    text = model_file.read(path).network
     try:
-        with zipfile.ZipFile(path) as archive:
-            config = json.loads(archive.read("config.json"))
-        return parse(config["config"]["network"])
-    except FileNotFoundError:
-        raise UserError(f"--model={path}: no such model") from None
-    except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"--model={path}: carries no architecture ({error}); give a model.keras made here") from None
+        return parse(text)
+    except UserError as error:
+        raise UserError(f"--model={path}: {error}") from None

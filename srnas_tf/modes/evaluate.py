@@ -1,29 +1,68 @@
 """`--mode=evaluate`: PSNR and SSIM of a model on folders of photographs."""
 
+import os
+import platform
+import re
 from pathlib import Path
 
-from srnas_tf import flags
+import tensorflow as tf
+
+from srnas_tf import flags, model_file
+from srnas_tf.arch import parse
 from srnas_tf.data import images
 from srnas_tf.data.sources import DataSettings, hr_folder, load_pairs
 from srnas_tf.errors import UserError
 from srnas_tf.freeze.runtimes import load_upscaler
+from srnas_tf.report import results
 from srnas_tf.report.table import print_table
 from srnas_tf.settings import Workdir, write_json
 from srnas_tf.train.evaluate import scores
 
 
 def run(workdir: Workdir) -> None:
-    """Measures `--model` on each folder of `--data`; writes `evaluate.json`, prints a table."""
-    upscale, scale = load_upscaler(flags.required_path("model"))
+    """Measures `--model` on each folder of `--data`; writes `evaluate.json` and `--record`, prints a table."""
+    path = flags.required_path("model")
+    described = to_record(path) if flags.FLAGS.record else None
+    upscale, scale = load_upscaler(path)
     sets = {name: load_pairs(paths, scale) for name, paths in folders(flags.from_flags(DataSettings)).items()}
     workdir.make()
     report = {name: scores(upscale, pairs, scale).summary() for name, pairs in sets.items()}
     write_json(workdir / "evaluate.json", report)
+    if described:
+        params = parse(described.network).params
+        result = results.result_of(described.network, params, described.provenance, machine(), report)
+        results.write(flags.required_path("record"), result)
     rows = [
         [name, "inf" if r["psnr"] is None else f"{r['psnr']:.4f}", f"{r['ssim']:.4f}", str(r["images"])]
         for name, r in report.items()
     ]
     print_table(f"{flags.FLAGS.model}, x{scale}", ["", "PSNR", "SSIM", "images"], rows)
+
+
+def to_record(model: Path) -> model_file.Description:
+    """What a model says of itself, for `--record`; mistakes come to light before minutes of measuring.
+
+    Raises:
+        UserError: where it says nothing, `--record` is not a .json file, or that holds anything else than a result of
+            this network.
+    """
+    described, path = model_file.read(model), flags.required_path("record")
+    if path.suffix != ".json":
+        raise UserError(f"--record={path}: name a .json file; --mode=tables reads no others")
+    if path.exists() and (other := results.read(path).arch) != described.network:
+        raise UserError(f"--record={path}: is a result of {other}; give another file")
+    return described
+
+
+def machine() -> str:
+    """The cores and accelerators that this process may use, by their makers' names: "2 cores, AMD EPYC"."""
+    cpuinfo = Path("/proc/cpuinfo")
+    model = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else None
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    parts = [f"{cores} cores", model[1] if model else platform.processor() or platform.machine()]
+    for gpu in tf.config.list_physical_devices("GPU"):
+        parts.append(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU"))
+    return ", ".join(parts)
 
 
 def folders(data: DataSettings) -> dict[str, list[Path]]:

@@ -1,0 +1,104 @@
+"""Files of measured networks, one JSON object each: what `--record` writes and the thesis' tables show."""
+
+import dataclasses
+import datetime
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from srnas_tf.errors import UserError
+from srnas_tf.settings import write_json
+
+DEFAULT_FOLDER = Path(__file__).parents[2] / "results"
+"""Next to the package, where it runs from a checkout."""
+
+_FIGURES = {"psnr": int | float | None, "ssim": int | float, "images": int}
+
+
+@dataclass(frozen=True)
+class Result:
+    """A measured network.
+
+    Attributes:
+        arch: its architecture, as text.
+        params: its parameters.
+        date: of the measurement, as 2026-11-23.
+        data: the training photographs: `photos`, or the last two names of each folder; None where unknown.
+        steps: of its training; None where unknown.
+        seed: of its training; None where unknown.
+        note: what else is to be known of its weights.
+        machine: what measured it.
+        sets: by test set {"psnr": dB, or None of equal images, "ssim": 0..1, "images": how many}.
+    """
+
+    arch: str
+    params: int
+    date: str
+    data: str | None
+    steps: int | None
+    seed: int | None
+    note: str
+    machine: str
+    sets: dict
+
+    def __post_init__(self) -> None:
+        for name, kind in get_type_hints(Result).items():
+            if not isinstance(getattr(self, name), kind):
+                raise TypeError(f"{name} is {getattr(self, name)!r}")
+        for name, figures in self.sets.items():
+            if not isinstance(figures, dict) or figures.keys() != _FIGURES.keys():
+                raise TypeError(f"{name} has not just {', '.join(_FIGURES)}")
+            if not all(isinstance(figures[key], kind) for key, kind in _FIGURES.items()):
+                raise TypeError(f"{name} is {figures}")
+
+
+def result_of(arch: str, params: int, provenance: Mapping[str, Any], machine: str, sets: dict) -> Result:
+    """What is measured today of a network whose file carries this provenance."""
+    known = {"data": str, "steps": int, "seed": int}
+    data, steps, seed = (
+        provenance.get(k) if isinstance(provenance.get(k), kind) else None for k, kind in known.items()
+    )
+    today = datetime.date.today().isoformat()
+    return Result(arch, params, today, data and _short(data), steps, seed, _note(provenance), machine, sets)
+
+
+def _short(data: str) -> str:
+    """Folders by their last two names: where they lie on a machine does not matter."""
+    paths = [Path(spec) for spec in data.split(",")]
+    return ",".join("/".join(path.relative_to(path.anchor).parts[-2:]) for path in paths)
+
+
+def _note(provenance: Mapping[str, Any]) -> str:
+    if "imported" in provenance:
+        return f"weights imported from {provenance['imported']}"
+    if provenance.keys() >= {"batch", "patch", "schedule", "learning_rate"}:
+        return "{batch} patches of {patch} x {patch} a step, {schedule} from {learning_rate}".format(**provenance)
+    return ""
+
+
+def write(path: Path, result: Result) -> None:
+    write_json(path, dataclasses.asdict(result))
+
+
+def read(path: Path) -> Result:
+    """A file that `write` wrote.
+
+    Raises:
+        UserError: where it is no such file.
+    """
+    try:
+        return Result(**json.loads(path.read_text("utf-8")))
+    except (OSError, TypeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: not a result of --mode=evaluate --record ({reason})") from None
+
+
+def read_folder(path: Path) -> list[Result]:
+    """All `.json` files of a folder, by name.
+
+    Raises:
+        UserError: where one of them is no result.
+    """
+    return [read(file) for file in sorted(path.glob("*.json"))]
