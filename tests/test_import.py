@@ -14,12 +14,14 @@ import pytest
 from srnas_tf import arch, nets
 from srnas_tf.errors import UserError
 from srnas_tf.nets import official, torch_file
+from srnas_tf.nets.files import load
 from srnas_tf.nets.initial import initialize
+from srnas_tf.nets.stem import StridedStem
 
 
-def official_weights(scale: int, seed: int = 0) -> tuple[nets.SRNet, dict[str, np.ndarray]]:
+def official_weights(scale: int, seed: int = 0, stem: str = "plain") -> tuple[nets.SRNet, dict[str, np.ndarray]]:
     """A network, and its weights as IMDN's authors would store them."""
-    model = nets.SRNet(arch.imdn(scale, 16, 2))
+    model = nets.SRNet(arch.imdn(scale, 16, 2, stem))
     initialize(model, seed)
     weights = {}
     for name, layer in official._layers(model).items():
@@ -194,3 +196,37 @@ def test_weights_of_something_else(tmp_path):
     misshapen = weights | {"LR_conv.weight": np.zeros((16, 8, 3, 3), np.float32)}
     with pytest.raises(UserError, match="LR_conv"):
         official.load_official(model, misshapen, path)
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_imdn_as(invoke, tmp_path, scale):
+    """The network for any scale: two strided convs, told by their names; the scale is the user's to give."""
+    model, weights = official_weights(scale, stem="strided")
+    assert {"fea_conv.0.weight", "fea_conv.2.bias"} < set(weights)
+    np.savez(tmp_path / "IMDN_AS.npz", **weights)
+    arguments = (f"--input={tmp_path / 'IMDN_AS.npz'}", f"--workdir={tmp_path / 'w'}", f"--scale={scale}")
+    assert invoke("--mode=import", *arguments)[0] == 0
+    imported = load(tmp_path / "w" / "model.keras")
+    assert str(imported.network) == str(model.network)
+    lr = np.random.default_rng(0).random((1, 5, 7, 3), np.float32)
+    np.testing.assert_array_equal(imported(lr), model(lr))
+    assert imported(lr).shape == (1, 5 * scale, 7 * scale, 3)
+
+
+def test_the_scale_of_other_weights_is_their_own(invoke, tmp_path):
+    np.savez(tmp_path / "IMDN_x3.npz", **official_weights(3)[1])
+    arguments = (f"--input={tmp_path / 'IMDN_x3.npz'}", f"--workdir={tmp_path / 'w'}")
+    assert invoke("--mode=import", *arguments)[0] == 0
+    status, _, stderr = invoke("--mode=import", *arguments, "--scale=2")
+    assert status == 2
+    assert "--scale=2" in stderr
+
+
+def test_strided_convs_look_where_the_authors_look():
+    """Padded by one pixel on all sides, a 3x3 conv of stride 2 is centred on every second pixel, from the first on."""
+    stem = StridedStem((arch.Conv(3, 3, stride=2),), 2)
+    kernel = np.zeros((3, 3, 3, 3), np.float32)
+    kernel[1, 1] = np.eye(3)
+    stem.convs[0].set_weights([kernel, np.zeros(3, np.float32)])
+    image = np.random.default_rng(0).random((1, 5, 4, 3), np.float32)
+    np.testing.assert_allclose(stem(image), stem.resample(image)[:, ::2, ::2], atol=1e-6)

@@ -10,7 +10,8 @@ def run(workdir: Workdir) -> None:
     """Reads `--input`, a `.pth` or `.npz` file, and writes `model.keras`."""
     path = flags.required_path("input")
     weights = official.read(path)
-    network = official.network_of(weights, path)
+    network = official.network_of(weights, path, flags.FLAGS.scale)
+    flags.check_agrees(network)
     workdir.make()
     model = SRNet(network, provenance={"imported": path.name})
     official.load_official(model, weights, path)

@@ -1,6 +1,7 @@
 """`--mode=pipeline`: photographs in; a searched, retrained, measured and exported network out."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from srnas_tf import flags, metrics
@@ -8,9 +9,10 @@ from srnas_tf.arch import Network, Space
 from srnas_tf.arch.network import imdn_of_size
 from srnas_tf.data.sources import DataSettings, load_pairs
 from srnas_tf.freeze.export import check_replaceable, export
-from srnas_tf.modes.retrain import retrain
+from srnas_tf.modes.retrain import retrain, starts_of
 from srnas_tf.modes.retrain import settle as settle_retraining
 from srnas_tf.modes.search import search_supernet
+from srnas_tf.modes.start import start_of
 from srnas_tf.report.compare import compare
 from srnas_tf.report.table import print_table
 from srnas_tf.search.settings import Budget, SearchSettings
@@ -33,22 +35,27 @@ def run(workdir: Workdir) -> None:
     """Everything from photographs to files; stopped, it goes on where it was."""
     space = flags.settle(workdir, "network", Space)
     data = flags.settle(workdir, "data", DataSettings)
-    training = flags.settle(workdir, "supernet", TrainSettings)
+    # A supernet cannot begin as itself: --init=supernet speaks of the networks found in it.
+    own = {"init": "scratch"} if flags.FLAGS.init == "supernet" else {}
+    training = flags.settle(workdir, "supernet", TrainSettings, own)
     searching = flags.settle(workdir, "search", SearchSettings)
     budget = flags.settle(workdir, "budget", Budget)
     budget.check(space)
-    retraining, retrain_settings = settle_retraining(workdir, training)
+    retraining = settle_retraining(workdir, training)
     job = Job(data, training, flags.from_flags(MachineSettings), space.scale, workdir.path)
-    retraining_job = job.by(retrain_settings)
+    retraining_job = job.by(retraining.recipe)
     check_replaceable(workdir / "export")
     test = load_pairs(data.paths("test"), space.scale)
-    sections = {"search": searching, "budget": budget, "retraining": retraining, "retrain": retrain_settings}
+    start = start_of(training.init, space)
+    sections = {"search": searching, "budget": budget}
+    sections |= {"retraining": retraining.differences, "retrain": retraining.recipe}
     workdir.claim(network=space, data=data, supernet=training, **sections)
 
-    supernet = job.train_supernet(space, workdir / "supernet")
-    best = search_supernet(supernet, data, searching, budget, workdir)
-    networks = retrain(retraining_job, retraining, [Network.parse(entry["arch"]) for entry in best], workdir)
+    supernet = job.train_supernet(space, workdir / "supernet", start)
+    best = [Network.parse(entry["arch"]) for entry in search_supernet(supernet, data, searching, budget, workdir)]
+    networks = retrain(retraining_job, best, starts_of(retraining.recipe, best, workdir), workdir)
     found = max(networks, key=lambda network: network.provenance["val_psnr"])
+    # Drawn at any rate: a network of another width can take nothing over.
     baseline = retraining_job.train_network(
         imdn_of_size(found.network.params, space.scale, space.depth), workdir / "retrain" / "imdn"
     )
@@ -64,7 +71,7 @@ def run(workdir: Workdir) -> None:
     export(found, test, workdir / "export")
     _picture(upscalers, test, space.scale, workdir)
     _write(rows, workdir)
-    _print(rows, data, space.scale, retraining.init, workdir)
+    _print(rows, data, space.scale, retraining.recipe.init, workdir)
 
 
 def _picture(upscalers: Mapping[str, Upscaler], test, scale: int, workdir: Workdir) -> None:
@@ -103,7 +110,7 @@ def _print(rows: list[Row], data: DataSettings, scale: int, init: str, workdir: 
     ]
     shared = data.paths("test") == data.paths("val")
     held_out = "photographs that the networks were chosen by" if shared else "held-out photographs"
-    head_start = ", found networks trained on from the supernet's weights" if init == "supernet" else ""
+    head_start = "" if init == "scratch" else f", found networks trained on from weights of {Path(init).name}"
     print_table(
         f"x{scale}, {held_out}{head_start}",
         ["", "recipes", "codes", "parameters", "MACs (1280x720)", "PSNR", "SSIM"],

@@ -1,16 +1,17 @@
 """`--mode=retrain`: trains the networks that the search found."""
 
 import dataclasses
+import functools
 import json
-from collections.abc import Callable
+from typing import NamedTuple
 
 from srnas_tf import flags
 from srnas_tf.arch import Network, Space
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
 from srnas_tf.modes.search import trained_supernet
+from srnas_tf.modes.start import Start, start_of
 from srnas_tf.nets import Net
-from srnas_tf.nets.supernet import load_path
 from srnas_tf.settings import Workdir
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, RetrainSettings, TrainSettings
@@ -22,20 +23,28 @@ def run(workdir: Workdir) -> None:
     data = flags.recorded(workdir, "data", DataSettings, "--mode=supernet")
     # Training flags speak of the networks here; the supernet's recipe only fills in what they leave open.
     supernet = flags.recorded(workdir, "supernet", TrainSettings, "--mode=supernet", obey=False)
-    retraining, settings = settle(workdir, supernet)
+    settings = settle(workdir, supernet)
     best = found(workdir)
-    job = Job(data, settings, flags.from_flags(MachineSettings), space.scale, workdir.path)
-    workdir.claim(retraining=retraining, retrain=settings)
-    retrain(job, retraining, best, workdir)
+    job = Job(data, settings.recipe, flags.from_flags(MachineSettings), space.scale, workdir.path)
+    starts = starts_of(settings.recipe, best, workdir)
+    workdir.claim(retraining=settings.differences, retrain=settings.recipe)
+    retrain(job, best, starts, workdir)
 
 
-def settle(workdir: Workdir, supernet: TrainSettings) -> tuple[RetrainSettings, TrainSettings]:
-    """How to retrain: as the supernet was trained, but for what flags say."""
-    retraining = flags.settle(workdir, "retraining", RetrainSettings)
-    settings = flags.settle(
-        workdir, "retrain", TrainSettings, retraining.overrides, defaults=dataclasses.asdict(supernet)
+class Retraining(NamedTuple):
+    """What the flags say of retraining, and the recipe that follows from it."""
+
+    differences: RetrainSettings
+    recipe: TrainSettings
+
+
+def settle(workdir: Workdir, supernet: TrainSettings) -> Retraining:
+    """How to retrain: as the supernet was trained, but for its first weights and what flags say."""
+    differences = flags.settle(workdir, "retraining", RetrainSettings)
+    usual = dataclasses.asdict(supernet) | {"init": "scratch"}
+    return Retraining(
+        differences, flags.settle(workdir, "retrain", TrainSettings, differences.overrides, defaults=usual)
     )
-    return retraining, settings
 
 
 def found(workdir: Workdir) -> list[Network]:
@@ -50,15 +59,14 @@ def found(workdir: Workdir) -> list[Network]:
     return [Network.parse(entry["arch"]) for entry in json.loads(path.read_text("utf-8"))]
 
 
-def retrain(job: Job, settings: RetrainSettings, networks: list[Network], workdir: Workdir) -> list[Net]:
+def starts_of(settings: TrainSettings, networks: list[Network], workdir: Workdir) -> list[Start | None]:
+    """How each network begins."""
+    supernet = functools.cache(functools.partial(trained_supernet, workdir))
+    return [start_of(settings.init, network, supernet) for network in networks]
+
+
+def retrain(job: Job, networks: list[Network], starts: list[Start | None], workdir: Workdir) -> list[Net]:
     """Trains networks in order of rank."""
-    start_from: Callable[[Net], None] | None = None
-    if settings.init == "supernet":
-        supernet = trained_supernet(workdir)
-
-        def start_from(model: Net) -> None:
-            load_path(model, supernet)
-
     folders = [workdir / "retrain" / str(rank) for rank in range(1, len(networks) + 1)]
-    pairs = zip(networks, folders, strict=True)
-    return [job.train_network(network, folder, start_from) for network, folder in pairs]
+    triples = zip(networks, folders, starts, strict=True)
+    return [job.train_network(network, folder, start) for network, folder, start in triples]

@@ -3,6 +3,7 @@
 from srnas_tf import flags
 from srnas_tf.arch import Space
 from srnas_tf.data.sources import DataSettings
+from srnas_tf.modes.start import start_of
 from srnas_tf.settings import Workdir
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, TrainSettings
@@ -14,5 +15,6 @@ def run(workdir: Workdir) -> None:
     data = flags.settle(workdir, "data", DataSettings)
     settings = flags.settle(workdir, "supernet", TrainSettings)
     job = Job(data, settings, flags.from_flags(MachineSettings), space.scale, workdir.path)
+    start = start_of(settings.init, space)
     workdir.claim(network=space, data=data, supernet=settings)
-    job.train_supernet(space, workdir / "supernet")
+    job.train_supernet(space, workdir / "supernet", start)

@@ -6,6 +6,7 @@ from srnas_tf import flags
 from srnas_tf.arch import Space, parse
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
+from srnas_tf.modes.start import start_of
 from srnas_tf.settings import Workdir
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, TrainSettings
@@ -29,5 +30,6 @@ def run(workdir: Workdir) -> None:
     network = parse(subject.arch)
     flags.check_agrees(network)
     job = Job(data, settings, flags.from_flags(MachineSettings), network.scale, workdir.path)
+    start = start_of(settings.init, network)
     workdir.claim(data=data, train=settings, subject=subject)
-    job.train_network(network, workdir / "train")
+    job.train_network(network, workdir / "train", start)

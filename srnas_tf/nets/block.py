@@ -1,5 +1,7 @@
 """The one block class: it builds any recipe."""
 
+from typing import ClassVar
+
 import keras
 from keras import ops
 
@@ -27,6 +29,8 @@ class Block(keras.Layer):
         TensorShape([1, 8, 8, 64])
     """
 
+    ENDS: ClassVar = ("first", "attention", "fusion")
+
     def __init__(self, block: arch.Block | str, features: int, **kwargs) -> None:
         super().__init__(**kwargs)
         self.block = arch.Block.parse(block) if isinstance(block, str) else block
@@ -52,7 +56,7 @@ class Block(keras.Layer):
     @property
     def ends(self) -> list[keras.Variable]:
         """The weights that the paths of a choice block have in common under `--sharing=ends`."""
-        return [v for layer in (self.first, self.attention, self.fusion) for v in layer.trainable_variables]
+        return [v for name in self.ENDS for v in getattr(self, name).trainable_variables]
 
     def call(self, x):
         trunk = self.first(x)

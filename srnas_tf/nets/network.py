@@ -1,6 +1,7 @@
 """A network of the IMDN family as an ordinary Keras model."""
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import keras
 from keras import ops
@@ -21,6 +22,9 @@ class Frame(keras.Model):
         depth: number of blocks.
         stem: a key of `arch.network.STEMS`.
     """
+
+    OUTSIDE: ClassVar = ("head", "aggregate", "smooth", "upsample")
+    """The layers outside the blocks."""
 
     def __init__(self, scale: int, width: int, depth: int, stem: str = "plain", **kwargs) -> None:
         super().__init__(**kwargs)

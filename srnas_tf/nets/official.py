@@ -35,19 +35,25 @@ def _plain(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name.removeprefix("module."): array for name, array in weights.items()}
 
 
-def network_of(weights: Mapping[str, np.ndarray], path: Path) -> arch.Network:
+def network_of(weights: Mapping[str, np.ndarray], path: Path, any_scale: int = 4) -> arch.Network:
     """The IMDN that weights of these names and shapes belong to; the scale is told by the upsampler's channels.
+
+    Args:
+        weights: by name.
+        path: of their file, for errors.
+        any_scale: the scale that IMDN_AS, which serves any, is to enlarge by.
 
     Raises:
         UserError: where they belong to none.
     """
+    strided = "fea_conv.0.weight" in weights
     try:
-        width = weights["fea_conv.weight"].shape[0]
+        width = weights["fea_conv.0.weight" if strided else "fea_conv.weight"].shape[0]
         scale = round((weights["upsampler.0.weight"].shape[0] / 3) ** 0.5)
     except KeyError as error:
         raise UserError(f"{path}: holds no {error.args[0]}; only IMDN's official weights are known") from None
     depth = len({match[1] for name in weights if (match := re.match(r"IMDB(\d+)\.", name))})
-    return arch.imdn(scale, width, depth)
+    return arch.imdn(any_scale, width, depth, "strided") if strided else arch.imdn(scale, width, depth)
 
 
 def load_official(model: SRNet, weights: Mapping[str, np.ndarray], path: Path) -> None:
@@ -79,7 +85,12 @@ def load_official(model: SRNet, weights: Mapping[str, np.ndarray], path: Path) -
 
 def _layers(model: SRNet) -> dict[str, keras.Layer]:
     """The layers of an IMDN by their official names."""
-    layers = {"fea_conv": model.head, "c.0": model.aggregate, "LR_conv": model.smooth, "upsampler.0": model.upsample}
+    strided = {f"fea_conv.{2 * i}": conv for i, conv in enumerate(getattr(model.head, "convs", []))}
+    layers = (strided or {"fea_conv": model.head}) | {
+        "c.0": model.aggregate,
+        "LR_conv": model.smooth,
+        "upsampler.0": model.upsample,
+    }
     for i, block in enumerate(model.blocks, start=1):
         convs = [block.first, *(layer for trunk in block.trunks for layer in trunk), block.last, block.fusion]
         layers |= {f"IMDB{i}.c{j}": layer for j, layer in enumerate(convs, start=1)}

@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
@@ -122,16 +122,36 @@ def load_path(network: SRNet, supernet: Supernet) -> None:
     codes = supernet.space.codes(network.network)
     if codes is None:
         raise ValueError(f"{network.network} is not of space {supernet.space}")
-    for name in ("head", "aggregate", "smooth", "upsample"):
+    for name in Frame.OUTSIDE:
         getattr(network, name).set_weights(getattr(supernet, name).get_weights())
     for block, choice, code in zip(network.blocks, supernet.blocks, codes, strict=True):
-        own = keras.ops.convert_to_numpy(choice.segment(code))
-        shared = {id(v): source for v, source in zip(block.ends, choice.ends, strict=False)}
-        position = 0
-        for variable in block.trainable_variables:
-            if id(variable) in shared:
-                variable.assign(shared[id(variable)])
-                continue
-            size = math.prod(variable.shape)
-            variable.assign(own[position : position + size].reshape(variable.shape))
-            position += size
+        read_path(block, choice, code)
+
+
+def read_path(path: Block, choice: ChoiceBlock, code: int) -> None:
+    """Gives a block the weights of the path that it is."""
+    own = keras.ops.convert_to_numpy(choice.segment(code))
+    for variable, shared, place in _places(path, choice):
+        variable.assign(own[place].reshape(variable.shape) if shared is None else shared)
+
+
+def write_path(path: Block, choice: ChoiceBlock, code: int) -> None:
+    """Gives a choice block a path's weights: the inverse of `read_path`."""
+    whole = np.array(keras.ops.convert_to_numpy(choice.paths))
+    start = choice.starts[code]
+    for variable, shared, place in _places(path, choice):
+        if shared is None:
+            whole[start:][place] = keras.ops.convert_to_numpy(variable).ravel()
+        else:
+            shared.assign(variable)
+    choice.paths.assign(whole)
+
+
+def _places(path: Block, choice: ChoiceBlock) -> Iterator[tuple[keras.Variable, keras.Variable | None, slice]]:
+    """Where the choice block keeps each of the path's variables: a variable of its own, or a slice of the segment."""
+    shared = {id(v): kept for v, kept in zip(path.ends, choice.ends, strict=False)}
+    position = 0
+    for variable in path.trainable_variables:
+        size = 0 if id(variable) in shared else math.prod(variable.shape)
+        yield variable, shared.get(id(variable)), slice(position, position + size)
+        position += size

@@ -72,12 +72,22 @@ class Job:
             devices = self.strategy.num_replicas_in_sync
             raise UserError(f"--batch={settings.batch}: cannot be shared among {devices} devices; give a multiple")
 
-    def train_supernet(self, space: arch.Space, folder: Path) -> Supernet:
-        """Trains a supernet, one sampled path a step, and writes it to `supernet.keras` in the folder."""
+    def train_supernet(
+        self, space: arch.Space, folder: Path, start_from: Callable[[Supernet], None] | None = None
+    ) -> Supernet:
+        """Trains a supernet, one sampled path a step, and writes it to `supernet.keras` in the folder.
+
+        Args:
+            space: its networks.
+            folder: for it, its checkpoints and metrics.
+            start_from: changes the weights that were drawn from the seed.
+        """
         settings = self.settings
         with self.strategy.scope():
             supernet = Supernet(space, dtype=precision.settle(settings.precision, self._home))
             initialize(supernet, settings.seed, settings.first_weights)
+            if start_from:
+                start_from(supernet)
             trainee = single_path(supernet)
         twin = Supernet(space)
         compile_choice(twin)
@@ -104,7 +114,9 @@ class Job:
         """Trains one network and writes it to `model.keras` in the folder, its recipe and score within.
 
         Args:
-            start_from: gives a fresh network its first weights; drawn from the seed without it.
+            network: which.
+            folder: for it, its checkpoints and metrics.
+            start_from: changes the weights that were drawn from the seed.
 
         Raises:
             UserError: where the folder holds the training of another network.

@@ -1,6 +1,8 @@
 """How weights are trained."""
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from srnas_tf.errors import UserError
@@ -25,6 +27,9 @@ class TrainSettings:
     first_weights: str = setting(
         "", "what a network begins as; unless given, interpolation, or what suits a network of the zoo", FIRST_WEIGHTS
     )
+    init: str = setting(
+        "scratch", "first weights: scratch, supernet (for found networks), or a model.keras: what fits of it"
+    )
     schedule: str = setting("step", "learning rate: halved every --halve_every steps, or cosine", tuple(SCHEDULES))
     halve_every: int = setting(200_000, "steps between two halvings of --schedule=step")
     warmup: int = setting(0, "steps of linear warm-up")
@@ -44,6 +49,8 @@ class TrainSettings:
                 raise UserError(f"--{name}={getattr(self, name)}: must be at least {minimum}")
         if not 0 < self.learning_rate < 1:
             raise UserError(f"--learning_rate={self.learning_rate}: must be between 0 and 1")
+        if self.init not in ("scratch", "supernet"):
+            object.__setattr__(self, "init", os.path.abspath(Path(self.init).expanduser()))
         if not 0 <= self.ema < 1:
             raise UserError(f"--ema={self.ema}: must be at least 0 and below 1")
 
@@ -57,7 +64,6 @@ class TrainSettings:
 class RetrainSettings:
     """What the training of a found network does otherwise than the supernet's."""
 
-    init: str = setting("scratch", "first weights of a found network", ("scratch", "supernet"))
     retrain_steps: int = setting(0, "training steps of a found network; 0: as the supernet")
     retrain_learning_rate: float = setting(0.0, "its highest learning rate; 0: as the supernet")
     retrain_schedule: str = setting("", "its schedule; as the supernet unless given", ("", *SCHEDULES))

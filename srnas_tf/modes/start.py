@@ -1,0 +1,47 @@
+"""`--init`: what training begins with instead of weights that are drawn."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from srnas_tf.arch import Architecture, Space
+from srnas_tf.errors import UserError
+from srnas_tf.nets import Net, Supernet, build
+from srnas_tf.nets.files import load
+from srnas_tf.nets.supernet import load_path
+from srnas_tf.nets.transfer import take_over
+
+Start = Callable[[Any], None]
+"""Changes the drawn weights of a network or supernet."""
+
+
+def start_of(init: str, target: Architecture | Space, supernet: Callable[[], Supernet] | None = None) -> Start | None:
+    """How a training begins; None where the drawn weights stay. Says on stderr how much a file gives.
+
+    Args:
+        init: of `TrainSettings`.
+        target: what is to be trained.
+        supernet: gives the one that the target was found in.
+
+    Raises:
+        UserError: where there is no such file, or nothing of it fits.
+    """
+    if init == "scratch":
+        return None
+    if init == "supernet":
+        if supernet is None:
+            raise UserError("--init=supernet is for networks that a search found; give scratch or a model.keras")
+        trained = supernet()
+        return lambda model: load_path(model, trained)
+    source = load(Path(init))
+    params = target.supernet_params if isinstance(target, Space) else target.params
+    taken = take_over(Supernet(target) if isinstance(target, Space) else build(target), source)
+    if not taken:
+        raise UserError(f"--init={init}: nothing of {source.network} fits {target}; widths must be equal, for one")
+    print(f"{init}: gives {taken} of {params} parameters their first values", file=sys.stderr, flush=True)
+
+    def start(model: Net | Supernet) -> None:
+        take_over(model, source)
+
+    return start

@@ -1,0 +1,73 @@
+"""Weights from one network to another, as far as they mean the same in both."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+import keras
+import numpy as np
+
+from srnas_tf.nets.block import Block
+from srnas_tf.nets.build import Net
+from srnas_tf.nets.network import Frame, SRNet
+from srnas_tf.nets.supernet import Supernet, read_path, write_path
+from srnas_tf.nets.zoo import ZooNet
+
+Pair = tuple[keras.Layer, keras.Layer]
+
+
+def take_over(target: Net | Supernet, source: Net) -> int:
+    """Gives a network, or each path of a supernet, what fits of another network's weights.
+
+    Outside the blocks, layers of one place fit where their shapes agree. Of two blocks, the first conv and those of the
+    letters up to the first one that differs fit, then the last conv, the attention and the fusion conv; again where
+    shapes agree. Blocks meet by their numbers. A network of the zoo fits only the same network.
+
+    Args:
+        target: what is to be trained.
+        source: what was trained.
+
+    Returns:
+        How many of the target's parameters were taken over.
+    """
+    if isinstance(target, ZooNet) or isinstance(source, ZooNet):
+        same = isinstance(target, ZooNet) and isinstance(source, ZooNet) and target.network == source.network
+        return _copy([(target, source)]) if same else 0
+    taken = _copy((getattr(target, name), getattr(source, name)) for name in Frame.OUTSIDE)
+    if isinstance(target, SRNet):
+        pairs = zip(target.blocks, source.blocks, strict=False)
+        return taken + sum(_copy(_fitting(mine, theirs)) for mine, theirs in pairs)
+    paths = [Block(choice, target.width) for choice in target.space.choices]
+    for choice, theirs in zip(target.blocks, source.blocks, strict=False):
+        for code, path in enumerate(paths):
+            read_path(path, choice, code)
+            taken_before = code and target.space.sharing == "ends"
+            taken += _copy(_inner(path, theirs) if taken_before else _fitting(path, theirs))
+            write_path(path, choice, code)
+    return taken
+
+
+def _fitting(mine: Block, theirs: Block) -> Iterator[Pair]:
+    """Layers of two blocks that stand in one place."""
+    for name in Block.ENDS:
+        yield getattr(mine, name), getattr(theirs, name)
+    yield from _inner(mine, theirs)
+
+
+def _inner(mine: Block, theirs: Block) -> Iterator[Pair]:
+    """Those of them that no two paths share."""
+    letters = zip(mine.block.recipe, theirs.block.recipe, strict=False)
+    alike = itertools.takewhile(lambda pair: pair[0] == pair[1], letters)
+    for i, _ in enumerate(alike):
+        yield from zip(mine.branches[i] + mine.trunks[i], theirs.branches[i] + theirs.trunks[i], strict=True)
+    yield mine.last, theirs.last
+
+
+def _copy(pairs: Iterable[Pair]) -> int:
+    """Copies the weights of layers whose shapes agree; returns their number."""
+    taken = 0
+    for mine, theirs in pairs:
+        weights = theirs.get_weights()
+        if [tuple(v.shape) for v in mine.weights] == [w.shape for w in weights]:
+            mine.set_weights(weights)
+            taken += sum(int(np.size(w)) for w in weights)
+    return taken
