@@ -149,3 +149,22 @@ def test_keras_files_are_upscalers_too(frozen, tmp_path):
     files.save(model, tmp_path / "model.keras")
     lr = np.random.default_rng(0).integers(0, 256, (9, 14, 3), np.uint8)
     np.testing.assert_array_equal(load_upscaler(tmp_path / "model.keras")[0](lr), of_network(model)(lr))
+
+
+@pytest.mark.parametrize("text", ["x3:fsrcnn", "x3:lapsrn", "x2:carn", "x3:w16:strided:SCSCS"])
+def test_other_networks_freeze_at_any_size(tmp_path, text):
+    """Deconvolution, bicubic inside, weights that only other scales use, strides."""
+    network = arch.parse(text)
+    model = nets.build(network)
+    initialize(model, 0)
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for i, (height, width) in enumerate([(45, 63), (66, 42)]):
+        Image.fromarray(photograph(np.random.default_rng(i), height, width)).save(folder / f"{i}.png")
+    report = freezing.export(model, load_pairs(images.find(folder), network.scale), tmp_path / "export")
+    assert all(entry["ok"] for entry in report.values())
+    used = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+    assert report["model.onnx"]["bytes"] < 4 * used + 100_000
+    assert report["saved_model/1"]["bytes"] < 4 * used + 600_000
+    upscale, _ = load_upscaler(tmp_path / "export" / "model.onnx")
+    assert upscale(np.full((1, 2, 3), 99, np.uint8)).shape == (network.scale, 2 * network.scale, 3)
