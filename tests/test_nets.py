@@ -135,7 +135,7 @@ def test_paths_differ():
 def test_weights_are_a_function_of_the_seed():
     models = [nets.SRNet(arch.imdn(4, 16, 2)) for _ in range(3)]
     for model, seed in zip(models, (1, 1, 2), strict=True):
-        initialize(model, seed)
+        initialize(model, seed, "uniform")
     outputs = [model(lr_batch()).numpy() for model in models]
     np.testing.assert_array_equal(outputs[0], outputs[1])
     assert np.abs(outputs[0] - outputs[2]).max() > 1e-3
