@@ -32,5 +32,5 @@ setup(
         "tensorflow>=2.21",
         "tf2onnx>=1.17",
     ],
-    extras_require={"test": ["mypy>=1.18", "pytest>=9", "ruff>=0.14"]},
+    extras_require={"test": ["mypy>=1.18", "pytest>=9", "ruff>=0.14"], "benchmarks": ["torch>=2.13"]},
 )

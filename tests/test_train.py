@@ -12,13 +12,14 @@ from conftest import lines
 from srnas_tf import arch, nets
 from srnas_tf.arch import Space
 from srnas_tf.data import imresize
-from srnas_tf.data.sources import DataSettings
+from srnas_tf.data.sources import DataSettings, load_pairs
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.supernet import load_path
 from srnas_tf.train import evaluate, loop, precision, sampling
 from srnas_tf.train.adam import PathAdam
 from srnas_tf.train.jobs import Job
+from srnas_tf.train.paths import PathScorer
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 from srnas_tf.train.trainee import Part, single_path, whole
 
@@ -243,6 +244,22 @@ def test_divergence_stops_with_the_last_good_checkpoint(data, tmp_path, monkeypa
     assert [path.name for path in (tmp_path / "checkpoints").glob("*.index")] == ["ckpt-3.index"]
 
 
+@pytest.mark.parametrize("kept", [0, 100_000, 1 << 30])
+@pytest.mark.parametrize("sharing", ["none", "ends"])
+def test_networks_that_share_features_score_as_on_their_own(data, sharing, kept):
+    space = dataclasses.replace(SPACE, depth=3, sharing=sharing)
+    supernet = nets.Supernet(space)
+    initialize(supernet, 0)
+    pairs = load_pairs(data.paths("train"), 2)
+    pairs = [*pairs, *(pair._replace(lr=pair.lr[::-1], hr=pair.hr[::-1]) for pair in pairs[:3])]  # some of one size
+    scorer, at = PathScorer(supernet, pairs, kept), evaluate.of_paths(supernet)
+    rng = np.random.default_rng(0)
+    asked = sorted(space.sample(rng) for _ in range(8))
+    for codes in (*asked, *asked[::-3]):
+        alone = evaluate.validation_psnr(at(codes), pairs, 2)
+        assert abs(scorer(codes) - alone) < 1e-4
+
+
 def test_photographs_read_again_train_alike(data, tmp_path):
     kept = job(data).train_network(arch.imdn(2, 16, 1), tmp_path / "kept")
     streamed = job(data, memory_gb=0).train_network(arch.imdn(2, 16, 1), tmp_path / "streamed")
@@ -296,8 +313,9 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
 from pathlib import Path
 from srnas_tf.arch import Space
-from srnas_tf.data.sources import DataSettings
+from srnas_tf.data.sources import DataSettings, load_pairs
 from srnas_tf.train.jobs import Job
+from srnas_tf.train.paths import PathScorer
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 settings = TrainSettings(steps=5, batch=4, patch=8, learning_rate=1e-3, first_weights="uniform")
 job = Job(DataSettings(data=photographs), settings, MachineSettings(), 2, Path(folder))

@@ -9,8 +9,7 @@ from srnas_tf.nets.files import load_supernet
 from srnas_tf.search.search import search
 from srnas_tf.search.settings import Budget, SearchSettings
 from srnas_tf.settings import Workdir
-from srnas_tf.train.evaluate import of_paths, validation_psnr
-from srnas_tf.train.trainee import compile_choice
+from srnas_tf.train.paths import PathScorer
 
 
 def run(workdir: Workdir) -> None:
@@ -42,12 +41,4 @@ def search_supernet(
 ) -> list[dict]:
     """The best of the space by validation PSNR with the supernet's weights."""
     pairs = load_pairs(data.paths("val"), supernet.scale)
-    compile_choice(supernet)
-    at = of_paths(supernet)
-    return search(
-        supernet.space,
-        settings,
-        budget,
-        lambda codes: validation_psnr(at(codes), pairs, supernet.scale),
-        workdir / "search",
-    )
+    return search(supernet.space, settings, budget, PathScorer(supernet, pairs), workdir / "search")

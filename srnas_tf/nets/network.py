@@ -52,6 +52,10 @@ class Frame(keras.Model):
         for block in blocks:
             x = block(x)
             outputs.append(x)
+        return self.leave(lr, features, outputs)
+
+    def leave(self, lr, features, outputs: Sequence):
+        """What comes after the blocks: their outputs and the first features, brought together and enlarged."""
         x = self.aggregate(ops.concatenate(outputs, axis=-1))
         x = self.smooth(x) + features
         sr = ops.depth_to_space(self.upsample(x), self.stem.factor(self.scale))

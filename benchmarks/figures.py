@@ -1,0 +1,162 @@
+"""What is measured: each figure is a function of the rounds that returns ratios by name."""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+import torch
+
+from benchmarks.measure import Times, alternate, ratio
+from benchmarks.peer import IMDN
+from srnas_tf import arch, nets
+from srnas_tf.data.sources import Pair
+from srnas_tf.nets.initial import initialize
+from srnas_tf.train.adam import PathAdam
+from srnas_tf.train.evaluate import of_paths, validation_psnr
+from srnas_tf.train.paths import PathScorer
+from srnas_tf.train.trainee import Trainee, compile_choice, single_path, whole
+
+Figure = dict[str, dict[str, float]]
+BATCH, PATCH = 16, 48
+LOW = "mixed_bfloat16"
+_EVERY = 5
+"""Of candidates, one of so many is run alone, which takes as long as any other; that time counts so often."""
+
+
+def _batch() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.random((BATCH, PATCH, PATCH, 3), np.float32), rng.random((BATCH, 4 * PATCH, 4 * PATCH, 3), np.float32)
+
+
+def _our_step(trainee: Trainee, codes: tuple[int, ...] = ()) -> Callable[[], float]:
+    """A training step as `train.loop` takes it, on one batch."""
+    optimizer = PathAdam(trainee.parts)
+    lr, hr = (tf.constant(x) for x in _batch())
+
+    @tf.function
+    def step(codes):
+        def l1(sr):
+            loss = tf.reduce_mean(tf.abs(sr - hr))
+            return loss, loss
+
+        loss, gradients = trainee.loss_and_gradients(l1, lr, codes)
+        optimizer.apply(gradients, tf.constant(2e-4), codes)
+        return loss
+
+    chosen = tf.constant(codes, tf.int32)
+    return lambda: float(step(chosen))
+
+
+def _their_step(fast: bool = False) -> Callable[[], float]:
+    """PyTorch's: eager and float32, or channels last under bfloat16 autocast."""
+    lr, hr = (torch.from_numpy(x).permute(0, 3, 1, 2).contiguous() for x in _batch())
+    model = IMDN()
+    if fast:
+        model = model.to(memory_format=torch.channels_last)
+        lr = lr.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-4)
+
+    def step() -> float:
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+            sr = model(lr)
+        loss = (sr.float() - hr).abs().mean()
+        loss.backward()
+        optimizer.step()
+        return float(loss)
+
+    return step
+
+
+def _network(precision: str = "float32") -> nets.SRNet:
+    model = nets.SRNet(arch.imdn(), dtype=precision)
+    initialize(model, 0)
+    return model
+
+
+def training_step(rounds: int) -> Figure:
+    """IMDN x4, 16 patches of 48 x 48."""
+    runs = {
+        "float32": _our_step(whole(_network())),
+        LOW: _our_step(whole(_network(LOW))),
+        "eager": _their_step(),
+        "fast": _their_step(fast=True),
+    }
+    times = alternate(runs, rounds, warm=2)
+    return {
+        "training step, float32 / PyTorch eager": ratio(times["float32"], times["eager"]),
+        "training step, bfloat16 / PyTorch eager": ratio(times[LOW], times["eager"]),
+        "training step, bfloat16 / PyTorch channels last, bfloat16": ratio(times[LOW], times["fast"]),
+    }
+
+
+def supernet_step(rounds: int) -> Figure:
+    """A path of the dynamic space (3 stages, depth 6) in the supernet, and standing alone: the mean over paths."""
+    space = arch.Space()
+    supernet = nets.Supernet(space)
+    initialize(supernet, 0)
+    trainee = single_path(supernet)
+    ratios = []
+    for code in (0, 5, 7):
+        alone = nets.SRNet(space.network((code,) * space.depth))
+        initialize(alone, 0)
+        times = alternate(
+            {"in": _our_step(trainee, (code,) * space.depth), "alone": _our_step(whole(alone))}, rounds, 2
+        )
+        ratios.append(ratio(times["in"], times["alone"]))
+    mean = {key: float(np.mean([each[key] for each in ratios])) for key in ratios[0]}
+    return {"supernet step / the path alone": mean}
+
+
+def inference(rounds: int) -> Figure:
+    """IMDN x4 on 128 x 128, one image."""
+    image = np.random.default_rng(0).random((1, 128, 128, 3), np.float32)
+    ours = {}
+    for precision in ("float32", LOW):
+        model = _network(precision)
+        run = tf.function(lambda lr, model=model: model(lr))
+        ours[precision] = lambda run=run: run(tf.constant(image)).numpy()
+    peer, theirs = IMDN().eval(), torch.from_numpy(image).permute(0, 3, 1, 2).contiguous()
+
+    @torch.inference_mode()
+    def eager():
+        return peer(theirs).numpy()
+
+    times = alternate({**ours, "eager": eager}, 5 * rounds, warm=3)
+    return {f"inference 128 x 128, {name} / PyTorch eager": ratio(times[name], times["eager"]) for name in ours}
+
+
+def candidates(rounds: int) -> Figure:
+    """Candidates of a random search, 50 at a time, on five images of Set5's sizes; against as many whole networks."""
+    space = arch.Space()
+    supernet = nets.Supernet(space)
+    initialize(supernet, 0)
+    compile_choice(supernet)
+    rng = np.random.default_rng(0)
+    pairs = []
+    for i, (height, width) in enumerate(((128, 128), (72, 72), (64, 64), (70, 70), (86, 57))):
+        hr = rng.integers(0, 256, (4 * height, 4 * width, 3), np.uint8)
+        pairs.append(Pair(str(i), hr[::4, ::4], hr))
+    scorer, at = PathScorer(supernet, pairs), of_paths(supernet)
+    asked: list[arch.space.Codes] = []
+
+    def together():
+        asked[:] = sorted(space.sample(rng) for _ in range(50))
+        for codes in asked:
+            scorer(codes)
+
+    def one_by_one():
+        for codes in asked[::_EVERY]:
+            validation_psnr(at(codes), pairs, 4)
+
+    times = alternate({"together": together, "one by one": one_by_one}, rounds)
+    whole_population = Times([_EVERY * seconds for seconds in times["one by one"].seconds])
+    return {"50 candidates of a search / 50 whole inferences": ratio(times["together"], whole_population)}
+
+
+FIGURES: dict[str, Callable[[int], Figure]] = {
+    "training_step": training_step,
+    "supernet_step": supernet_step,
+    "inference": inference,
+    "candidates": candidates,
+}
