@@ -12,10 +12,6 @@ class Times(NamedTuple):
 
     seconds: list[float]
 
-    @property
-    def median(self) -> float:
-        return float(np.median(self.seconds))
-
 
 def alternate(runs: Mapping[str, Callable[[], object]], rounds: int, warm: int = 1) -> dict[str, Times]:
     """Times each run once a round, all of them in turn, after `warm` rounds that do not count."""

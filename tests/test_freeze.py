@@ -115,6 +115,15 @@ def test_a_file_that_disagrees_fails_the_export_and_leaves_the_earlier_one(tmp_p
     assert sorted(path.name for path in tmp_path.iterdir()) == ["export", "export-rejected", "photographs"]
 
 
+def test_what_a_target_accepts():
+    half = freezing.Target("", "a", 2e-2, 0.1)
+    assert half.accepts(1e-2, -0.05)
+    assert not half.accepts(1e-2, 0.2)
+    assert not half.accepts(3e-2, 0.0)
+    assert half.accepts(2e-4, 0.2)  # less than a quarter of a level
+    assert not half._replace(tolerance=1e-4).accepts(2e-4, 0.0)
+
+
 def test_a_folder_that_is_no_export_is_not_replaced(tmp_path, frozen):
     (tmp_path / "export").mkdir()
     freezing.check_replaceable(tmp_path / "export")

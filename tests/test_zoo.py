@@ -49,7 +49,8 @@ def test_counts_texts_and_built_networks(name, scale):
     network = arch.NETS[name](scale)
     assert network.params == COUNTS[name][scale - 2]
     assert arch.parse(str(network)) == network
-    assert sum(cost["params"] for cost in network.costs()) <= network.params
+    outside = network.frame.params if isinstance(network, arch.Network) else 0
+    assert outside + sum(cost["params"] for cost in network.costs()) == network.params
     model = nets.build(network)
     learned = [v for v in model.weights if "moving" not in v.path]
     assert sum(int(np.prod(v.shape)) for v in learned) == network.params

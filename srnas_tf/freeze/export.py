@@ -16,6 +16,9 @@ from srnas_tf.nets import Net
 from srnas_tf.settings import write_json
 from srnas_tf.train.evaluate import mean_psnr, of_network
 
+INVISIBLE = 0.25 / 255
+"""A quarter of a level: where the PSNR is very high, such a difference changes it and is no fault."""
+
 
 class Target(NamedTuple):
     """A file to freeze into, and how far its output may be from the network's.
@@ -32,9 +35,11 @@ class Target(NamedTuple):
     tolerance: float
     psnr_tolerance: float
 
+    def accepts(self, difference: float, psnr_difference: float) -> bool:
+        """Whether a file is near enough: by both measures, or so near that no PSNR, however high, counts against it."""
+        near = difference <= self.tolerance and abs(psnr_difference) <= self.psnr_tolerance
+        return near or difference <= min(self.tolerance, INVISIBLE)
 
-INVISIBLE = 0.25 / 255
-"""A quarter of a level: where the PSNR is very high, such a difference changes it and is no fault."""
 
 TARGETS = (
     Target("", "saved_model/1", 1e-4, 0.001),
@@ -77,8 +82,7 @@ def export(network: Net, pairs: list[Pair], folder: Path) -> dict:
             "bytes": _size(partial / target.file),
             "max_abs_diff": difference,
             "psnr_diff": psnr_difference,
-            "ok": difference <= target.tolerance
-            and (abs(psnr_difference) <= target.psnr_tolerance or difference <= INVISIBLE),
+            "ok": target.accepts(difference, psnr_difference),
         }
     write_json(partial / "export.json", report)
     wrong = [name for name, entry in report.items() if not entry["ok"]]

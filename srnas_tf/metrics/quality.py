@@ -3,6 +3,8 @@
 import numpy as np
 
 PEAK = 255.0
+BT601, BLACK = (65.481, 128.553, 24.966), 16.0
+"""Weights of R, G and B in Y, per level of 255, and the Y of black: BT.601 in studio range."""
 _WINDOW, _SIGMA = 11, 1.5
 _K1, _K2 = 0.01, 0.03
 
@@ -14,7 +16,7 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
 
 def luma(image: np.ndarray) -> np.ndarray:
     """Y of BT.601 in studio range (16..235) of a uint8 RGB image [height, width, 3], kept as float64."""
-    return 16.0 + image.astype(np.float64) @ np.array([65.481, 128.553, 24.966]) / 255.0
+    return BLACK + image.astype(np.float64) @ np.array(BT601) / 255.0
 
 
 def _cropped_luma(image: np.ndarray, border: int) -> np.ndarray:

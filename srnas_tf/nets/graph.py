@@ -7,11 +7,8 @@ import keras
 from keras import ops
 
 from srnas_tf.arch import graph
+from srnas_tf.metrics.quality import BLACK, BT601, PEAK
 from srnas_tf.nets.resample import Resample
-
-LUMA = (65.481 / 255, 128.553 / 255, 24.966 / 255)
-BLACK, RANGE = 16 / 255, 219 / 255
-"""BT.601 in studio range: Y = BLACK + LUMA . RGB; white is BLACK + RANGE."""
 
 
 class _Affine(keras.Layer):
@@ -57,12 +54,13 @@ def _standardize(layer: graph.Standardize, channels: int, **options) -> keras.La
 
 
 def _luma(image):
-    return BLACK + ops.tensordot(image, ops.reshape(ops.convert_to_tensor(LUMA, image.dtype), (3, 1)), 1)
+    weights = ops.convert_to_tensor([[weight / PEAK] for weight in BT601], image.dtype)
+    return BLACK / PEAK + ops.tensordot(image, weights, 1)
 
 
 def _recolour(image, y):
     # A step of Y is the same step of R, G and B, larger by the studio range.
-    return image + (y - _luma(image)) / RANGE
+    return image + (y - _luma(image)) * (PEAK / sum(BT601))
 
 
 def _stretch(image, code: tuple[float, ...]):

@@ -12,7 +12,8 @@ from srnas_tf.nets.network import Frame, SRNet
 from srnas_tf.nets.supernet import Supernet, read_path, write_path
 from srnas_tf.nets.zoo import ZooNet
 
-Pair = tuple[keras.Layer, keras.Layer]
+Layers = tuple[keras.Layer, keras.Layer]
+"""One to be trained, and the trained one in its place."""
 
 
 def take_over(target: Net | Supernet, source: Net) -> int:
@@ -46,14 +47,14 @@ def take_over(target: Net | Supernet, source: Net) -> int:
     return taken
 
 
-def _fitting(mine: Block, theirs: Block) -> Iterator[Pair]:
+def _fitting(mine: Block, theirs: Block) -> Iterator[Layers]:
     """Layers of two blocks that stand in one place."""
     for name in Block.ENDS:
         yield getattr(mine, name), getattr(theirs, name)
     yield from _inner(mine, theirs)
 
 
-def _inner(mine: Block, theirs: Block) -> Iterator[Pair]:
+def _inner(mine: Block, theirs: Block) -> Iterator[Layers]:
     """Those of them that no two paths share."""
     letters = zip(mine.block.recipe, theirs.block.recipe, strict=False)
     alike = itertools.takewhile(lambda pair: pair[0] == pair[1], letters)
@@ -62,7 +63,7 @@ def _inner(mine: Block, theirs: Block) -> Iterator[Pair]:
     yield mine.last, theirs.last
 
 
-def _copy(pairs: Iterable[Pair]) -> int:
+def _copy(pairs: Iterable[Layers]) -> int:
     """Copies the weights of layers whose shapes agree; returns their number."""
     taken = 0
     for mine, theirs in pairs:
