@@ -18,6 +18,7 @@ def main(argv: list[str]) -> None:
     quiet.import_tensorflow()
     try:
         from benchmarks.figures import FIGURES
+        from benchmarks.measure import Figure
     except ModuleNotFoundError as error:
         sys.exit(f"benchmarks: {error}; install the extra: pip install -e '.[benchmarks]'")
     from srnas_tf.modes.evaluate import machine
@@ -27,14 +28,23 @@ def main(argv: list[str]) -> None:
     unknown = set(ONLY.value) - set(FIGURES)
     if unknown:
         sys.exit(f"--only={unknown.pop()}: choose of {', '.join(FIGURES)}")
-    ratios = {}
+    figures: Figure = {}
     for name in ONLY.value or FIGURES:
-        ratios |= FIGURES[name](ROUNDS.value)
-        print(json.dumps(ratios), file=sys.stderr)
+        found = FIGURES[name](ROUNDS.value)
+        figures |= found
+        print(json.dumps({name: spread._asdict() for name, spread in found.items()}), file=sys.stderr)
     today = datetime.date.today().isoformat()
     path = Path(OUTPUT.value or Path(__file__).parent / "results" / f"{today}.json")
-    write_json(path, {"date": today, "machine": machine(), "rounds": ROUNDS.value, "ratios": ratios})
-    rows = [[name, f"{r['ratio']:.2f}", f"{r['low']:.2f} to {r['high']:.2f}"] for name, r in ratios.items()]
+    write_json(
+        path,
+        {
+            "date": today,
+            "machine": machine(),
+            "rounds": ROUNDS.value,
+            "figures": {name: spread._asdict() for name, spread in figures.items()},
+        },
+    )
+    rows = [[name, f"{f.median:.2f} {f.unit}", f"{f.low:.2f} to {f.high:.2f}"] for name, f in figures.items()]
     print_table(machine(), ["", "median", "quartiles"], rows)
 
 

@@ -6,21 +6,16 @@ import numpy as np
 import tensorflow as tf
 import torch
 
-from benchmarks.measure import Times, alternate, ratio
+from benchmarks.measure import Figure, Spread, alternate, ratio
 from benchmarks.peer import IMDN
 from srnas_tf import arch, nets
-from srnas_tf.data.sources import Pair
 from srnas_tf.nets.initial import initialize
 from srnas_tf.train.adam import PathAdam
-from srnas_tf.train.evaluate import of_paths, validation_psnr
-from srnas_tf.train.paths import PathScorer
-from srnas_tf.train.trainee import Trainee, compile_choice, single_path, whole
+from srnas_tf.train.loop import make_step
+from srnas_tf.train.trainee import Trainee, single_path, whole
 
-Figure = dict[str, dict[str, float]]
 BATCH, PATCH = 16, 48
 LOW = "mixed_bfloat16"
-_EVERY = 5
-"""Of candidates, one of so many is run alone, which takes as long as any other; that time counts so often."""
 
 
 def _batch() -> tuple[np.ndarray, np.ndarray]:
@@ -30,21 +25,10 @@ def _batch() -> tuple[np.ndarray, np.ndarray]:
 
 def _our_step(trainee: Trainee, codes: tuple[int, ...] = ()) -> Callable[[], float]:
     """A training step as `train.loop` takes it, on one batch."""
-    optimizer = PathAdam(trainee.parts)
-    lr, hr = (tf.constant(x) for x in _batch())
-
-    @tf.function
-    def step(codes):
-        def l1(sr):
-            loss = tf.reduce_mean(tf.abs(sr - hr))
-            return loss, loss
-
-        loss, gradients = trainee.loss_and_gradients(l1, lr, codes)
-        optimizer.apply(gradients, tf.constant(2e-4), codes)
-        return loss
-
-    chosen = tf.constant(codes, tf.int32)
-    return lambda: float(step(chosen))
+    step = make_step(tf.distribute.get_strategy(), trainee, PathAdam(trainee.parts), BATCH)
+    lr, hr = (tf.constant(255 * x) for x in _batch())
+    rate, chosen = tf.constant(2e-4), tf.constant(codes, tf.int32)
+    return lambda: float(step(lr, hr, rate, chosen))
 
 
 def _their_step(fast: bool = False) -> Callable[[], float]:
@@ -104,8 +88,8 @@ def supernet_step(rounds: int) -> Figure:
             {"in": _our_step(trainee, (code,) * space.depth), "alone": _our_step(whole(alone))}, rounds, 2
         )
         ratios.append(ratio(times["in"], times["alone"]))
-    mean = {key: float(np.mean([each[key] for each in ratios])) for key in ratios[0]}
-    return {"supernet step / the path alone": mean}
+    means = (float(np.mean(values)) for values in zip(*(each[:3] for each in ratios), strict=True))
+    return {"supernet step / the path alone": Spread(*means)}
 
 
 def inference(rounds: int) -> Figure:
@@ -126,37 +110,8 @@ def inference(rounds: int) -> Figure:
     return {f"inference 128 x 128, {name} / PyTorch eager": ratio(times[name], times["eager"]) for name in ours}
 
 
-def candidates(rounds: int) -> Figure:
-    """Candidates of a random search, 50 at a time, on five images of Set5's sizes; against as many whole networks."""
-    space = arch.Space()
-    supernet = nets.Supernet(space)
-    initialize(supernet, 0)
-    compile_choice(supernet)
-    rng = np.random.default_rng(0)
-    pairs = []
-    for i, (height, width) in enumerate(((128, 128), (72, 72), (64, 64), (70, 70), (86, 57))):
-        hr = rng.integers(0, 256, (4 * height, 4 * width, 3), np.uint8)
-        pairs.append(Pair(str(i), hr[::4, ::4], hr))
-    scorer, at = PathScorer(supernet, pairs), of_paths(supernet)
-    asked: list[arch.space.Codes] = []
-
-    def together():
-        asked[:] = sorted(space.sample(rng) for _ in range(50))
-        for codes in asked:
-            scorer(codes)
-
-    def one_by_one():
-        for codes in asked[::_EVERY]:
-            validation_psnr(at(codes), pairs, 4)
-
-    times = alternate({"together": together, "one by one": one_by_one}, rounds)
-    whole_population = Times([_EVERY * seconds for seconds in times["one by one"].seconds])
-    return {"50 candidates of a search / 50 whole inferences": ratio(times["together"], whole_population)}
-
-
 FIGURES: dict[str, Callable[[int], Figure]] = {
     "training_step": training_step,
     "supernet_step": supernet_step,
     "inference": inference,
-    "candidates": candidates,
 }

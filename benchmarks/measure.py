@@ -1,32 +1,53 @@
 """Times by turns: what is compared runs alternately, so that a machine that slows down slows all of it."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-
-class Times(NamedTuple):
-    """Seconds of each round."""
-
-    seconds: list[float]
+_PAUSE = 0.3
+"""Seconds."""
 
 
-def alternate(runs: Mapping[str, Callable[[], object]], rounds: int, warm: int = 1) -> dict[str, Times]:
-    """Times each run once a round, all of them in turn, after `warm` rounds that do not count."""
+class Spread(NamedTuple):
+    """A figure over rounds: its median and quartiles.
+
+    Attributes:
+        unit: "ratio", "s" or "MiB".
+    """
+
+    median: float
+    low: float
+    high: float
+    unit: str = "ratio"
+
+
+Figure = dict[str, Spread]
+"""What a measurement returns: spreads by their names."""
+
+
+def alternate(runs: Mapping[str, Callable[[], object]], rounds: int, warm: int = 1) -> dict[str, list[float]]:
+    """Seconds of each run, once a round, all of them in turn, after `warm` rounds that do not count.
+
+    A pause comes before each: the threads of one library wait for more work in a loop, and would take the other's time.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for i in range(warm + rounds):
         for name, run in runs.items():
+            time.sleep(_PAUSE)
             start = time.perf_counter()
             run()
             if i >= warm:
                 seconds[name].append(time.perf_counter() - start)
-    return {name: Times(each) for name, each in seconds.items()}
+    return seconds
 
 
-def ratio(ours: Times, peer: Times) -> dict[str, float]:
-    """Median of the rounds' ratios, and their quartiles."""
-    ratios = np.divide(ours.seconds, peer.seconds)
-    low, middle, high = np.percentile(ratios, (25, 50, 75))
-    return {"ratio": float(middle), "low": float(low), "high": float(high)}
+def spread(values: Sequence[float], unit: str) -> Spread:
+    low, median, high = (float(value) for value in np.percentile(values, (25, 50, 75)))
+    return Spread(median, low, high, unit)
+
+
+def ratio(ours: Sequence[float], peer: Sequence[float]) -> Spread:
+    """Of the rounds' ratios."""
+    return spread(np.divide(ours, peer).tolist(), "ratio")

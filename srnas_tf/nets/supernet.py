@@ -39,6 +39,11 @@ class ChoiceBlock(keras.Layer):
         """One path's weights, [length of the path]; `path` is an int or an int32 scalar tensor."""
         return ops.slice(self.paths.value, [_at(self.starts, path)], [_at(self.lengths, path)])
 
+    def shared(self) -> list:
+        """The values of the ends."""
+        # Tensors: a function that is handed variables and is not inlined brings TensorFlow 2.21 down.
+        return [ops.reshape(v, v.shape) for v in self.ends]
+
 
 def own_shapes(path: Block, sharing: str) -> list[tuple[int, ...]]:
     """Shapes of the weights in a path's segment."""
@@ -89,7 +94,7 @@ class Supernet(Frame):
         """
         segments = self.segments(codes) if segments is None else segments
         blocks = [
-            lambda x, i=i, block=block: self.choose(codes[i], x, segments[i], [v.value for v in block.ends])
+            lambda x, i=i, block=block: self.choose(codes[i], x, segments[i], block.shared())
             for i, block in enumerate(self.blocks)
         ]
         return self.enlarge(lr, blocks)

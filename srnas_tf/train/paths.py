@@ -62,7 +62,7 @@ class PathScorer:
             self._features.move_to_end(prefix)
             return self._features[prefix]
         block, code = self._supernet.blocks[len(prefix) - 1], prefix[-1]
-        segment, ends = block.segment(code), [v.value for v in block.ends]
+        segment, ends = block.segment(code), block.shared()
         made = [self._block(tf.constant(code), x, segment, ends) for x in before]
         self._features[prefix] = made
         self._used += _bytes(made)

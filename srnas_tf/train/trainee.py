@@ -1,5 +1,6 @@
 """What a step trains: a network, or one path of a supernet, seen through one interface."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -7,6 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from srnas_tf.nets import Net, Supernet
+
+Loss = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+ONE_COPY = {"_noinline": True}
+"""Options of a function that its callers call, and do not each hold and optimize a copy of. Such a graph is prepared in
+a quarter of the time."""
 
 
 class Part(NamedTuple):
@@ -52,18 +59,21 @@ class Trainee(NamedTuple):
     forward: Callable[[tf.Tensor, tf.Tensor, Sequence], tf.Tensor]
     states: Sequence[tf.Variable] = ()
 
-    def loss_and_gradients(self, loss_of: Callable, lr: tf.Tensor, codes: tf.Tensor) -> tuple[tf.Tensor, list]:
+    def loss_and_gradients(
+        self, loss_of: Loss, lr: tf.Tensor, hr: tf.Tensor, codes: tf.Tensor
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """A loss of the output, and its gradient by what the codes use of each part.
 
         Args:
-            loss_of: the output -> (loss to return, loss to differentiate).
+            loss_of: (output, what it should be) -> (loss to return, loss to differentiate).
             lr: float [batch, height, width, 3] in 0..1.
+            hr: float [batch, height * scale, width * scale, 3] in 0..1.
             codes: int32 [depth].
         """
         with tf.GradientTape() as tape:
             values = [part.read(codes) for part in self.parts]
             tape.watch(values)
-            loss, scaled = loss_of(self.forward(lr, codes, values))
+            loss, scaled = loss_of(self.forward(lr, codes, values), hr)
         # Layers read whole variables themselves; the path's segments reach them as arguments.
         pairs = zip(self.parts, values, strict=True)
         return loss, tape.gradient(scaled, [part.variable if part.starts is None else value for part, value in pairs])
@@ -97,4 +107,29 @@ def single_path(supernet: Supernet) -> Trainee:
 
 def compile_choice(supernet: Supernet) -> None:
     """Traces the switch once for all blocks; its weights are arguments, so gradients flow through it exactly."""
-    supernet.choose = tf.function(supernet.choose, reduce_retracing=True)
+    supernet.choose = tf.function(supernet.choose, reduce_retracing=True, experimental_attributes=ONE_COPY)
+
+
+def in_shards(trainee: Trainee, loss_of: Loss, shards: int) -> Callable[..., tuple[tf.Tensor, list[tf.Tensor]]]:
+    """`Trainee.loss_and_gradients` with the batch cut into shards that are computed side by side.
+
+    Two operations on half a batch each keep two cores busier than one operation that both work on: the gradients of a
+    convolution's kernel above all. The sum is the same but for rounding.
+
+    Args:
+        loss_of: a mean over the batch, as in `Trainee.loss_and_gradients`.
+        shards: how many; 1 where the forward pass moves statistics of the whole batch.
+    """
+    if shards == 1:
+        return functools.partial(trainee.loss_and_gradients, loss_of)
+
+    @tf.function(experimental_attributes=ONE_COPY)
+    def of_shard(lr: tf.Tensor, hr: tf.Tensor, codes: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        return trainee.loss_and_gradients(loss_of, lr, hr, codes)
+
+    def loss_and_gradients(lr: tf.Tensor, hr: tf.Tensor, codes: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        pairs = zip(tf.split(lr, shards), tf.split(hr, shards), strict=True)
+        losses, gradients = zip(*(of_shard(*pair, codes) for pair in pairs), strict=True)
+        return tf.add_n(losses) / shards, [tf.add_n(of_part) / shards for of_part in zip(*gradients, strict=True)]
+
+    return loss_and_gradients

@@ -1,0 +1,1 @@
+"""A whole search's evaluations, against as many networks measured one by one."""
