@@ -6,8 +6,13 @@ import numpy as np
 import tensorflow as tf
 import torch
 
-from benchmarks.measure import Figure, Spread, alternate, ratio
+from benchmarks.growth import growth
+from benchmarks.images import real_images
+from benchmarks.measure import Findings, Spread, alternate, ratio
 from benchmarks.peer import IMDN
+from benchmarks.processes import startup
+from benchmarks.recipe import recipe
+from benchmarks.search import candidates
 from srnas_tf import arch, nets
 from srnas_tf.nets.initial import initialize
 from srnas_tf.train.adam import PathAdam
@@ -58,7 +63,7 @@ def _network(precision: str = "float32") -> nets.SRNet:
     return model
 
 
-def training_step(rounds: int) -> Figure:
+def training_step(rounds: int) -> Findings:
     """IMDN x4, 16 patches of 48 x 48."""
     runs = {
         "float32": _our_step(whole(_network())),
@@ -67,14 +72,16 @@ def training_step(rounds: int) -> Figure:
         "fast": _their_step(fast=True),
     }
     times = alternate(runs, rounds, warm=2)
-    return {
-        "training step, float32 / PyTorch eager": ratio(times["float32"], times["eager"]),
-        "training step, bfloat16 / PyTorch eager": ratio(times[LOW], times["eager"]),
-        "training step, bfloat16 / PyTorch channels last, bfloat16": ratio(times[LOW], times["fast"]),
-    }
+    return Findings(
+        {
+            "training step, float32 / PyTorch eager": ratio(times["float32"], times["eager"]),
+            "training step, bfloat16 / PyTorch eager": ratio(times[LOW], times["eager"]),
+            "training step, bfloat16 / PyTorch channels last, bfloat16": ratio(times[LOW], times["fast"]),
+        }
+    )
 
 
-def supernet_step(rounds: int) -> Figure:
+def supernet_step(rounds: int) -> Findings:
     """A path of the dynamic space (3 stages, depth 6) in the supernet, and standing alone: the mean over paths."""
     space = arch.Space()
     supernet = nets.Supernet(space)
@@ -89,10 +96,10 @@ def supernet_step(rounds: int) -> Figure:
         )
         ratios.append(ratio(times["in"], times["alone"]))
     means = (float(np.mean(values)) for values in zip(*(each[:3] for each in ratios), strict=True))
-    return {"supernet step / the path alone": Spread(*means)}
+    return Findings({"supernet step / the path alone": Spread(*means)})
 
 
-def inference(rounds: int) -> Figure:
+def inference(rounds: int) -> Findings:
     """IMDN x4 on 128 x 128, one image."""
     image = np.random.default_rng(0).random((1, 128, 128, 3), np.float32)
     ours = {}
@@ -107,11 +114,18 @@ def inference(rounds: int) -> Figure:
         return peer(theirs).numpy()
 
     times = alternate({**ours, "eager": eager}, 5 * rounds, warm=3)
-    return {f"inference 128 x 128, {name} / PyTorch eager": ratio(times[name], times["eager"]) for name in ours}
+    return Findings(
+        {f"inference 128 x 128, {name} / PyTorch eager": ratio(times[name], times["eager"]) for name in ours}
+    )
 
 
-FIGURES: dict[str, Callable[[int], Figure]] = {
+FIGURES: dict[str, Callable[[int], Findings]] = {
     "training_step": training_step,
     "supernet_step": supernet_step,
     "inference": inference,
+    "startup": startup,
+    "real_images": real_images,
+    "candidates": candidates,
+    "growth": growth,
+    "recipe": recipe,
 }

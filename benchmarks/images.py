@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.measure import Figure, ratio
+from benchmarks.measure import Findings, ratio
 from srnas_tf import arch, nets
 from srnas_tf.data.patches import Patches, Photographs
 from srnas_tf.data.sources import DataSettings
@@ -29,7 +29,7 @@ class _OneBatch:
         return tf.data.Dataset.from_tensors(self._batch).cache().repeat(stop - start)
 
 
-def real_images(rounds: int) -> Figure:
+def real_images(rounds: int) -> Findings:
     """A small network, whose steps leave the least time to make batches: width 16, depth 4, 16 patches of 48 x 48."""
     settings = TrainSettings(steps=100)
     photographs = Photographs(DataSettings().paths("train"), 4)
@@ -39,7 +39,7 @@ def real_images(rounds: int) -> Figure:
     for _ in range(rounds):
         for name, source in sources.items():
             rates[name].append(_steps_per_second(source, settings))
-    return {"steps per second, photographs / one batch": ratio(rates["photographs"], rates["one batch"])}
+    return Findings({"steps per second, photographs / one batch": ratio(rates["photographs"], rates["one batch"])})
 
 
 def _steps_per_second(source, settings: TrainSettings) -> float:

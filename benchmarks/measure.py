@@ -14,7 +14,7 @@ class Spread(NamedTuple):
     """A figure over rounds: its median and quartiles.
 
     Attributes:
-        unit: "ratio", "s" or "MiB".
+        unit: "ratio", "s", "MiB" or "dB".
     """
 
     median: float
@@ -23,8 +23,16 @@ class Spread(NamedTuple):
     unit: str = "ratio"
 
 
-Figure = dict[str, Spread]
-"""What a measurement returns: spreads by their names."""
+class Findings(NamedTuple):
+    """What a measurement returns.
+
+    Attributes:
+        figures: spreads by their names.
+        curves: (x, y) points by their names.
+    """
+
+    figures: dict[str, Spread]
+    curves: dict[str, list[tuple[float, float]]] = {}
 
 
 def alternate(runs: Mapping[str, Callable[[], object]], rounds: int, warm: int = 1) -> dict[str, list[float]]:

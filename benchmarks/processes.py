@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.measure import Figure, ratio, spread
+from benchmarks.measure import Findings, ratio, spread
 from srnas_tf import arch
 from srnas_tf.train.loop import LOG_EVERY
 
@@ -71,10 +71,10 @@ def supernet(space: arch.Space) -> Process:
     return watch("--mode=supernet", f"--stages={space.stages}", f"--depth={space.depth}")
 
 
-def startup(rounds: int) -> Figure:
+def startup(rounds: int) -> Findings:
     """From the start of the process to the end of the first step, and the memory that it takes, by turns."""
     small, large = arch.Space(), arch.Space(stages=4, depth=10)
-    alone = small.network((0,) * small.depth)
+    alone = small.network((len(small.choices) - 1,) * small.depth)  # that of most convolutions
     watched: dict[str, list[Process]] = {"small": [], "large": [], "alone": []}
     for _ in range(rounds):
         watched["small"].append(supernet(small))
@@ -84,14 +84,16 @@ def startup(rounds: int) -> Figure:
     peak = {name: [each.peak for each in processes] for name, processes in watched.items()}
     rest = (1 + _MOMENTS) * 4 * (small.supernet_params - alone.params) / 2**20
     name = "3 stages, depth 6"
-    return {
-        f"process start to the end of the first step, supernet of {name}": spread(start["small"], "s"),
-        f"the same, one network alone / supernet of {name}": ratio(start["alone"], start["small"]),
-        f"the same, supernet of 4 stages, depth 10 (3.3 times the paths) / {name}": ratio(
-            start["large"], start["small"]
-        ),
-        f"peak memory, supernet of {name}": spread(peak["small"], "MiB"),
-        "peak memory / network alone + weights and moments of the rest": ratio(
-            peak["small"], [alone_peak + rest for alone_peak in peak["alone"]]
-        ),
-    }
+    return Findings(
+        {
+            f"process start to the end of the first step, supernet of {name}": spread(start["small"], "s"),
+            f"the same, one network alone / supernet of {name}": ratio(start["alone"], start["small"]),
+            f"the same, supernet of 4 stages, depth 10 (3.3 times the paths) / {name}": ratio(
+                start["large"], start["small"]
+            ),
+            f"peak memory, supernet of {name}": spread(peak["small"], "MiB"),
+            "peak memory / network alone + weights and moments of the rest": ratio(
+                peak["small"], [alone_peak + rest for alone_peak in peak["alone"]]
+            ),
+        }
+    )

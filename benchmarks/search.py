@@ -1,1 +1,103 @@
 """A whole search's evaluations, against as many networks measured one by one."""
+
+import dataclasses
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.measure import Findings, Spread, spread
+from srnas_tf import nets
+from srnas_tf.arch import Space
+from srnas_tf.data import images, imresize
+from srnas_tf.data.sources import DataSettings, Pair
+from srnas_tf.nets.initial import initialize
+from srnas_tf.search.search import search
+from srnas_tf.search.settings import Budget, SearchSettings
+from srnas_tf.train.evaluate import of_paths, validation_psnr
+from srnas_tf.train.paths import PathScorer
+from srnas_tf.train.settings import MachineSettings
+from srnas_tf.train.trainee import compile_choice
+
+SIZES = ((512, 512), (288, 288), (256, 256), (280, 280), (344, 228))
+"""Heights and widths of Set5's images."""
+_EVERY = 25
+"""One network of so many is also measured alone, in between, so that both meet the same machine."""
+_LOW = "mixed_bfloat16"
+_MEMORY = int(MachineSettings().memory_gb * 2**30)
+
+
+class _Clock:
+    """A measurement, timed call by call, and beside it the plain way."""
+
+    def __init__(self, measure: Callable) -> None:
+        self._measure = measure
+        self.plain: Callable | None = None
+        self.seconds: list[float] = []
+        self.alone: list[float] = []
+
+    def __call__(self, codes: Sequence[int]) -> float:
+        started = time.perf_counter()
+        psnr = self._measure(codes)
+        self.seconds.append(time.perf_counter() - started)
+        if self.plain and len(self.seconds) % _EVERY == 0:
+            started = time.perf_counter()
+            self.plain(codes)
+            self.alone.append(time.perf_counter() - started)
+        return psnr
+
+    def curve(self) -> list[tuple[float, float]]:
+        """Seconds by candidates."""
+        total = np.cumsum(self.seconds).tolist()
+        return [(at, total[at - 1]) for at in range(_EVERY, len(total) + 1, _EVERY)]
+
+
+def _pairs() -> list[Pair]:
+    """Photographs of Set5's sizes: windows of the embedded ones."""
+    pairs = []
+    for (height, width), path in zip(SIZES, DataSettings().paths("train") * 2, strict=False):
+        lr, hr = imresize.pair(images.load(path)[:height, :width], 4)
+        pairs.append(Pair(path.name, lr, hr))
+    return pairs
+
+
+def candidates(rounds: int) -> Findings:
+    """The default search (1000 networks of the dynamic space: 3 stages, depth 6), exact, and screened in bfloat16.
+
+    Each once, whatever the rounds; quartiles are those of the whole inferences in between. The supernet is untrained,
+    so that its networks are closer to each other than after a training: the harder case for screening.
+    """
+    supernet = nets.Supernet(Space())
+    initialize(supernet, 0)
+    compile_choice(supernet)
+    pairs, at, low = _pairs(), of_paths(supernet), supernet.cast(_LOW)
+
+    def alone(codes: Sequence[int]) -> float:
+        return validation_psnr(at(codes), pairs, supernet.scale)
+
+    alone((0,) * supernet.depth)  # traced
+    findings = Findings({}, {})
+    for strategy in ("evolution", "random"):
+        settings, tops = dataclasses.replace(SearchSettings(), strategy=strategy), []
+        for screened in (False, True):
+            nets_at_work = [supernet, low] if screened else [supernet]
+            memory = _MEMORY // len(nets_at_work)
+            clocks = [_Clock(PathScorer(each, pairs, memory)) for each in nets_at_work]
+            clocks[-1].plain = alone
+            with tempfile.TemporaryDirectory() as folder:
+                top = search(supernet.space, settings, Budget(), clocks[0], Path(folder), *clocks[1:])
+            tops.append([entry["codes"] for entry in top])
+            name = f"{strategy}, {'screened in bfloat16' if screened else 'exact'}"
+            ours, theirs = sum(sum(clock.seconds) for clock in clocks), spread(clocks[-1].alone, "s")
+            count = len(clocks[-1].seconds)
+            findings.figures[f"{count} candidates, {name} / {count} whole inferences"] = Spread(
+                *(ours / count / seconds for seconds in (theirs.median, theirs.high, theirs.low))
+            )
+            findings.curves[f"search, {name}"] = clocks[-1].curve()
+        again, same = len(clocks[0].seconds), tops[0] == tops[1]
+        findings.figures[f"{strategy}, measured again in float32; same best: {same}"] = Spread(
+            again, again, again, "networks"
+        )
+    return findings

@@ -97,8 +97,10 @@ def test_a_supernet_is_searched_and_retrained_anew_once_the_folders_are_gone(don
     assert status == 2
     assert f"remove {workdir / 'search'}" in stderr
     shutil.rmtree(workdir / "search")
-    assert invoke(*random, *SEARCH, "--max_params=25000")[0] == 0
+    assert invoke(*random, *SEARCH, "--max_params=25000", "--search_precision=mixed_bfloat16")[0] == 0
     entries = lines(workdir / "search" / "journal.jsonl")
+    assert sum("screened" in entry for entry in entries) == 8
+    assert all(entry["psnr"] for entry in json.loads((workdir / "search" / "best.json").read_text()))
     assert {entry["origin"] for entry in entries} == {"random"}
     shutil.rmtree(workdir / "retrain")
     assert invoke("--mode=retrain", f"--workdir={workdir}", "--steps=3", "--batch=3")[0] == 0

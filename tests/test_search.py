@@ -3,12 +3,14 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 from conftest import lines
 
 from srnas_tf.arch import Space
 from srnas_tf.arch.block import plan
 from srnas_tf.errors import UserError
+from srnas_tf.search.screening import PROBES
 from srnas_tf.search.search import search
 from srnas_tf.search.settings import Budget, SearchSettings
 
@@ -22,12 +24,12 @@ def quality(codes) -> float:
 
 
 class Counted:
-    def __init__(self):
-        self.calls = []
+    def __init__(self, evaluate=quality):
+        self.calls, self._evaluate = [], evaluate
 
     def __call__(self, codes):
         self.calls.append(tuple(codes))
-        return quality(codes)
+        return self._evaluate(codes)
 
 
 @pytest.mark.parametrize("strategy", ["evolution", "random"])
@@ -106,6 +108,53 @@ def test_a_search_goes_on_to_the_same_journal(tmp_path, strategy):
         search(SPACE, settings, Budget(), resumed, folder)
         assert len(resumed.calls) == 72 - kept
         assert (folder / "journal.jsonl").read_bytes() == whole
+
+
+def uneven(codes) -> float:
+    """The landscape without equal heights."""
+    return quality(codes) + 0.3 * np.random.default_rng(codes).random()
+
+
+def rough(codes) -> float:
+    """What a lower precision makes of it: all a little lower, by not quite the same."""
+    return uneven(codes) - 0.015 + 0.005 * np.random.default_rng([7, *codes]).random()
+
+
+@pytest.mark.parametrize("strategy", ["evolution", "random"])
+def test_a_screened_search_is_the_exact_one(tmp_path, strategy):
+    settings = dataclasses.replace(SETTINGS, strategy=strategy)
+    exact = search(SPACE, settings, Budget(), uneven, tmp_path / "exact")
+    again = Counted(uneven)
+    assert search(SPACE, settings, Budget(), again, tmp_path / "screened", rough) == exact
+    entries = lines(tmp_path / "screened" / "journal.jsonl")
+    proposed = [entry["codes"] for entry in entries if "screened" in entry]
+    assert proposed == [entry["codes"] for entry in lines(tmp_path / "exact" / "journal.jsonl")]
+    assert [tuple(entry["codes"]) for entry in entries if "psnr" in entry] == again.calls
+    assert PROBES <= len(again.calls) < len(proposed) / 2
+
+
+def test_a_screened_search_goes_on_to_the_same_journal(tmp_path):
+    search(SPACE, SETTINGS, Budget(), uneven, tmp_path / "a", rough)
+    whole = (tmp_path / "a" / "journal.jsonl").read_bytes()
+    for cut in (5, 13, 40):
+        (tmp_path / str(cut)).mkdir()
+        (tmp_path / str(cut) / "journal.jsonl").write_bytes(b"".join(whole.splitlines(keepends=True)[:cut]))
+        search(SPACE, SETTINGS, Budget(), uneven, tmp_path / str(cut), rough)
+        assert (tmp_path / str(cut) / "journal.jsonl").read_bytes() == whole
+    with pytest.raises(UserError, match="line 1 is of another search"):
+        search(SPACE, SETTINGS, Budget(), uneven, tmp_path / "a")
+
+
+def test_screening_measures_more_where_the_rough_way_errs_more(tmp_path):
+    def rougher(codes) -> float:
+        return uneven(codes) + np.random.default_rng([7, *codes]).normal()
+
+    counts = []
+    for screen in (rough, rougher):
+        evaluate = Counted(uneven)
+        search(SPACE, SETTINGS, Budget(), evaluate, tmp_path / screen.__name__, screen)
+        counts.append(len(evaluate.calls))
+    assert counts[0] < counts[1] <= 72
 
 
 def test_seeds_differ(tmp_path):

@@ -254,6 +254,17 @@ def test_auto_precision_stays_what_it_was(tmp_path):
     assert precision.settle("float32", tmp_path) == "float32"
 
 
+def test_a_lower_precision_scores_nearly_the_same(data):
+    """What screening in a search relies on: all networks lose about as much."""
+    supernet = nets.Supernet(SPACE)
+    initialize(supernet, 0)
+    pairs = load_pairs(data.paths("train"), 2)
+    scorer, rough = (PathScorer(each, pairs, 1 << 30) for each in (supernet, supernet.cast("mixed_bfloat16")))
+    losses = [scorer(codes) - rough(codes) for codes in ((0, 0), (0, 7), (3, 5), (7, 7))]
+    assert 0 < max(map(abs, losses)) < 0.1
+    assert max(losses) - min(losses) < 0.03
+
+
 def test_divergence_stops_with_the_last_good_checkpoint(data, tmp_path, monkeypatch):
     settings = dataclasses.replace(TINY, steps=40)
     monkeypatch.setattr(TrainSettings, "rate_at", lambda settings, step: 1e-3 if step < 4 else float("nan"))

@@ -42,7 +42,8 @@ def run(workdir: Workdir) -> None:
     budget = flags.settle(workdir, "budget", Budget)
     budget.check(space)
     retraining = settle_retraining(workdir, training)
-    job = Job(data, training, flags.from_flags(MachineSettings), space.scale, workdir.path)
+    machine = flags.from_flags(MachineSettings)
+    job = Job(data, training, machine, space.scale, workdir.path)
     retraining_job = job.by(retraining.recipe)
     check_replaceable(workdir / "export")
     test = load_pairs(data.paths("test"), space.scale)
@@ -52,7 +53,8 @@ def run(workdir: Workdir) -> None:
     workdir.claim(network=space, data=data, supernet=training, **sections)
 
     supernet = job.train_supernet(space, workdir / "supernet", start)
-    best = [Network.parse(entry["arch"]) for entry in search_supernet(supernet, data, searching, budget, workdir)]
+    top = search_supernet(supernet, data, searching, budget, machine, workdir)
+    best = [Network.parse(entry["arch"]) for entry in top]
     networks = retrain(retraining_job, best, starts_of(retraining.recipe, best, workdir), workdir)
     found = max(networks, key=lambda network: network.provenance["val_psnr"])
     # Drawn at any rate: a network of another width can take nothing over.

@@ -9,7 +9,9 @@ from srnas_tf.nets.files import load_supernet
 from srnas_tf.search.search import search
 from srnas_tf.search.settings import Budget, SearchSettings
 from srnas_tf.settings import Workdir
+from srnas_tf.train import precision
 from srnas_tf.train.paths import PathScorer
+from srnas_tf.train.settings import MachineSettings
 
 
 def run(workdir: Workdir) -> None:
@@ -21,7 +23,7 @@ def run(workdir: Workdir) -> None:
     budget.check(space)
     supernet = trained_supernet(workdir)
     workdir.claim(search=settings, budget=budget)
-    search_supernet(supernet, data, settings, budget, workdir)
+    search_supernet(supernet, data, settings, budget, flags.from_flags(MachineSettings), workdir)
 
 
 def trained_supernet(workdir: Workdir) -> Supernet:
@@ -37,8 +39,18 @@ def trained_supernet(workdir: Workdir) -> Supernet:
 
 
 def search_supernet(
-    supernet: Supernet, data: DataSettings, settings: SearchSettings, budget: Budget, workdir: Workdir
+    supernet: Supernet,
+    data: DataSettings,
+    settings: SearchSettings,
+    budget: Budget,
+    machine: MachineSettings,
+    workdir: Workdir,
 ) -> list[dict]:
     """The best of the space by validation PSNR with the supernet's weights."""
     pairs = load_pairs(data.paths("val"), supernet.scale)
-    return search(supernet.space, settings, budget, PathScorer(supernet, pairs), workdir / "search")
+    policy = precision.settle(settings.search_precision, workdir.path)
+    rough = [] if policy == "float32" else [supernet.cast(policy)]
+    memory = int(machine.memory_gb * 2**30) // (1 + len(rough))
+    evaluate, *screens = (PathScorer(each, pairs, memory) for each in (supernet, *rough))
+    screen = screens[0] if screens else None
+    return search(supernet.space, settings, budget, evaluate, workdir / "search", screen)

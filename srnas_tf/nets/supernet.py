@@ -99,6 +99,12 @@ class Supernet(Frame):
         ]
         return self.enlarge(lr, blocks)
 
+    def cast(self, policy: str) -> "Supernet":
+        """The same supernet, computing under another dtype policy; weights are float32 in both."""
+        twin = Supernet(self.space, dtype=policy)
+        twin.set_weights(self.get_weights())
+        return twin
+
     def get_config(self) -> dict:
         return {**super().get_config(), "space": dataclasses.asdict(self.space)}
 

@@ -1,4 +1,4 @@
-"""The search: proposes, evaluates each architecture once, and keeps a journal from which it goes on."""
+"""The search: proposes, measures each architecture, and keeps a journal from which it goes on."""
 
 import heapq
 from collections.abc import Callable, Sequence
@@ -9,77 +9,113 @@ from srnas_tf.arch.space import Codes
 from srnas_tf.errors import UserError
 from srnas_tf.journal import append_line, read_lines
 from srnas_tf.progress import progress
+from srnas_tf.search.screening import Screening
 from srnas_tf.search.settings import Budget, SearchSettings
-from srnas_tf.search.strategies import STRATEGIES, Pool, Proposal
+from srnas_tf.search.strategies import STRATEGIES, Candidate, Pool, Proposal
 from srnas_tf.seeding import generator
 from srnas_tf.settings import write_json
+
+Measure = Callable[[Sequence[int]], float]
+"""Codes -> validation PSNR, dB."""
 
 
 def search(
     space: Space,
     settings: SearchSettings,
     budget: Budget,
-    evaluate: Callable[[Sequence[int]], float],
+    evaluate: Measure,
     folder: Path,
+    screen: Measure | None = None,
 ) -> list[dict]:
     """Searches a space, and writes `journal.jsonl` and `best.json`.
 
     The journal is the search's whole state: a search that was killed proposes the same architectures again and takes
-    from the journal what it evaluated before.
+    from the journal what it measured before.
 
     Args:
-        evaluate: validation PSNR (dB) of the network of some codes.
+        evaluate: what the search goes by.
         folder: for the two files.
+        screen: a cheaper, rough measurement. Given one, only what may be among the best is measured by `evaluate`.
 
     Returns:
-        The best `settings.top_k`, best first: `arch`, `codes`, `psnr`, `params`, `macs`.
+        The best `settings.top_k`, best first: `arch`, `codes`, `psnr`, `params`, `macs`, `iteration`, `origin`.
 
     Raises:
         UserError: where no network can meet the budget, or the journal is of another search.
     """
     budget.check(space)
     folder.mkdir(parents=True, exist_ok=True)
-    journal = folder / "journal.jsonl"
-    replayed = read_lines(journal)
-    entries: list[dict] = []
-    scored: dict[Codes, float] = {}
+    journal = _Journal(folder / "journal.jsonl")
+    proposed: dict[Codes, dict] = {}
+    rough: dict[Codes, float] = {}
+    exact: dict[Codes, float] = {}
+    screening = Screening(settings.parents, rough, exact)
+
+    def best(count: int) -> list[Codes]:
+        """By PSNR; of equal ones, the first proposed."""
+        return heapq.nlargest(count, (codes for codes in proposed if codes in exact), key=exact.__getitem__)
+
+    def settle(codes: Codes) -> None:
+        exact[codes] = journal.entry(proposed[codes], "psnr", evaluate)
+
     total = settings.population * settings.iterations
-    with progress(f"search ({settings.strategy})", total, len(replayed)) as report:
+    with progress(f"search ({settings.strategy})", total, journal.networks) as report:
         for iteration in range(settings.iterations):
-            best = [tuple(entry["codes"]) for entry in _best(entries, settings.parents)]
-            asked = Proposal(settings.population, settings.mutation, best)
-            pool = Pool(space, budget.allows, set(scored))
+            asked = Proposal(settings.population, settings.mutation, best(settings.parents))
+            pool = Pool(space, budget.allows, set(proposed))
             rng = generator(settings.seed, f"search {settings.strategy}", iteration)
             # In order of codes: networks that begin alike are cheaper one after the other.
-            for codes, origin in sorted(STRATEGIES[settings.strategy](asked, pool, rng)):
-                if len(entries) < len(replayed):
-                    entry = replayed[len(entries)]
-                    if tuple(entry["codes"]) != codes:
-                        raise UserError(f"{journal}: line {len(entries) + 1} is of another search; remove the file")
+            for candidate in sorted(STRATEGIES[settings.strategy](asked, pool, rng)):
+                codes = candidate.codes
+                proposed[codes] = _facts(space, candidate, iteration)
+                if screen:
+                    rough[codes] = journal.entry(proposed[codes], "screened", screen)
                 else:
-                    entry = _entry(space, codes, origin, iteration, evaluate(codes))
-                    append_line(journal, entry)
-                entries.append(entry)
-                scored[codes] = entry["psnr"]
-                report(len(entries), f"best {max(scored.values()):.3f} dB")
-    top = _best(entries, settings.top_k)
+                    settle(codes)
+                report(len(proposed), f"best {max(exact.values()):.3f} dB" if exact else "")
+            while rival := screening.next():
+                settle(rival)
+    top = [{**proposed[codes], "psnr": exact[codes]} for codes in best(settings.top_k)]
     write_json(folder / "best.json", top)
     return top
 
 
-def _entry(space: Space, codes: Codes, origin: str, iteration: int, psnr: float) -> dict:
-    network = space.network(codes)
+class _Journal:
+    """The measurements of a search, in order: those of an earlier process are not made again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._earlier, self._count = path, read_lines(path), 0
+
+    @property
+    def networks(self) -> int:
+        """How many networks an earlier process measured."""
+        return len({str(line.get("codes")) for line in self._earlier})
+
+    def entry(self, facts: dict, kind: str, measure: Measure) -> float:
+        """The next measurement: a line of the facts and, under its kind, what was measured.
+
+        Raises:
+            UserError: where an earlier process measured something else there.
+        """
+        if self._count < len(self._earlier):
+            line = self._earlier[self._count]
+            if line.get("codes") != facts["codes"] or kind not in line:
+                raise UserError(f"{self._path}: line {self._count + 1} is of another search; remove the file")
+            value = line[kind]
+        else:
+            value = measure(facts["codes"])
+            append_line(self._path, {**facts, kind: value})
+        self._count += 1
+        return value
+
+
+def _facts(space: Space, candidate: Candidate, iteration: int) -> dict:
+    network = space.network(candidate.codes)
     return {
         "arch": str(network),
-        "codes": list(codes),
-        "psnr": psnr,
+        "codes": list(candidate.codes),
         "params": network.params,
         "macs": network.macs(),
         "iteration": iteration,
-        "origin": origin,
+        "origin": candidate.origin,
     }
-
-
-def _best(entries: list[dict], count: int) -> list[dict]:
-    """By PSNR; of equal ones, the first evaluated."""
-    return heapq.nlargest(count, entries, key=lambda entry: entry["psnr"])

@@ -6,6 +6,7 @@ from srnas_tf import arch
 from srnas_tf.errors import UserError
 from srnas_tf.search.strategies import STRATEGIES
 from srnas_tf.settings import setting
+from srnas_tf.train.settings import PRECISIONS
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,9 @@ class SearchSettings:
     iterations: int = setting(20, "iterations; the search evaluates population * iterations architectures")
     mutation: float = setting(0.1, "probability that a mutation changes a block's path")
     top_k: int = setting(3, "best architectures to report and retrain")
+    search_precision: str = setting(
+        "float32", "Keras dtype policy of a first, rough measurement; the best are measured in float32", PRECISIONS
+    )
     seed: int = setting(0, "seed of all that is drawn")
 
     def __post_init__(self) -> None:

@@ -1,5 +1,6 @@
 """Validation PSNR of many networks of one supernet, which compute together what they have in common."""
 
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -7,40 +8,44 @@ import numpy as np
 import tensorflow as tf
 
 from srnas_tf.data.sources import Pair
+from srnas_tf.metrics.quality import BLACK, BT601, PEAK, luma
 from srnas_tf.nets import Supernet
-from srnas_tf.train.evaluate import as_batch, mean_psnr
+from srnas_tf.train.evaluate import as_batch
 
-KEPT = 2 << 30
-"""Bytes of features to keep."""
 BATCH_PIXELS = 1 << 16
 """Low-resolution pixels that run at once: images of one size share a batch."""
 
 
 class PathScorer:
-    """Mean PSNR, dB, of the networks of a supernet by their codes.
+    """Mean PSNR, dB, of the networks of a supernet by their codes, as `evaluate.validation_psnr` has it within 1e-4 dB.
 
     Networks whose codes begin alike share the features of the blocks that they have in common: those are kept, by the
-    codes that lead to them, as long as they fit in memory; the least recently used go first. Asked in sorted order,
-    networks find most of theirs.
+    codes that lead to them, as long as there is room; the least recently used go first. Asked in sorted order, networks
+    find most of theirs.
 
     Args:
         supernet: with its trained weights; they must not change afterwards.
         pairs: photographs to measure on.
-        kept: bytes of features to keep.
+        memory: bytes for features.
     """
 
-    def __init__(self, supernet: Supernet, pairs: Sequence[Pair], kept: int = KEPT) -> None:
-        self._supernet, self._kept, self._used = supernet, kept, 0
-        self._groups = _of_one_size(pairs)
-        self._lr = [tf.concat([as_batch(pair.lr) for pair in group], axis=0) for group in self._groups]
+    def __init__(self, supernet: Supernet, pairs: Sequence[Pair], memory: int) -> None:
+        self._supernet, self._memory, self._used = supernet, memory, 0
+        groups = _of_one_size(pairs)
+        self._lr = [tf.concat([as_batch(pair.lr) for pair in group], axis=0) for group in groups]
+        crop = np.s_[supernet.scale : -supernet.scale, supernet.scale : -supernet.scale]
+        self._wanted = [tf.constant([luma(pair.hr)[crop] for pair in group], tf.float32) for group in groups]
         image = tf.TensorSpec([None, None, None, 3])
-        features = tf.TensorSpec([None, None, None, supernet.width])
+        features = tf.TensorSpec([None, None, None, supernet.width], supernet.compute_dtype)
         ends = [tf.TensorSpec(v.shape) for v in supernet.blocks[0].ends]
         self._head = tf.function(supernet.head, input_signature=[image])
         self._block = tf.function(
             supernet.choose, input_signature=[tf.TensorSpec([], tf.int32), features, tf.TensorSpec([None]), ends]
         )
-        self._tail = tf.function(supernet.leave, input_signature=[image, features, [features] * supernet.depth])
+        self._tail = tf.function(
+            self._psnrs,
+            input_signature=[image, tf.TensorSpec([None, None, None]), features, [features] * supernet.depth],
+        )
         self._first = [self._head(lr) for lr in self._lr]
         self._features: OrderedDict[tuple[int, ...], list[tf.Tensor]] = OrderedDict()
 
@@ -49,12 +54,9 @@ class PathScorer:
         outputs: list[list[tf.Tensor]] = []
         for depth in range(1, len(codes) + 1):
             outputs.append(self._after(codes[:depth], outputs[-1] if outputs else self._first))
-        sr, pairs = [], []
-        for i, group in enumerate(self._groups):
-            batch = self._tail(self._lr[i], self._first[i], [features[i] for features in outputs])
-            sr += list(batch.numpy())
-            pairs += group
-        return mean_psnr(sr, pairs, self._supernet.scale)
+        groups = zip(self._lr, self._wanted, self._first, *outputs, strict=True)
+        psnrs = [self._tail(lr, wanted, first, features) for lr, wanted, first, *features in groups]
+        return float(np.mean(tf.concat(psnrs, axis=0).numpy()))
 
     def _after(self, prefix: tuple[int, ...], before: list[tf.Tensor]) -> list[tf.Tensor]:
         """The features that blocks of these codes lead to, a batch each."""
@@ -62,18 +64,29 @@ class PathScorer:
             self._features.move_to_end(prefix)
             return self._features[prefix]
         block, code = self._supernet.blocks[len(prefix) - 1], prefix[-1]
-        segment, ends = block.segment(code), block.shared()
-        made = [self._block(tf.constant(code), x, segment, ends) for x in before]
+        made = [self._block(tf.constant(code), x, block.segment(code), block.shared()) for x in before]
+        if len(prefix) < self._supernet.depth:  # no other network shares the last
+            self._keep(prefix, made)
+        return made
+
+    def _keep(self, prefix: tuple[int, ...], made: list[tf.Tensor]) -> None:
         self._features[prefix] = made
         self._used += _bytes(made)
-        while self._used > self._kept:
+        while self._used > self._memory:
             _, dropped = self._features.popitem(last=False)
             self._used -= _bytes(dropped)
-        return made
+
+    def _psnrs(self, lr: tf.Tensor, wanted: tf.Tensor, first: tf.Tensor, outputs: list[tf.Tensor]) -> tf.Tensor:
+        """Of each image of a batch; `wanted` is the luma [batch, height, width], 16..235, without the border."""
+        sr, border = self._supernet.leave(lr, first, outputs), self._supernet.scale
+        levels = tf.round(tf.clip_by_value(sr[:, border:-border, border:-border], 0.0, 1.0) * PEAK)
+        got = BLACK + tf.tensordot(levels, tf.constant(BT601) / PEAK, 1)
+        error = tf.cast(tf.reduce_mean(tf.math.squared_difference(got, wanted), axis=(1, 2)), tf.float64)
+        return 10 * (2 * math.log10(PEAK) - tf.math.log(error) / math.log(10))
 
 
 def _bytes(tensors: Sequence[tf.Tensor]) -> int:
-    return sum(4 * int(np.prod(tensor.shape)) for tensor in tensors)
+    return sum(tensor.dtype.size * int(np.prod(tensor.shape)) for tensor in tensors)
 
 
 def _of_one_size(pairs: Sequence[Pair]) -> list[list[Pair]]:

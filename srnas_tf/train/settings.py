@@ -86,7 +86,9 @@ class MachineSettings:
     """What belongs to the machine and not to the experiment: it changes no result."""
 
     distribution: str = setting("mirrored", "how a batch is spread over this machine's devices", ("mirrored",))
-    memory_gb: float = setting(4.0, "decoded photographs to keep in memory, GiB; the rest is read again and again")
+    memory_gb: float = setting(
+        4.0, "GiB for decoded photographs, and for a search's features; what has no room is made again and again"
+    )
 
     def __post_init__(self) -> None:
         if not 0 <= self.memory_gb < 1e6:
