@@ -21,7 +21,6 @@ def main(argv: list[str]) -> None:
     try:
         from benchmarks.figures import FIGURES
         from benchmarks.growth import draw
-        from benchmarks.measure import Findings
     except ModuleNotFoundError as error:
         sys.exit(f"benchmarks: {error}; install the extra: pip install -e '.[benchmarks]'")
     from srnas_tf.modes.evaluate import machine
@@ -31,20 +30,25 @@ def main(argv: list[str]) -> None:
     unknown = set(ONLY.value) - set(FIGURES)
     if unknown:
         sys.exit(f"--only={unknown.pop()}: choose of {', '.join(FIGURES)}")
-    all_found = Findings({}, {})
-    for name in ONLY.value or FIGURES:
-        found = FIGURES[name](ROUNDS.value)
-        all_found.figures.update(found.figures)
-        all_found.curves.update(found.curves)
-        print(json.dumps({name: spread._asdict() for name, spread in found.figures.items()}), file=sys.stderr)
     today = datetime.date.today().isoformat()
     path = Path(OUTPUT.value or Path(__file__).parent / "results" / f"{today}.json")
-    figures = {name: spread._asdict() for name, spread in all_found.figures.items()}
-    result = {"date": today, "machine": machine(), "versions": _versions(), "rounds": ROUNDS.value}
-    write_json(path, {**result, "figures": figures, "curves": all_found.curves})
-    draw(all_found.curves, path.with_suffix(".png"))
-    rows = [[n, f"{f.median:.2f} {f.unit}", f"{f.low:.2f} to {f.high:.2f}"] for n, f in all_found.figures.items()]
-    print_table(machine(), ["", "median", "quartiles"], rows)
+    described = {"date": today, "machine": machine(), "versions": _versions()}
+    result = _earlier(path, described) or {**described, "figures": {}, "curves": {}}
+    for name in ONLY.value or FIGURES:
+        found = FIGURES[name](ROUNDS.value)
+        figures = {what: {**figure._asdict(), "rounds": ROUNDS.value} for what, figure in found.figures.items()}
+        result["figures"].update(figures)
+        result["curves"].update(found.curves)
+        write_json(path, result)
+        draw(result["curves"], path.with_suffix(".png"))
+        rows = [[n, f"{f.median:.2f} {f.unit}", f"{f.low:.2f} to {f.high:.2f}"] for n, f in found.figures.items()]
+        print_table(f"{name}, {machine()}", ["", "median", "quartiles"], rows)
+
+
+def _earlier(path: Path, described: dict) -> dict | None:
+    """What a run with other figures wrote today on this machine: the file then holds both."""
+    earlier = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return earlier if described.items() <= earlier.items() else None
 
 
 def _versions() -> dict[str, str]:

@@ -37,6 +37,9 @@ class Process(NamedTuple):
 def watch(*arguments: str) -> Process:
     """Trains on the embedded photographs for some steps by IMDN's recipe, and stops the process.
 
+    Args:
+        arguments: mode and network.
+
     Raises:
         RuntimeError: where it ended, or took ten minutes, before it got there.
     """
@@ -83,17 +86,15 @@ def startup(rounds: int) -> Findings:
     start = {name: [each.start for each in processes] for name, processes in watched.items()}
     peak = {name: [each.peak for each in processes] for name, processes in watched.items()}
     rest = (1 + _MOMENTS) * 4 * (small.supernet_params - alone.params) / 2**20
-    name = "3 stages, depth 6"
+    alone_and_rest = [each + rest for each in peak["alone"]]
     return Findings(
         {
-            f"process start to the end of the first step, supernet of {name}": spread(start["small"], "s"),
-            f"the same, one network alone / supernet of {name}": ratio(start["alone"], start["small"]),
-            f"the same, supernet of 4 stages, depth 10 (3.3 times the paths) / {name}": ratio(
-                start["large"], start["small"]
-            ),
-            f"peak memory, supernet of {name}": spread(peak["small"], "MiB"),
-            "peak memory / network alone + weights and moments of the rest": ratio(
-                peak["small"], [alone_peak + rest for alone_peak in peak["alone"]]
+            "start to the end of the first step, supernet (3 stages, depth 6)": spread(start["small"], "s"),
+            "start, one network alone / supernet": ratio(start["alone"], start["small"]),
+            "start, supernet of 4 stages, depth 10 / that (3.3 times the paths)": ratio(start["large"], start["small"]),
+            "peak memory, supernet": spread(peak["small"], "MiB"),
+            "peak memory, supernet / network alone and the rest's weights, moments": ratio(
+                peak["small"], alone_and_rest
             ),
         }
     )
