@@ -1,12 +1,11 @@
 """A whole search's evaluations, against as many networks measured one by one."""
 
 import dataclasses
+import gc
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-
-import numpy as np
 
 from benchmarks.measure import Findings, Spread, spread
 from srnas_tf import nets
@@ -32,9 +31,10 @@ _MEMORY = int(MachineSettings().memory_gb * 2**30)
 class _Clock:
     """A measurement, timed call by call, and beside it the plain way."""
 
-    def __init__(self, measure: Callable) -> None:
-        self._measure = measure
+    def __init__(self, measure: Callable, timeline: list[tuple[float, float]]) -> None:
+        self._measure, self._timeline = measure, timeline
         self.plain: Callable | None = None
+        """Where it is given, this clock counts the candidates of the timeline: (candidates, seconds) points."""
         self.seconds: list[float] = []
         self.alone: list[float] = []
 
@@ -42,16 +42,13 @@ class _Clock:
         started = time.perf_counter()
         psnr = self._measure(codes)
         self.seconds.append(time.perf_counter() - started)
+        candidates, seconds = self._timeline[-1] if self._timeline else (0, 0.0)
+        self._timeline.append((candidates + (self.plain is not None), seconds + self.seconds[-1]))
         if self.plain and len(self.seconds) % _EVERY == 0:
             started = time.perf_counter()
             self.plain(codes)
             self.alone.append(time.perf_counter() - started)
         return psnr
-
-    def curve(self) -> list[tuple[float, float]]:
-        """Seconds by candidates."""
-        total = np.cumsum(self.seconds).tolist()
-        return [(at, total[at - 1]) for at in range(_EVERY, len(total) + 1, _EVERY)]
 
 
 def _pairs() -> list[Pair]:
@@ -82,9 +79,11 @@ def candidates(rounds: int) -> Findings:
     for strategy in ("evolution", "random"):
         settings, tops = dataclasses.replace(SearchSettings(), strategy=strategy), []
         for screened in (False, True):
+            gc.collect()  # the features of the search before: traced functions hold them in cycles
             nets_at_work = [supernet, low] if screened else [supernet]
             memory = _MEMORY // len(nets_at_work)
-            clocks = [_Clock(PathScorer(each, pairs, memory)) for each in nets_at_work]
+            timeline: list[tuple[float, float]] = []
+            clocks = [_Clock(PathScorer(each, pairs, memory), timeline) for each in nets_at_work]
             clocks[-1].plain = alone
             with tempfile.TemporaryDirectory() as folder:
                 top = search(supernet.space, settings, Budget(), clocks[0], Path(folder), *clocks[1:])
@@ -95,7 +94,7 @@ def candidates(rounds: int) -> Findings:
             findings.figures[f"{count} candidates, {name} / {count} whole inferences"] = Spread(
                 *(ours / count / seconds for seconds in (theirs.median, theirs.high, theirs.low))
             )
-            findings.curves[f"search, {name}"] = clocks[-1].curve()
+            findings.curves[f"search, {name}"] = timeline[::_EVERY]
         again, same = len(clocks[0].seconds), tops[0] == tops[1]
         findings.figures[f"{strategy}, measured again in float32; same best: {same}"] = Spread(
             again, again, again, "networks"
