@@ -21,7 +21,7 @@ from srnas_tf.train.adam import PathAdam
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.paths import PathScorer
 from srnas_tf.train.settings import MachineSettings, TrainSettings
-from srnas_tf.train.trainee import Part, in_shards, single_path, whole
+from srnas_tf.train.trainee import Part, single_path, whole
 
 SPACE = Space(depth=2, width=16, scale=2)
 TINY = TrainSettings(steps=6, batch=2, patch=8, learning_rate=1e-3, validate_every=3, checkpoint_every=3)
@@ -41,8 +41,8 @@ def _batch(scale: int = 2):
     return rng.random((2, 9, 8, 3), np.float32), rng.random((2, 9 * scale, 8 * scale, 3), np.float32)
 
 
-def _gradients(trainee, lr, hr, codes, shards=1):
-    return tf.function(lambda *batch: in_shards(trainee, _l1, shards)(*batch)[1])(lr, hr, codes)
+def _gradients(trainee, lr, hr, codes):
+    return tf.function(lambda *batch: trainee.loss_and_gradients(_l1, *batch)[1])(lr, hr, codes)
 
 
 def _l1(sr, hr):
@@ -77,25 +77,6 @@ def test_gradients_of_a_path_are_those_of_the_network_alone(sharing):
         scale = max(float(np.abs(g).max()) for g in alone)
         for variable, gradient in zip(received.trainable_variables, alone, strict=True):
             np.testing.assert_allclose(variable.numpy(), gradient, atol=1e-6 * scale, rtol=1e-4)
-
-
-@pytest.mark.parametrize("codes", [(7, 0), (4, 4)])
-def test_shards_of_a_batch_give_the_gradients_of_the_whole(codes):
-    supernet = nets.Supernet(SPACE)
-    initialize(supernet, 0)
-    trainee = single_path(supernet)
-    whole_batch, sharded = (_gradients(trainee, *_batch(), tf.constant(codes), shards) for shards in (1, 2))
-    scale = max(float(np.abs(g).max()) for g in whole_batch)
-    for one, other in zip(whole_batch, sharded, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6 * scale, rtol=1e-4)
-
-
-def test_batch_statistics_are_those_of_the_whole_batch():
-    """A network with batch norm is trained on its batch in one piece, whatever the device."""
-    trainee = whole(nets.build(arch.NETS["memnet"](2)))
-    assert loop.shards(trainee, 4) == 1
-    assert loop.shards(whole(nets.SRNet(arch.imdn(width=16, depth=1))), 4) == loop.CPU_SHARDS
-    assert loop.shards(whole(nets.SRNet(arch.imdn(width=16, depth=1))), 3) == 1
 
 
 def test_what_the_path_does_not_use_stays_to_the_bit():

@@ -12,14 +12,11 @@ from srnas_tf.errors import WorkError, first_line
 from srnas_tf.progress import progress
 from srnas_tf.train.adam import PathAdam
 from srnas_tf.train.settings import TrainSettings
-from srnas_tf.train.trainee import Trainee, in_shards
+from srnas_tf.train.trainee import Trainee
 from srnas_tf.train.writer import Metrics
 
 LOG_EVERY = 20
 """Steps between two lines of metrics.jsonl."""
-
-CPU_SHARDS = 2
-"""Parts of a batch that a CPU computes side by side: a property of the step, not of the machine's number of cores."""
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +64,7 @@ def fit(
     if start >= settings.steps:
         return current()
 
-    step = make_step(strategy, trainee, optimizer, settings.batch)
+    step = make_step(strategy, trainee, optimizer)
     metrics = Metrics(folder, start)
     dataset = strategy.experimental_distribute_dataset(_unsharded(patches.dataset(start, settings.steps)))
     note = ""
@@ -94,14 +91,13 @@ def fit(
     return current()
 
 
-def make_step(strategy: tf.distribute.Strategy, trainee: Trainee, optimizer: PathAdam, batch: int) -> Callable:
+def make_step(strategy: tf.distribute.Strategy, trainee: Trainee, optimizer: PathAdam) -> Callable:
     """One traced step for all paths: L1 loss, gradients, update; returns the loss over the global batch.
 
     Args:
         strategy: whose scope trainee and optimizer were made in.
         trainee: what to train.
         optimizer: what moves it.
-        batch: patches a step, over all devices.
     """
     replicas = strategy.num_replicas_in_sync
 
@@ -109,11 +105,9 @@ def make_step(strategy: tf.distribute.Strategy, trainee: Trainee, optimizer: Pat
         loss = tf.reduce_mean(tf.abs(sr - hr))
         return loss, loss * optimizer.scale / replicas
 
-    loss_and_gradients = in_shards(trainee, l1, shards(trainee, batch // replicas))
-
     def replica_step(lr, hr, rate, codes):
         lr, hr = (tf.cast(x, tf.float32) / 255.0 for x in (lr, hr))
-        loss, gradients = loss_and_gradients(lr, hr, codes)
+        loss, gradients = trainee.loss_and_gradients(l1, lr, hr, codes)
         optimizer.apply(gradients, rate, codes)
         return loss
 
@@ -123,12 +117,6 @@ def make_step(strategy: tf.distribute.Strategy, trainee: Trainee, optimizer: Pat
         return strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
 
     return step
-
-
-def shards(trainee: Trainee, batch: int) -> int:
-    """How many shards a device's batch is computed in: one where it cannot be cut evenly, or has statistics."""
-    whole_batch = trainee.states or batch % CPU_SHARDS or tf.config.list_logical_devices("GPU")
-    return 1 if whole_batch else CPU_SHARDS
 
 
 def _unsharded(dataset: tf.data.Dataset) -> tf.data.Dataset:

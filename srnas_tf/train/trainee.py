@@ -1,6 +1,5 @@
 """What a step trains: a network, or one path of a supernet, seen through one interface."""
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -108,28 +107,3 @@ def single_path(supernet: Supernet) -> Trainee:
 def compile_choice(supernet: Supernet) -> None:
     """Traces the switch once for all blocks; its weights are arguments, so gradients flow through it exactly."""
     supernet.choose = tf.function(supernet.choose, reduce_retracing=True, experimental_attributes=ONE_COPY)
-
-
-def in_shards(trainee: Trainee, loss_of: Loss, shards: int) -> Callable[..., tuple[tf.Tensor, list[tf.Tensor]]]:
-    """`Trainee.loss_and_gradients` with the batch cut into shards that are computed side by side.
-
-    Two operations on half a batch each keep two cores busier than one operation that both work on: the gradients of a
-    convolution's kernel above all. The sum is the same but for rounding.
-
-    Args:
-        loss_of: a mean over the batch, as in `Trainee.loss_and_gradients`.
-        shards: how many; 1 where the forward pass moves statistics of the whole batch.
-    """
-    if shards == 1:
-        return functools.partial(trainee.loss_and_gradients, loss_of)
-
-    @tf.function(experimental_attributes=ONE_COPY)
-    def of_shard(lr: tf.Tensor, hr: tf.Tensor, codes: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        return trainee.loss_and_gradients(loss_of, lr, hr, codes)
-
-    def loss_and_gradients(lr: tf.Tensor, hr: tf.Tensor, codes: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        pairs = zip(tf.split(lr, shards), tf.split(hr, shards), strict=True)
-        losses, gradients = zip(*(of_shard(*pair, codes) for pair in pairs), strict=True)
-        return tf.add_n(losses) / shards, [tf.add_n(of_part) / shards for of_part in zip(*gradients, strict=True)]
-
-    return loss_and_gradients
