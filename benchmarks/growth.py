@@ -1,12 +1,13 @@
 """How time and memory grow with the space, and a search's time with its candidates: numbers and a picture."""
 
+import dataclasses
 from pathlib import Path
 
 import matplotlib
 from matplotlib import pyplot
 
 from benchmarks.measure import Findings
-from benchmarks.processes import watch
+from benchmarks.processes import supernet
 from srnas_tf.arch import Space
 
 STAGES, DEPTHS = (2, 3, 4, 5), (2, 4, 6, 8, 10)
@@ -15,15 +16,12 @@ _MEASURED = {"start": "start to first step, s", "step": "step, s", "peak": "memo
 
 def growth(rounds: int) -> Findings:
     """Supernets of the dynamic space under IMDN's recipe, each watched once: 2 to 5 stages, and depth 2 to 10."""
-    default = Space()
     curves: dict[str, list[tuple[float, float]]] = {}
-    spaces = [("stages", stages, default.depth) for stages in STAGES]
-    spaces += [("depth", default.stages, depth) for depth in DEPTHS]
-    for axis, stages, depth in spaces:
-        seen = watch("--mode=supernet", f"--stages={stages}", f"--depth={depth}")
-        for field, label in _MEASURED.items():
-            x = stages if axis == "stages" else depth
-            curves.setdefault(f"{axis}: {label}", []).append((x, getattr(seen, field)))
+    for axis, values in (("stages", STAGES), ("depth", DEPTHS)):
+        for value in values:
+            seen = supernet(dataclasses.replace(Space(), **{axis: value}))
+            for field, label in _MEASURED.items():
+                curves.setdefault(f"{axis}: {label}", []).append((value, getattr(seen, field)))
     return Findings({}, curves)
 
 

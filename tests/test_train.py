@@ -323,9 +323,8 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
 from pathlib import Path
 from srnas_tf.arch import Space
-from srnas_tf.data.sources import DataSettings, load_pairs
+from srnas_tf.data.sources import DataSettings
 from srnas_tf.train.jobs import Job
-from srnas_tf.train.paths import PathScorer
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 settings = TrainSettings(steps=5, batch=4, patch=8, learning_rate=1e-3, first_weights="uniform")
 job = Job(DataSettings(data=photographs), settings, MachineSettings(), 2, Path(folder))
