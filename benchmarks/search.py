@@ -12,13 +12,12 @@ from srnas_tf import nets
 from srnas_tf.arch import Space
 from srnas_tf.data import images, imresize
 from srnas_tf.data.sources import DataSettings, Pair
-from srnas_tf.nets.initial import initialize
 from srnas_tf.search.search import search
 from srnas_tf.search.settings import Budget, SearchSettings
 from srnas_tf.train.evaluate import of_paths, validation_psnr
-from srnas_tf.train.paths import PathScorer
-from srnas_tf.train.settings import MachineSettings
-from srnas_tf.train.trainee import compile_choice
+from srnas_tf.train.jobs import Job
+from srnas_tf.train.paths import scorers
+from srnas_tf.train.settings import MachineSettings, TrainSettings
 
 SIZES = ((512, 512), (288, 288), (256, 256), (280, 280), (344, 228))
 """Heights and widths of Set5's images."""
@@ -60,16 +59,24 @@ def _pairs() -> list[Pair]:
     return pairs
 
 
+def _trained() -> nets.Supernet:
+    """A supernet of width 64, trained on small batches of the embedded photographs."""
+    recipe = TrainSettings(
+        steps=1500, batch=4, patch=24, learning_rate=1e-3, schedule="cosine", ema=0.99, validate_every=1500
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        job = Job(DataSettings(), recipe, MachineSettings(), Space().scale, Path(folder))
+        return job.train_supernet(Space(), Path(folder) / "supernet")
+
+
 def candidates(rounds: int) -> Findings:
     """The default search (1000 networks of the dynamic space: 3 stages, depth 6), exact, and screened in bfloat16.
 
-    Each once, whatever the rounds; quartiles are those of the whole inferences in between. The supernet is untrained,
-    so that its networks are closer to each other than after a training: the harder case for screening.
+    Each once, whatever the rounds; quartiles are those of the whole inferences in between. The supernet is trained for
+    two minutes first: an untrained one's networks are closer to each other than bfloat16 tells apart.
     """
-    supernet = nets.Supernet(Space())
-    initialize(supernet, 0)
-    compile_choice(supernet)
-    pairs, at, low = _pairs(), of_paths(supernet), supernet.cast(_LOW)
+    supernet = _trained()
+    pairs, at = _pairs(), of_paths(supernet)
 
     def alone(codes: Sequence[int]) -> float:
         return validation_psnr(at(codes), pairs, supernet.scale)
@@ -80,10 +87,9 @@ def candidates(rounds: int) -> Findings:
         settings, tops = dataclasses.replace(SearchSettings(), strategy=strategy), []
         for screened in (False, True):
             gc.collect()  # the features of the search before: traced functions hold them in cycles
-            nets_at_work = [supernet, low] if screened else [supernet]
-            memory = _MEMORY // len(nets_at_work)
             timeline: list[tuple[float, float]] = []
-            clocks = [_Clock(PathScorer(each, pairs, memory), timeline) for each in nets_at_work]
+            measures = scorers(supernet, pairs, _MEMORY, _LOW if screened else "float32")
+            clocks = [_Clock(measure, timeline) for measure in measures if measure]
             clocks[-1].plain = alone
             with tempfile.TemporaryDirectory() as folder:
                 top = search(supernet.space, settings, Budget(), clocks[0], Path(folder), *clocks[1:])

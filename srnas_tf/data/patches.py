@@ -90,18 +90,23 @@ class Patches:
     def at(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """The batch of a step: uint8 [batch, patch, patch, 3] and [batch, patch * scale, patch * scale, 3]."""
         rng = generator(self.seed, "patches", step)
-        pairs = [self._draw(rng) for _ in range(self.batch)]
-        return np.stack([lr for lr, _ in pairs]), np.stack([hr for _, hr in pairs])
+        sides = (self.patch, self.patch * self.photographs.scale)
+        lr, hr = (np.empty((self.batch, side, side, 3), np.uint8) for side in sides)
+        for i in range(self.batch):
+            patches, turns, flip = self._draw(rng)
+            for place, patch in zip((lr[i], hr[i]), patches, strict=True):
+                turned = np.rot90(_pixels(patch), turns)
+                _pixels(place)[...] = turned[:, ::-1] if flip else turned
+        return lr, hr
 
-    def _draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def _draw(self, rng: np.random.Generator) -> tuple[tuple[np.ndarray, np.ndarray], int, bool]:
+        """A patch, as it lies in its photograph, the quarter turns that it is to make, and whether it is mirrored."""
         index = self._usable[int(rng.integers(len(self._usable)))]
         height, width = self.photographs.sizes[index]
         top = int(rng.integers(height - self.patch + 1))
         left = int(rng.integers(width - self.patch + 1))
         turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-        lr, hr = self.photographs.cut(index, top, left, self.patch)
-        lr, hr = np.rot90(lr, turns), np.rot90(hr, turns)
-        return (lr[:, ::-1], hr[:, ::-1]) if flip else (lr, hr)
+        return self.photographs.cut(index, top, left, self.patch), turns, flip
 
     def dataset(self, start: int, stop: int) -> tf.data.Dataset:
         """Batches of the steps `start` .. `stop` - 1, made ahead of their use."""
@@ -123,3 +128,8 @@ def reduce_region(hr: np.ndarray, scale: int, top: int, left: int, size: int) ->
     )
     region = imresize.reduce(hr[y0 * scale : y1 * scale, x0 * scale : x1 * scale], scale)
     return region[dy : dy + size, dx : dx + size]
+
+
+def _pixels(image: np.ndarray) -> np.ndarray:
+    """The uint8 image [height, width, 3] as [height, width] of whole pixels, which NumPy turns twice as fast."""
+    return image.view("V3")[..., 0]

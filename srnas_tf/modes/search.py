@@ -10,7 +10,7 @@ from srnas_tf.search.search import search
 from srnas_tf.search.settings import Budget, SearchSettings
 from srnas_tf.settings import Workdir
 from srnas_tf.train import precision
-from srnas_tf.train.paths import PathScorer
+from srnas_tf.train.paths import scorers
 from srnas_tf.train.settings import MachineSettings
 
 
@@ -49,8 +49,5 @@ def search_supernet(
     """The best of the space by validation PSNR with the supernet's weights."""
     pairs = load_pairs(data.paths("val"), supernet.scale)
     policy = precision.settle(settings.search_precision, workdir.path)
-    rough = [] if policy == "float32" else [supernet.cast(policy)]
-    memory = int(machine.memory_gb * 2**30) // (1 + len(rough))
-    evaluate, *screens = (PathScorer(each, pairs, memory) for each in (supernet, *rough))
-    screen = screens[0] if screens else None
+    evaluate, screen = scorers(supernet, pairs, int(machine.memory_gb * 2**30), policy)
     return search(supernet.space, settings, budget, evaluate, workdir / "search", screen)

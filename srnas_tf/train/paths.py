@@ -20,13 +20,14 @@ class PathScorer:
     """Mean PSNR, dB, of the networks of a supernet by their codes, as `evaluate.validation_psnr` has it within 1e-4 dB.
 
     Networks whose codes begin alike share the features of the blocks that they have in common: those are kept, by the
-    codes that lead to them, as long as there is room; the least recently used go first. Asked in sorted order, networks
-    find most of theirs.
+    codes that lead to them, as long as there is room. The deepest go first, as the fewest networks share them; of those
+    of one depth, the least recently used. The newest of each depth stay: asked in sorted order, networks find most of
+    theirs.
 
     Args:
         supernet: with its trained weights; they must not change afterwards.
         pairs: photographs to measure on.
-        memory: bytes for features.
+        memory: bytes for features, but for those of one network, which are always kept.
     """
 
     def __init__(self, supernet: Supernet, pairs: Sequence[Pair], memory: int) -> None:
@@ -47,7 +48,10 @@ class PathScorer:
             input_signature=[image, tf.TensorSpec([None, None, None]), features, [features] * supernet.depth],
         )
         self._first = [self._head(lr) for lr in self._lr]
-        self._features: OrderedDict[tuple[int, ...], list[tf.Tensor]] = OrderedDict()
+        self._features: list[OrderedDict[tuple[int, ...], list[tf.Tensor]]] = [
+            OrderedDict() for _ in range(supernet.depth)
+        ]
+        """By depth less one, and codes; of the last, which no other network shares, none."""
 
     def __call__(self, codes: Sequence[int]) -> float:
         codes = tuple(int(code) for code in codes)
@@ -60,21 +64,23 @@ class PathScorer:
 
     def _after(self, prefix: tuple[int, ...], before: list[tf.Tensor]) -> list[tf.Tensor]:
         """The features that blocks of these codes lead to, a batch each."""
-        if prefix in self._features:
-            self._features.move_to_end(prefix)
-            return self._features[prefix]
+        kept = self._features[len(prefix) - 1]
+        if prefix in kept:
+            kept.move_to_end(prefix)
+            return kept[prefix]
         block, code = self._supernet.blocks[len(prefix) - 1], prefix[-1]
         made = [self._block(tf.constant(code), x, block.segment(code), block.shared()) for x in before]
-        if len(prefix) < self._supernet.depth:  # no other network shares the last
-            self._keep(prefix, made)
+        if len(prefix) < self._supernet.depth:
+            kept[prefix] = made
+            self._used += _bytes(made)
+            self._make_room()
         return made
 
-    def _keep(self, prefix: tuple[int, ...], made: list[tf.Tensor]) -> None:
-        self._features[prefix] = made
-        self._used += _bytes(made)
-        while self._used > self._memory:
-            _, dropped = self._features.popitem(last=False)
-            self._used -= _bytes(dropped)
+    def _make_room(self) -> None:
+        for kept in reversed(self._features):
+            while len(kept) > 1 and self._used > self._memory:
+                _, dropped = kept.popitem(last=False)
+                self._used -= _bytes(dropped)
 
     def _psnrs(self, lr: tf.Tensor, wanted: tf.Tensor, first: tf.Tensor, outputs: list[tf.Tensor]) -> tf.Tensor:
         """Of each image of a batch; `wanted` is the luma [batch, height, width], 16..235, without the border."""
@@ -83,6 +89,23 @@ class PathScorer:
         got = BLACK + tf.tensordot(levels, tf.constant(BT601) / PEAK, 1)
         error = tf.cast(tf.reduce_mean(tf.math.squared_difference(got, wanted), axis=(1, 2)), tf.float64)
         return 10 * (2 * math.log10(PEAK) - tf.math.log(error) / math.log(10))
+
+
+def scorers(
+    supernet: Supernet, pairs: Sequence[Pair], memory: int, policy: str
+) -> tuple[PathScorer, PathScorer | None]:
+    """What a search goes by, and a rougher measurement to screen by: None under float32.
+
+    Args:
+        supernet: with its trained weights.
+        pairs: photographs to measure on.
+        memory: bytes for the features of both.
+        policy: Keras dtype policy of the rougher one.
+    """
+    if policy == "float32":
+        return PathScorer(supernet, pairs, memory), None
+    # Most networks are measured roughly alone.
+    return PathScorer(supernet, pairs, memory // 4), PathScorer(supernet.cast(policy), pairs, memory * 3 // 4)
 
 
 def _bytes(tensors: Sequence[tf.Tensor]) -> int:
