@@ -8,6 +8,8 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "srnas_tf/__init__.py").read_text("utf-8"))[1]
 
+PARETO = ["pymoo>=0.6.2"]
+
 setup(
     name="srnas_tf",
     version=VERSION,
@@ -28,9 +30,14 @@ setup(
         "pillow>=12",
         "rich>=14",
         "scikit-image>=0.26",
+        "scipy>=1.17",
         "tensorboard>=2.20",
         "tensorflow>=2.21",
         "tf2onnx>=1.17",
     ],
-    extras_require={"test": ["mypy>=1.18", "pytest>=9", "ruff>=0.14"], "benchmarks": ["torch>=2.13"]},
+    extras_require={
+        "pareto": PARETO,
+        "benchmarks": ["torch>=2.13"],
+        "test": ["mypy>=1.18", "pytest>=9", "ruff>=0.14", *PARETO],
+    },
 )

@@ -12,8 +12,9 @@ from srnas_tf import nets
 from srnas_tf.arch import Space
 from srnas_tf.data import images, imresize
 from srnas_tf.data.sources import DataSettings, Pair
+from srnas_tf.search.feasible import Feasible
 from srnas_tf.search.search import search
-from srnas_tf.search.settings import Budget, SearchSettings
+from srnas_tf.search.settings import SearchSettings
 from srnas_tf.train.evaluate import of_paths, validation_psnr
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.paths import scorers
@@ -92,7 +93,7 @@ def candidates(rounds: int) -> Findings:
             clocks = [_Clock(measure, timeline) for measure in measures if measure]
             clocks[-1].plain = alone
             with tempfile.TemporaryDirectory() as folder:
-                top = search(supernet.space, settings, Budget(), clocks[0], Path(folder), *clocks[1:])
+                top = search(Feasible(supernet.space, {}), settings, clocks[0], Path(folder), *clocks[1:])
             tops.append([entry["codes"] for entry in top])
             name = f"{strategy}, {'screened in bfloat16' if screened else 'exact'}"
             ours, theirs = sum(sum(clock.seconds) for clock in clocks), spread(clocks[-1].alone, "s")

@@ -13,7 +13,7 @@ from srnas_tf import flags, quiet
 from srnas_tf.arch import NETS, Space
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError, WorkError
-from srnas_tf.search.settings import Budget, SearchSettings
+from srnas_tf.search.settings import Budget, Pick, SearchSettings
 from srnas_tf.settings import Workdir
 from srnas_tf.train.settings import MachineSettings, RetrainSettings, TrainSettings
 
@@ -70,7 +70,7 @@ def define_flags() -> dict[str, list[str]]:
         "photographs": [DataSettings],
         "training": [TrainSettings],
         "retraining": [RetrainSettings],
-        "search": [SearchSettings, Budget],
+        "search": [SearchSettings, Budget, Pick],
         "machine": [MachineSettings],
     }
     flags.define(Space, *(kind for group in kinds.values() for kind in group))

@@ -50,6 +50,7 @@ class Workdir:
         "supernet": "supernet",
         "search": "search",
         "budget": "search",
+        "pick": "retrain",
         "retraining": "retrain",
         "retrain": "retrain",
         "train": "train",

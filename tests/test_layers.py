@@ -71,7 +71,7 @@ def test_no_circles():
         ("arch", {"numpy"}),
         ("metrics", {"numpy"}),
         ("nets", {"numpy", "keras"}),
-        ("search", {"numpy"}),
+        ("search", {"numpy", "scipy", "pymoo"}),
     ],
 )
 def test_rooms_keep_to_their_libraries(room, allowed):

@@ -1,20 +1,27 @@
 """Search: Algorithm 1 and its control, budgets, each architecture once, and a journal to go on from."""
 
+import collections
 import dataclasses
+import itertools
 import json
 
 import numpy as np
 import pytest
 from conftest import lines
+from scipy.stats import chisquare
 
 from srnas_tf.arch import Space
 from srnas_tf.arch.block import plan
 from srnas_tf.errors import UserError
+from srnas_tf.search.feasible import BATCH, Feasible, additive
+from srnas_tf.search.front import chosen, front
 from srnas_tf.search.screening import PROBES
-from srnas_tf.search.search import search
-from srnas_tf.search.settings import Budget, SearchSettings
+from srnas_tf.search.search import USUAL, search
+from srnas_tf.search.settings import STRATEGIES, Budget, Pick, SearchSettings
+from srnas_tf.search.strategies import STRATEGIES as MADE
 
 SPACE = Space(depth=4, width=16)
+ALL = Feasible(SPACE, {})
 SETTINGS = SearchSettings(population=12, iterations=6, top_k=3)
 
 
@@ -32,11 +39,11 @@ class Counted:
         return self._evaluate(codes)
 
 
-@pytest.mark.parametrize("strategy", ["evolution", "random"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_each_architecture_is_evaluated_once(tmp_path, strategy):
     evaluate = Counted()
     settings = dataclasses.replace(SETTINGS, strategy=strategy)
-    best = search(SPACE, settings, Budget(), evaluate, tmp_path)
+    best = search(ALL, settings, evaluate, tmp_path, pick=Pick("psnr"))
     assert len(evaluate.calls) == len(set(evaluate.calls)) == 72
     entries = lines(tmp_path / "journal.jsonl")
     assert [tuple(entry["codes"]) for entry in entries] == evaluate.calls
@@ -50,7 +57,7 @@ def test_each_architecture_is_evaluated_once(tmp_path, strategy):
 def test_evolution_is_algorithm_1(tmp_path):
     settings = dataclasses.replace(SETTINGS, population=20, iterations=5, mutation=0.1)
     wide = dataclasses.replace(SPACE, depth=8)
-    search(wide, settings, Budget(), lambda codes: quality(codes[:4]) + quality(codes[4:]), tmp_path)
+    search(Feasible(wide, {}), settings, lambda codes: quality(codes[:4]) + quality(codes[4:]), tmp_path)
     entries = lines(tmp_path / "journal.jsonl")
     assert {e["origin"] for e in entries if e["iteration"] == 0} == {"random"}
     for iteration in range(1, 5):
@@ -81,15 +88,15 @@ def test_evolution_climbs_higher_than_random(tmp_path):
         totals = []
         for seed in range(5):
             settings = dataclasses.replace(SETTINGS, strategy=strategy, seed=seed)
-            totals.append(search(SPACE, settings, Budget(), quality, tmp_path / strategy / str(seed))[0]["psnr"])
+            totals.append(search(ALL, settings, quality, tmp_path / strategy / str(seed))[0]["psnr"])
         found[strategy] = sum(totals)
     assert found["evolution"] > found["random"]
 
 
-@pytest.mark.parametrize("strategy", ["evolution", "random"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_search_goes_on_to_the_same_journal(tmp_path, strategy):
     settings = dataclasses.replace(SETTINGS, strategy=strategy)
-    search(SPACE, settings, Budget(), quality, tmp_path / "a")
+    search(ALL, settings, quality, tmp_path / "a")
     whole = (tmp_path / "a" / "journal.jsonl").read_bytes()
     for kept in (0, 5, 31, 71):
         evaluate = Counted()
@@ -101,11 +108,11 @@ def test_a_search_goes_on_to_the_same_journal(tmp_path, strategy):
 
         folder = tmp_path / f"{strategy}{kept}"
         with pytest.raises(KeyboardInterrupt):
-            search(SPACE, settings, Budget(), killed, folder)
+            search(ALL, settings, killed, folder)
         with (folder / "journal.jsonl").open("a") as file:
             file.write('{"arch": "x4:w1')  # the line that the kill cut short
         resumed = Counted()
-        search(SPACE, settings, Budget(), resumed, folder)
+        search(ALL, settings, resumed, folder)
         assert len(resumed.calls) == 72 - kept
         assert (folder / "journal.jsonl").read_bytes() == whole
 
@@ -123,9 +130,9 @@ def rough(codes) -> float:
 @pytest.mark.parametrize("strategy", ["evolution", "random"])
 def test_a_screened_search_is_the_exact_one(tmp_path, strategy):
     settings = dataclasses.replace(SETTINGS, strategy=strategy)
-    exact = search(SPACE, settings, Budget(), uneven, tmp_path / "exact")
+    exact = search(ALL, settings, uneven, tmp_path / "exact")
     again = Counted(uneven)
-    assert search(SPACE, settings, Budget(), again, tmp_path / "screened", rough) == exact
+    assert search(ALL, settings, again, tmp_path / "screened", rough) == exact
     entries = lines(tmp_path / "screened" / "journal.jsonl")
     proposed = [entry["codes"] for entry in entries if "screened" in entry]
     assert proposed == [entry["codes"] for entry in lines(tmp_path / "exact" / "journal.jsonl")]
@@ -134,15 +141,15 @@ def test_a_screened_search_is_the_exact_one(tmp_path, strategy):
 
 
 def test_a_screened_search_goes_on_to_the_same_journal(tmp_path):
-    search(SPACE, SETTINGS, Budget(), uneven, tmp_path / "a", rough)
+    search(ALL, SETTINGS, uneven, tmp_path / "a", rough)
     whole = (tmp_path / "a" / "journal.jsonl").read_bytes()
     for cut in (5, 13, 40):
         (tmp_path / str(cut)).mkdir()
         (tmp_path / str(cut) / "journal.jsonl").write_bytes(b"".join(whole.splitlines(keepends=True)[:cut]))
-        search(SPACE, SETTINGS, Budget(), uneven, tmp_path / str(cut), rough)
+        search(ALL, SETTINGS, uneven, tmp_path / str(cut), rough)
         assert (tmp_path / str(cut) / "journal.jsonl").read_bytes() == whole
     with pytest.raises(UserError, match="line 1 is of another search"):
-        search(SPACE, SETTINGS, Budget(), uneven, tmp_path / "a")
+        search(ALL, SETTINGS, uneven, tmp_path / "a")
 
 
 def test_screening_measures_more_where_the_rough_way_errs_more(tmp_path):
@@ -152,7 +159,7 @@ def test_screening_measures_more_where_the_rough_way_errs_more(tmp_path):
     counts = []
     for screen in (rough, rougher):
         evaluate = Counted(uneven)
-        search(SPACE, SETTINGS, Budget(), evaluate, tmp_path / screen.__name__, screen)
+        search(ALL, SETTINGS, evaluate, tmp_path / screen.__name__, screen)
         counts.append(len(evaluate.calls))
     assert counts[0] < counts[1] <= 72
 
@@ -160,62 +167,206 @@ def test_screening_measures_more_where_the_rough_way_errs_more(tmp_path):
 def test_seeds_differ(tmp_path):
     journals = set()
     for seed in (0, 1):
-        search(SPACE, dataclasses.replace(SETTINGS, seed=seed), Budget(), quality, tmp_path / str(seed))
+        search(ALL, dataclasses.replace(SETTINGS, seed=seed), quality, tmp_path / str(seed))
         journals.add((tmp_path / str(seed) / "journal.jsonl").read_text())
     assert len(journals) == 2
 
 
 def test_a_journal_of_another_search_is_refused(tmp_path):
-    search(SPACE, SETTINGS, Budget(), quality, tmp_path)
+    search(ALL, SETTINGS, quality, tmp_path)
     before = (tmp_path / "journal.jsonl").read_bytes()
     with pytest.raises(UserError, match="another search"):
-        search(SPACE, dataclasses.replace(SETTINGS, seed=9), Budget(), quality, tmp_path)
+        search(ALL, dataclasses.replace(SETTINGS, seed=9), quality, tmp_path)
     assert (tmp_path / "journal.jsonl").read_bytes() == before
 
 
-@pytest.mark.parametrize("limit", ["max_params", "max_macs"])
-@pytest.mark.parametrize("strategy", ["evolution", "random"])
+@pytest.mark.parametrize("limit", ["params", "macs"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_budgets_are_hard(tmp_path, limit, strategy):
-    costs = {"max_params": lambda n: n.params, "max_macs": lambda n: n.macs()}
+    costs = {"params": lambda n: n.params, "macs": lambda n: n.macs()}
     middle = costs[limit](SPACE.network((3, 3, 0, 0)))
     settings = dataclasses.replace(SETTINGS, strategy=strategy)
-    search(SPACE, settings, Budget(**{limit: middle}), quality, tmp_path)
+    search(Feasible(SPACE, {limit: middle}), settings, quality, tmp_path)
     entries = lines(tmp_path / "journal.jsonl")
     assert len(entries) == 72
-    assert max(entry[limit.removeprefix("max_")] for entry in entries) <= middle
+    assert max(entry[limit] for entry in entries) <= middle
 
 
-@pytest.mark.parametrize("strategy", ["evolution", "random"])
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_tight_budget_is_filled_with_what_fits(tmp_path, strategy):
     space = Space(depth=6, width=16, stages=4)
     costs = sorted(plan(choice, 16).params for choice in space.choices)
     least = space.smallest(lambda network: network.params).params
     settings = dataclasses.replace(SETTINGS, strategy=strategy, iterations=2, population=6)
-    tight = Budget(max_params=least + costs[1] - costs[0])
-    search(space, settings, tight, lambda codes: 30.0, tmp_path)
+    tight = least + costs[1] - costs[0]
+    search(Feasible(space, {"params": tight}), settings, lambda codes: 30.0, tmp_path)
     entries = lines(tmp_path / "journal.jsonl")
     assert len(entries) == len({tuple(entry["codes"]) for entry in entries}) >= 6
-    assert max(entry["params"] for entry in entries) <= tight.max_params
-    exact = search(space, settings, Budget(max_params=least), lambda codes: 30.0, tmp_path / "exact")
+    assert max(entry["params"] for entry in entries) <= tight
+    exact = search(Feasible(space, {"params": least}), settings, lambda codes: 30.0, tmp_path / "exact")
     assert exact[0]["params"] == least
 
 
-def test_an_impossible_budget_names_the_smallest(tmp_path):
-    least = SPACE.network((0, 0, 0, 0)).params
-    with pytest.raises(UserError, match=f"needs {least}"):
-        search(SPACE, SETTINGS, Budget(max_params=least - 1), quality, tmp_path / "s")
-    assert not (tmp_path / "s").exists()
-    assert Budget(max_params=least).allows(SPACE.network((0, 0, 0, 0)))
+def test_an_impossible_budget_names_the_smallest():
+    least = SPACE.network((0, 0, 0, 0))
+    with pytest.raises(UserError, match=rf"--max_params={least.params - 1}: .* needs {least.params}$"):
+        Feasible(SPACE, {"params": least.params - 1})
+    assert Feasible(SPACE, {"params": least.params}).allows((0, 0, 0, 0))
+    # One cost rises where the other falls: each limit can be met, both together cannot.
+    costs = {"params": additive(SPACE, lambda n: n.params), "tax": additive(SPACE, lambda n: 10**6 - n.params)}
+    with pytest.raises(UserError, match=r"--max_tax=.* within --max_params=.* needs \d+$"):
+        Feasible(SPACE, {"params": least.params + 9, "tax": 10**6 - least.params - 10}, costs)
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.4, 1.0])
+def test_draws_are_uniform_over_what_a_budget_allows(share):
+    space = Space(depth=3, width=16)
+    everything = list(itertools.product(range(8), repeat=3))
+    params = {codes: space.network(codes).params for codes in everything}
+    limit = int(np.quantile(list(params.values()), share))
+    allowed = [codes for codes in everything if params[codes] <= limit]
+    feasible = Feasible(space, {"params": limit})
+    assert [codes for codes in everything if feasible.allows(codes)] == allowed
+    draws = feasible.draws(np.random.default_rng(0))
+    counts = collections.Counter(itertools.islice(draws, 40 * len(allowed)))
+    assert set(counts) == set(allowed)
+    assert chisquare([counts[codes] for codes in allowed]).pvalue > 0.001
+
+
+def test_draws_under_a_tight_budget_are_cheap():
+    """Of all networks of this space one in 10^8 fits; of what is drawn, more than one in a hundred is kept."""
+    space = Space(depth=12, width=16)
+    cost = additive(space, lambda network: network.params)
+    steps = np.unique(cost.extra[0])
+    feasible = Feasible(space, {"params": int(cost.base + 3 * steps[1])})
+    rng = CountedDraws(np.random.default_rng(0))
+    drawn = list(itertools.islice(feasible.draws(rng), 500))
+    assert all(map(feasible.allows, drawn))
+    assert len(set(drawn)) > 100
+    assert rng.batches * BATCH < 100 * 500
+
+
+class CountedDraws:
+    """A generator that counts the batches whose fate it decides."""
+
+    def __init__(self, rng):
+        self._rng, self.batches = rng, 0
+
+    def choice(self, *args, **kwargs):
+        return self._rng.choice(*args, **kwargs)
+
+    def random(self, size):
+        self.batches += 1
+        return self._rng.random(size)
+
+
+def test_two_limits_hold_together():
+    space = Space(depth=3, width=16)
+    costs = {"params": additive(space, lambda n: n.params), "odd": additive(space, lambda n: sum(map(ord, n.recipes)))}
+    limits = {"params": costs["params"].of((3, 3, 3)), "odd": costs["odd"].of((5, 5, 5))}
+    feasible = Feasible(space, limits, costs)
+    allowed = [codes for codes in itertools.product(range(8), repeat=3) if feasible.allows(codes)]
+    assert 0 < len(allowed) < 512
+    drawn = collections.Counter(itertools.islice(feasible.draws(np.random.default_rng(0)), 30 * len(allowed)))
+    assert chisquare([drawn[codes] for codes in allowed]).pvalue > 0.001
+
+
+def test_costs_are_those_of_the_network():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        codes = SPACE.sample(rng)
+        network = SPACE.network(codes)
+        assert ALL.price(codes) == {"params": network.params, "macs": network.macs()}
+
+
+def priced(codes) -> float:
+    """Larger networks are better, with less and less to gain; some waste what they cost."""
+    waste = 1 + codes[0] / 10
+    return 30 + 2 * np.log(SPACE.network(codes).params / waste)
+
+
+def dominated_area(entries) -> float:
+    """What a front leaves below it, parameters over PSNR, up to the space's largest network at 30 dB."""
+    costs = [entry["params"] for entry in entries] + [SPACE.network((7, 7, 7, 7)).params]
+    return sum((b - a) * (entry["psnr"] - 30) for entry, a, b in zip(entries, costs, costs[1:], strict=False))
+
+
+def test_nsga_finds_a_better_front_than_random(tmp_path):
+    areas = {}
+    for strategy in ("pareto", "random"):
+        settings = dataclasses.replace(SETTINGS, strategy=strategy, objectives="params", population=20, iterations=10)
+        areas[strategy] = 0.0
+        for seed in range(3):
+            folder = tmp_path / strategy / str(seed)
+            search(ALL, dataclasses.replace(settings, seed=seed), priced, folder)
+            areas[strategy] += dominated_area(json.loads((folder / "front.json").read_text()))
+    assert areas["pareto"] > areas["random"]
+
+
+def test_the_front_is_what_nothing_beats(tmp_path):
+    settings = dataclasses.replace(SETTINGS, strategy="pareto", objectives="params,macs")
+    best = search(ALL, settings, uneven, tmp_path)
+    entries, found = lines(tmp_path / "journal.jsonl"), json.loads((tmp_path / "front.json").read_text())
+
+    def beats(one, other) -> bool:
+        pairs = [(one["psnr"], other["psnr"]), (-one["params"], -other["params"]), (-one["macs"], -other["macs"])]
+        return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
+
+    unbeaten = [entry for entry in entries if not any(beats(other, entry) for other in entries)]
+    assert sorted(entry["codes"] for entry in found) == sorted(entry["codes"] for entry in unbeaten)
+    assert all(entry in found for entry in best)
+
+
+def points(*pairs: tuple[float, float]) -> list[dict]:
+    return [{"psnr": psnr, "macs": macs} for macs, psnr in pairs]
+
+
+def test_picks():
+    entries = points((1, 30.0), (2, 31.8), (3, 31.9), (9, 32.0), (9, 31.0), (4, 31.9))
+    assert front(entries, ["macs"]) == points((1, 30.0), (2, 31.8), (3, 31.9), (9, 32.0))
+    picks = [("knee", "random"), ("", "pareto"), ("psnr", "pareto"), ("", "evolution"), ("macs:8", "pareto")]
+    first = {each: chosen(entries, SearchSettings(strategy=each[1]), Pick(each[0]))[0] for each in picks}
+    assert list(first.values()) == points((2, 31.8), (2, 31.8), (9, 32.0), (9, 32.0), (3, 31.9))
+    assert chosen(entries, SearchSettings(top_k=2), USUAL) == points((9, 32.0), (3, 31.9))
+    with pytest.raises(UserError, match=r"--pick=macs:0.5: the least .* takes 1"):
+        chosen(entries, SETTINGS, Pick("macs:0.5"))
+    for wrong in ("best", "macs", "macs:", "macs:-1", "macs:nan", "size:3", ":3"):
+        with pytest.raises(UserError, match="--pick="):
+            Pick(wrong)
+
+
+def test_another_pick_measures_nothing_again(tmp_path):
+    search(ALL, SETTINGS, uneven, tmp_path)
+    journal, evaluate = (tmp_path / "journal.jsonl").read_bytes(), Counted()
+    knee = search(ALL, SETTINGS, evaluate, tmp_path, pick=Pick("knee"))
+    assert not evaluate.calls
+    assert (tmp_path / "journal.jsonl").read_bytes() == journal
+    assert knee == json.loads((tmp_path / "best.json").read_text())
+
+
+def test_every_strategy_that_a_flag_names_is_there():
+    assert tuple(MADE) == STRATEGIES
 
 
 def test_a_space_smaller_than_the_search_is_searched_whole(tmp_path):
     evaluate = Counted()
     small = Space(depth=2, stages=2, width=16)
-    search(small, dataclasses.replace(SETTINGS, population=10), Budget(), lambda c: evaluate((*c, 0, 0)), tmp_path)
+    search(Feasible(small, {}), dataclasses.replace(SETTINGS, population=10), lambda c: evaluate((*c, 0, 0)), tmp_path)
     assert len(evaluate.calls) == 16
 
 
-@pytest.mark.parametrize("wrong", [{"population": 1}, {"iterations": 0}, {"mutation": 0}, {"top_k": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"population": 1},
+        {"iterations": 0},
+        {"mutation": 0},
+        {"top_k": 0},
+        {"objectives": ""},
+        {"objectives": "size"},
+        {"search_precision": "auto", "strategy": "pareto"},
+    ],
+)
 def test_bad_settings(wrong):
     with pytest.raises(UserError, match=f"--{next(iter(wrong))}"):
         SearchSettings(**wrong)

@@ -15,7 +15,8 @@ from srnas_tf.modes.search import search_supernet
 from srnas_tf.modes.start import start_of
 from srnas_tf.report.compare import compare
 from srnas_tf.report.table import print_table
-from srnas_tf.search.settings import Budget, SearchSettings
+from srnas_tf.search.feasible import Feasible
+from srnas_tf.search.settings import Budget, Pick, SearchSettings
 from srnas_tf.settings import Workdir, write_json
 from srnas_tf.train.evaluate import Scores, Upscaler, bicubic, of_network, scores
 from srnas_tf.train.jobs import Job
@@ -40,7 +41,8 @@ def run(workdir: Workdir) -> None:
     training = flags.settle(workdir, "supernet", TrainSettings, own)
     searching = flags.settle(workdir, "search", SearchSettings)
     budget = flags.settle(workdir, "budget", Budget)
-    budget.check(space)
+    pick = flags.settle(workdir, "pick", Pick)
+    feasible = Feasible(space, budget.limits)
     retraining = settle_retraining(workdir, training)
     machine = flags.from_flags(MachineSettings)
     job = Job(data, training, machine, space.scale, workdir.path)
@@ -48,12 +50,12 @@ def run(workdir: Workdir) -> None:
     check_replaceable(workdir / "export")
     test = load_pairs(data.paths("test"), space.scale)
     start = start_of(training.init, space)
-    sections = {"search": searching, "budget": budget}
+    sections = {"search": searching, "budget": budget, "pick": pick}
     sections |= {"retraining": retraining.differences, "retrain": retraining.recipe}
     workdir.claim(network=space, data=data, supernet=training, **sections)
 
     supernet = job.train_supernet(space, workdir / "supernet", start)
-    top = search_supernet(supernet, data, searching, budget, machine, workdir)
+    top = search_supernet(supernet, data, searching, feasible, pick, machine, workdir)
     best = [Network.parse(entry["arch"]) for entry in top]
     networks = retrain(retraining_job, best, starts_of(retraining.recipe, best, workdir), workdir)
     found = max(networks, key=lambda network: network.provenance["val_psnr"])

@@ -6,8 +6,9 @@ from srnas_tf.data.sources import DataSettings, load_pairs
 from srnas_tf.errors import UserError
 from srnas_tf.nets import Supernet
 from srnas_tf.nets.files import load_supernet
+from srnas_tf.search.feasible import Feasible
 from srnas_tf.search.search import search
-from srnas_tf.search.settings import Budget, SearchSettings
+from srnas_tf.search.settings import Budget, Pick, SearchSettings
 from srnas_tf.settings import Workdir
 from srnas_tf.train import precision
 from srnas_tf.train.paths import scorers
@@ -20,10 +21,11 @@ def run(workdir: Workdir) -> None:
     data = flags.recorded(workdir, "data", DataSettings, "--mode=supernet")
     settings = flags.settle(workdir, "search", SearchSettings)
     budget = flags.settle(workdir, "budget", Budget)
-    budget.check(space)
+    pick = flags.settle(workdir, "pick", Pick)
+    feasible = Feasible(space, budget.limits)
     supernet = trained_supernet(workdir)
-    workdir.claim(search=settings, budget=budget)
-    search_supernet(supernet, data, settings, budget, flags.from_flags(MachineSettings), workdir)
+    workdir.claim(search=settings, budget=budget, pick=pick)
+    search_supernet(supernet, data, settings, feasible, pick, flags.from_flags(MachineSettings), workdir)
 
 
 def trained_supernet(workdir: Workdir) -> Supernet:
@@ -42,12 +44,13 @@ def search_supernet(
     supernet: Supernet,
     data: DataSettings,
     settings: SearchSettings,
-    budget: Budget,
+    feasible: Feasible,
+    pick: Pick,
     machine: MachineSettings,
     workdir: Workdir,
 ) -> list[dict]:
-    """The best of the space by validation PSNR with the supernet's weights."""
+    """The networks to go on with, by validation PSNR with the supernet's weights."""
     pairs = load_pairs(data.paths("val"), supernet.scale)
     policy = precision.settle(settings.search_precision, workdir.path)
     evaluate, screen = scorers(supernet, pairs, int(machine.memory_gb * 2**30), policy)
-    return search(supernet.space, settings, budget, evaluate, workdir / "search", screen)
+    return search(feasible, settings, evaluate, workdir / "search", screen, pick)

@@ -1,73 +1,76 @@
 """The search: proposes, measures each architecture, and keeps a journal from which it goes on."""
 
-import heapq
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from srnas_tf.arch import Space
 from srnas_tf.arch.space import Codes
 from srnas_tf.errors import UserError
 from srnas_tf.journal import append_line, read_lines
 from srnas_tf.progress import progress
+from srnas_tf.search.feasible import Feasible
+from srnas_tf.search.front import chosen, front
+from srnas_tf.search.pool import Candidate, Pool
 from srnas_tf.search.screening import Screening
-from srnas_tf.search.settings import Budget, SearchSettings
-from srnas_tf.search.strategies import STRATEGIES, Candidate, Pool, Proposal
+from srnas_tf.search.settings import Pick, SearchSettings
+from srnas_tf.search.strategies import STRATEGIES
 from srnas_tf.seeding import generator
 from srnas_tf.settings import write_json
 
 Measure = Callable[[Sequence[int]], float]
 """Codes -> validation PSNR, dB."""
+USUAL = Pick()
 
 
 def search(
-    space: Space,
+    feasible: Feasible,
     settings: SearchSettings,
-    budget: Budget,
     evaluate: Measure,
     folder: Path,
     screen: Measure | None = None,
+    pick: Pick = USUAL,
 ) -> list[dict]:
-    """Searches a space, and writes `journal.jsonl` and `best.json`.
+    """Searches the networks that a budget allows, and writes `journal.jsonl`, `front.json` and `best.json`.
 
     The journal is the search's whole state: a search that was killed proposes the same architectures again and takes
     from the journal what it measured before.
 
     Args:
+        feasible: the networks.
         evaluate: what the search goes by.
-        folder: for the two files.
+        folder: for the files.
         screen: a cheaper, rough measurement. Given one, only what may be among the best is measured by `evaluate`.
+        pick: which networks to go on with.
 
     Returns:
-        The best `settings.top_k`, best first: `arch`, `codes`, `psnr`, `params`, `macs`, `iteration`, `origin`.
+        The `settings.top_k` to go on with, best first: `arch`, `codes`, `psnr`, its costs, `iteration`, `origin`.
 
     Raises:
-        UserError: where no network can meet the budget, or the journal is of another search.
+        UserError: where the journal is of another search.
     """
-    budget.check(space)
     folder.mkdir(parents=True, exist_ok=True)
     journal = _Journal(folder / "journal.jsonl")
+    strategy = STRATEGIES[settings.strategy](settings, feasible)
     proposed: dict[Codes, dict] = {}
     rough: dict[Codes, float] = {}
     exact: dict[Codes, float] = {}
     screening = Screening(settings.parents, rough, exact)
 
-    def best(count: int) -> list[Codes]:
-        """By PSNR; of equal ones, the first proposed."""
-        return heapq.nlargest(count, (codes for codes in proposed if codes in exact), key=exact.__getitem__)
-
     def settle(codes: Codes) -> None:
         exact[codes] = journal.entry(proposed[codes], "psnr", evaluate)
+
+    def settled() -> dict[Codes, float]:
+        """In the order of proposal."""
+        return {codes: exact[codes] for codes in proposed if codes in exact}
 
     total = settings.population * settings.iterations
     with progress(f"search ({settings.strategy})", total, journal.networks) as report:
         for iteration in range(settings.iterations):
-            asked = Proposal(settings.population, settings.mutation, best(settings.parents))
-            pool = Pool(space, budget.allows, set(proposed))
+            pool = Pool(feasible, set(proposed))
             rng = generator(settings.seed, f"search {settings.strategy}", iteration)
             # In order of codes: networks that begin alike are cheaper one after the other.
-            for candidate in sorted(STRATEGIES[settings.strategy](asked, pool, rng)):
+            for candidate in sorted(strategy.ask(pool, rng)):
                 codes = candidate.codes
-                proposed[codes] = _facts(space, candidate, iteration)
+                proposed[codes] = _facts(feasible, candidate, iteration)
                 if screen:
                     rough[codes] = journal.entry(proposed[codes], "screened", screen)
                 else:
@@ -75,7 +78,10 @@ def search(
                 report(len(proposed), f"best {max(exact.values()):.3f} dB" if exact else "")
             while rival := screening.next():
                 settle(rival)
-    top = [{**proposed[codes], "psnr": exact[codes]} for codes in best(settings.top_k)]
+            strategy.tell(settled())
+    measured = [{**proposed[codes], "psnr": psnr} for codes, psnr in settled().items()]
+    write_json(folder / "front.json", front(measured, settings.weighed))
+    top = chosen(measured, settings, pick)
     write_json(folder / "best.json", top)
     return top
 
@@ -109,13 +115,11 @@ class _Journal:
         return value
 
 
-def _facts(space: Space, candidate: Candidate, iteration: int) -> dict:
-    network = space.network(candidate.codes)
+def _facts(feasible: Feasible, candidate: Candidate, iteration: int) -> dict:
     return {
-        "arch": str(network),
+        "arch": str(feasible.space.network(candidate.codes)),
         "codes": list(candidate.codes),
-        "params": network.params,
-        "macs": network.macs(),
+        **feasible.price(candidate.codes),
         "iteration": iteration,
         "origin": candidate.origin,
     }

@@ -1,0 +1,63 @@
+"""What a search came to: the front of its networks, and those to go on with."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from srnas_tf.errors import UserError
+from srnas_tf.search.settings import Pick, SearchSettings
+
+
+def chosen(entries: Sequence[dict], settings: SearchSettings, pick: Pick) -> list[dict]:
+    """The networks to go on with, best first, `settings.top_k` at most.
+
+    Args:
+        entries: what was measured, in the order of proposal: `psnr`, and costs by their names.
+        settings: the search's.
+        pick: which to go on with.
+
+    Raises:
+        UserError: where nothing was measured within the budget.
+    """
+    kind = pick.pick or ("knee" if settings.strategy == "pareto" else "psnr")
+    if kind == "knee":
+        return knee(front(entries, settings.weighed), settings.weighed)[: settings.top_k]
+    if kind != "psnr":
+        name, limit = pick.limit
+        least = min(entry[name] for entry in entries)
+        entries = [entry for entry in entries if entry[name] <= limit]
+        if not entries:
+            raise UserError(f"--pick={kind}: the least that the search measured takes {least}")
+    return sorted(entries, key=lambda entry: -entry["psnr"])[: settings.top_k]  # of equal ones, the first proposed
+
+
+def front(entries: Sequence[dict], objectives: Sequence[str]) -> list[dict]:
+    """The networks that no other one beats in PSNR and all objectives, cheapest first.
+
+    Of networks that are equal in all of them, the first stays.
+    """
+    ordered = sorted(entries, key=lambda entry: (*(entry[name] for name in objectives), -entry["psnr"]))
+    kept: list[dict] = []
+    values = np.empty((0, 1 + len(objectives)))
+    for entry in ordered:
+        here = _values(entry, objectives)
+        if not (values <= here).all(axis=1).any():
+            kept.append(entry)
+            values = np.vstack([values, here])
+    return kept
+
+
+def knee(entries: Sequence[dict], objectives: Sequence[str]) -> list[dict]:
+    """A front's networks, those first that lie farthest from the plane through its extremes (Das 1999).
+
+    Each quantity is scaled to 0..1 over the front, so that the plane's normal is (1, ..., 1) and distance a sum.
+    """
+    values = np.array([_values(entry, objectives) for entry in entries])
+    low, high = values.min(axis=0), values.max(axis=0)
+    shares = (values - low) / np.where(high > low, high - low, 1)
+    return [entries[i] for i in np.argsort(shares.sum(axis=1), kind="stable")]
+
+
+def _values(entry: dict, objectives: Sequence[str]) -> np.ndarray:
+    """What is to be small."""
+    return np.array([-entry["psnr"], *(entry[name] for name in objectives)])

@@ -1,0 +1,83 @@
+"""NSGA-II (Deb et al. 2002) over PSNR and costs, by pymoo."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from pymoo.algorithms.moo.nsga2 import NSGA2
+from pymoo.core.duplicate import DuplicateElimination
+from pymoo.core.evaluator import Evaluator
+from pymoo.core.population import Population
+from pymoo.core.problem import Problem
+from pymoo.core.termination import NoTermination
+from pymoo.core.variable import Choice
+from pymoo.operators.crossover.ux import UniformCrossover
+from pymoo.operators.mutation.rm import ChoiceRandomMutation
+from pymoo.problems.static import StaticProblem
+
+from srnas_tf.arch.space import Codes
+from srnas_tf.search.feasible import Feasible
+from srnas_tf.search.pool import Candidate, Pool
+from srnas_tf.search.settings import SearchSettings
+
+
+class NSGA:
+    """A random population, then offspring of the fittest: by rank of domination, and the emptier neighbourhood.
+
+    Tournaments, uniform crossover, and mutation that draws a path anew are pymoo's, asked and told iteration by
+    iteration. What is over the budget, or was proposed before, is not taken for offspring.
+    """
+
+    def __init__(self, settings: SearchSettings, feasible: Feasible) -> None:
+        self._size = settings.population
+        self._costs = [feasible.costs[name] for name in settings.weighed]
+        self._refuses = _Refuses()
+        self._algorithm = NSGA2(
+            pop_size=self._size,
+            crossover=UniformCrossover(),
+            mutation=ChoiceRandomMutation(prob_var=settings.mutation),
+            eliminate_duplicates=self._refuses,
+        )
+        paths = {i: Choice(options=range(count)) for i, count in enumerate(feasible.space.cardinalities)}
+        problem = Problem(vars=paths, n_obj=1 + len(self._costs))
+        self._algorithm.setup(problem, termination=NoTermination())
+        self._asked: list[Codes] = []
+
+    def ask(self, pool: Pool, rng: np.random.Generator) -> list[Candidate]:
+        candidates = []
+        if self._algorithm.is_initialized:
+            self._algorithm.random_state, self._refuses.pool = rng, pool
+            offspring = self._algorithm.ask()
+            # Having found none is no reason to end: what is missing is drawn.
+            self._algorithm.termination.force_termination = False
+            found = (_codes(individual.X) for individual in offspring) if offspring is not None else iter(())
+            candidates = list(pool.take(found, self._size, "offspring"))
+        candidates = pool.fill(candidates, self._size, rng)
+        self._asked = [candidate.codes for candidate in candidates]
+        return candidates
+
+    def tell(self, psnrs: Mapping[Codes, float]) -> None:
+        if not self._asked:
+            return
+        wanted = [[-psnrs[codes], *(cost.of(codes) for cost in self._costs)] for codes in self._asked]
+        measured = Population.new("X", np.array(self._asked, object))
+        Evaluator().eval(StaticProblem(self._algorithm.problem, F=np.array(wanted, float)), measured)
+        self._algorithm.tell(infills=measured)
+
+
+class _Refuses(DuplicateElimination):
+    """Individuals that a pool does not allow, or that come twice."""
+
+    pool: Pool
+
+    def _do(self, pop: Population, other: Population | None, is_duplicate: np.ndarray) -> np.ndarray:
+        taken = set() if other is None else {_codes(individual.X) for individual in other}
+        for i, individual in enumerate(pop):
+            codes = _codes(individual.X)
+            is_duplicate[i] = codes in taken or not self.pool.allows(codes)
+            if other is None:
+                taken.add(codes)
+        return is_duplicate
+
+
+def _codes(values: Sequence) -> Codes:
+    return tuple(int(value) for value in values)
