@@ -1,0 +1,186 @@
+"""How long networks take on one machine, as a sum: what stands outside the blocks, and each block."""
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from srnas_tf.arch.block import Block
+from srnas_tf.arch.network import Network
+from srnas_tf.arch.space import Space
+from srnas_tf.errors import UserError
+from srnas_tf.settings import write_json
+
+VERSION = 1
+"""Of the file's format, which export/latency/README.md describes."""
+
+
+@dataclass(frozen=True)
+class LatencyTable:
+    """Milliseconds of a space's blocks in one runtime on one machine, for one image a call.
+
+    Networks are of one scale, width and depth, with a plain stem. The frame is all that the blocks are not: the first
+    conv, what brings the blocks' outputs together and enlarges them, and the call of the runtime itself.
+
+    Attributes:
+        machine: what was measured, in words.
+        runtime: `tf`, `onnxruntime`, `litert`, or another one that a table made elsewhere names.
+        runtime_version: its version.
+        threads: how many it could use, >= 1.
+        input_size: of the low-resolution image: HEIGHTxWIDTH.
+        date: of the measurement, as 2026-11-23.
+        scale: enlargement.
+        width: channels of the trunk.
+        depth: blocks of a network, which the frame depends on.
+        frame: milliseconds, > 0.
+        blocks: milliseconds, > 0, by the block's text form.
+    """
+
+    machine: str
+    runtime: str
+    runtime_version: str
+    threads: int
+    input_size: str
+    date: str
+    scale: int
+    width: int
+    depth: int
+    frame: float
+    blocks: Mapping[str, float]
+
+    def of_block(self, block: Block) -> float:
+        """Milliseconds that a block adds to a network.
+
+        Raises:
+            UserError: where the table does not have it.
+        """
+        if str(block) not in self.blocks:
+            raise UserError(f"the latency table has no block {block}; measure one of its space with --mode=benchmark")
+        return self.blocks[str(block)]
+
+    def of_frame(self, network: Network) -> float:
+        """Milliseconds of a network without its blocks.
+
+        Raises:
+            UserError: where the table is of networks with another frame.
+        """
+        if network.stem != "plain" or network.measures != self.measures:
+            raise UserError(f"the latency table is of networks with {self._described}, and {network} is none of them")
+        return self.frame
+
+    def predict(self, network: Network) -> float:
+        """Milliseconds of a network. Raises as `of_frame` and `of_block`."""
+        return self.of_frame(network) + sum(self.of_block(block) for block in network.blocks)
+
+    @property
+    def measures(self) -> dict[str, int]:
+        """What all its networks have in common, as `Network.measures`."""
+        return {"scale": self.scale, "width": self.width, "depth": self.depth}
+
+    @property
+    def _described(self) -> str:
+        return ", ".join(f"{name} {value}" for name, value in self.measures.items())
+
+    def check(self, space: Space, source: str) -> None:
+        """Refuses a table that does not hold all networks of a space.
+
+        Args:
+            source: the flag or file to name.
+
+        Raises:
+            UserError: with what is missing.
+        """
+        for name, value in self.measures.items():
+            if getattr(space, name) != value:
+                raise UserError(
+                    f"{source}: is of {name} {value}, and the networks are of {name} {getattr(space, name)}; "
+                    "give a table of this space"
+                )
+        missing = [str(block) for block in space.choices if str(block) not in self.blocks]
+        if missing:
+            raise UserError(
+                f"{source}: lacks {len(missing)} of the {len(space.choices)} blocks of space {space}: "
+                f"{', '.join(missing[:3])}{', ...' if missing[3:] else ''}; give a table of this space"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """The table as plain data."""
+        return {"version": VERSION, **dataclasses.asdict(self)}
+
+    @classmethod
+    def from_json(cls, data: Any) -> "LatencyTable":
+        """The inverse of `to_json`.
+
+        Raises:
+            ValueError: saying what is wrong.
+        """
+        if not isinstance(data, dict):
+            raise ValueError("it is no JSON object")
+        if data.get("version") != VERSION:
+            raise ValueError(f"its version is {data.get('version')!r}, not {VERSION}")
+        fields = {field.name: field.type for field in dataclasses.fields(cls)}
+        for difference, said in ((fields.keys() - data, "is missing"), (data.keys() - fields - {"version"}, "unknown")):
+            if difference:
+                raise ValueError(f"{min(difference)!r} {said}")
+        values = {name: data[name] for name in fields}
+        for name, kind in fields.items():
+            _check(name, kind, values[name])
+        parse_size(values["input_size"])
+        return cls(**values)
+
+
+def _check(name: str, kind: Any, value: Any) -> None:
+    """Refuses a value that a field of that kind cannot have."""
+    if kind is str:
+        wanted, right = "a text", isinstance(value, str) and bool(value.strip())
+    elif kind is int:
+        wanted, right = "a whole number, 1 or more", type(value) is int and value >= 1
+    elif kind is float:
+        wanted, right = "milliseconds, finite and above 0", _is_time(value)
+    else:
+        if not isinstance(value, dict) or not value:
+            raise ValueError(f"{name!r} is not an object of blocks and their milliseconds")
+        for text, time in value.items():
+            if str(Block.parse(text)) != text:
+                raise ValueError(f"block {text!r} is not in its full form, {str(Block.parse(text))!r}")
+            _check(text, float, time)
+        return
+    if not right:
+        raise ValueError(f"{name!r} is {value!r}, not {wanted}")
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Height and width, in pixels, of `128x96`.
+
+    Raises:
+        ValueError: where the text is not of that form.
+    """
+    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if not match:
+        raise ValueError(f"size {text!r} is not of the form 128x128 (height x width, pixels)")
+    return int(match[1]), int(match[2])
+
+
+def write(path: Path, table: LatencyTable) -> None:
+    write_json(path, table.to_json())
+
+
+def read(path: Path) -> LatencyTable:
+    """A table's file.
+
+    Raises:
+        UserError: where it is missing or no table, with what is wrong about it.
+    """
+    try:
+        return LatencyTable.from_json(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: not a latency table ({reason}); see export/latency/README.md") from None
