@@ -213,9 +213,9 @@ def test_an_impossible_budget_names_the_smallest():
         Feasible(SPACE, {"params": least.params - 1})
     assert Feasible(SPACE, {"params": least.params}).allows((0, 0, 0, 0))
     # One cost rises where the other falls: each limit can be met, both together cannot.
-    costs = {"params": additive(SPACE, lambda n: n.params), "tax": additive(SPACE, lambda n: 10**6 - n.params)}
+    prices = {"params": lambda n: n.params, "tax": lambda n: 10**6 - n.params}
     with pytest.raises(UserError, match=r"--max_tax=.* within --max_params=.* needs \d+$"):
-        Feasible(SPACE, {"params": least.params + 9, "tax": 10**6 - least.params - 10}, costs)
+        Feasible(SPACE, {"params": least.params + 9, "tax": 10**6 - least.params - 10}, prices)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.1, 0.4, 1.0])
@@ -262,9 +262,9 @@ class CountedDraws:
 
 def test_two_limits_hold_together():
     space = Space(depth=3, width=16)
-    costs = {"params": additive(space, lambda n: n.params), "odd": additive(space, lambda n: sum(map(ord, n.recipes)))}
-    limits = {"params": costs["params"].of((3, 3, 3)), "odd": costs["odd"].of((5, 5, 5))}
-    feasible = Feasible(space, limits, costs)
+    prices = {"params": lambda n: n.params, "odd": lambda n: sum(map(ord, n.recipes))}
+    limits = {"params": prices["params"](space.network((3, 3, 3))), "odd": prices["odd"](space.network((5, 5, 5)))}
+    feasible = Feasible(space, limits, prices)
     allowed = [codes for codes in itertools.product(range(8), repeat=3) if feasible.allows(codes)]
     assert 0 < len(allowed) < 512
     drawn = collections.Counter(itertools.islice(feasible.draws(np.random.default_rng(0)), 30 * len(allowed)))

@@ -15,11 +15,11 @@ BATCH = 64
 PATIENCE = 1_000
 """Batches in vain, one after another, after which nothing is drawn any more."""
 
-PRICES: dict[str, Callable[[Network], float]] = {
-    "params": lambda network: network.params,
-    "macs": lambda network: network.macs(),
-}
-"""What each network costs, by the name of the cost: parameters, and MACs at 1280x720 output."""
+Prices = Mapping[str, Callable[[Network], float]]
+"""Name of a cost -> what a network costs: a sum over its blocks, and what is the same for all networks of a space."""
+
+PRICES: Prices = {"params": lambda network: network.params, "macs": lambda network: network.macs()}
+"""Parameters, and MACs at 1280x720 output. Latency joins them where it was measured."""
 
 
 class Cost(NamedTuple):
@@ -61,15 +61,15 @@ class Feasible:
     Args:
         space: what networks there are.
         limits: the highest cost of each kind.
-        costs: of the space's networks; those that have no limit are there to be asked for.
+        prices: what the space's networks cost; those without a limit are there to be asked for.
 
     Raises:
         UserError: where no network meets the limits, with what the least costs.
     """
 
-    def __init__(self, space: Space, limits: Mapping[str, float], costs: Mapping[str, Cost] | None = None) -> None:
+    def __init__(self, space: Space, limits: Mapping[str, float], prices: Prices = PRICES) -> None:
         self.space = space
-        self.costs = dict(costs) if costs else {name: additive(space, price) for name, price in PRICES.items()}
+        self.costs = {name: additive(space, price) for name, price in prices.items()}
         self.limits = dict(limits)
         self._bound = [self.costs[name] for name in self.limits]
         self._slack = np.array([self.limits[name] - self.costs[name].base for name in self.limits], float)

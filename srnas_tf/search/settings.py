@@ -9,7 +9,7 @@ from srnas_tf.settings import setting
 from srnas_tf.train.settings import PRECISIONS
 
 STRATEGIES = ("evolution", "random", "pareto")
-COSTS = ("params", "macs")
+COSTS = ("params", "macs", "latency_ms")
 """What a network costs, by name."""
 
 
@@ -19,6 +19,7 @@ class Budget:
 
     max_params: int = setting(0, "parameters that a found network may have at most; 0: no limit")
     max_macs: int = setting(0, "MACs at 1280x720 output that it may take at most; 0: no limit")
+    max_latency_ms: float = setting(0.0, "milliseconds that it may take at most, as --runtime has it; 0: no limit")
 
     def __post_init__(self) -> None:
         for name, limit in dataclasses.asdict(self).items():
@@ -40,7 +41,9 @@ class SearchSettings:
     iterations: int = setting(20, "iterations; the search evaluates population * iterations architectures")
     mutation: float = setting(0.1, "probability that a mutation changes a block's path")
     top_k: int = setting(3, "best architectures to report and retrain")
-    objectives: str = setting("macs", "what PSNR is weighed against on the front: one or two of params, macs")
+    objectives: str = setting(
+        "macs", "what PSNR is weighed against on the front: one or two of params, macs, latency_ms"
+    )
     search_precision: str = setting(
         "float32", "Keras dtype policy of a first, rough measurement; the best are measured in float32", PRECISIONS
     )
@@ -88,7 +91,7 @@ class Pick:
     def __post_init__(self) -> None:
         name, limit = self.limit
         if self.pick not in ("", "psnr", "knee") and not (name in COSTS and limit > 0):
-            raise UserError(f"--pick={self.pick}: give psnr, knee, or a limit such as {COSTS[-1]}:2e9")
+            raise UserError(f"--pick={self.pick}: give psnr, knee, or a limit such as macs:2e9")
 
     @property
     def limit(self) -> tuple[str, float]:
@@ -98,3 +101,8 @@ class Pick:
             return name, float(number)
         except ValueError:
             return name, float("nan")
+
+
+def weighs_latency(settings: SearchSettings, budget: Budget, pick: Pick) -> bool:
+    """Whether a search has to know how long networks take."""
+    return "latency_ms" in (*settings.weighed, *budget.limits, pick.limit[0])
