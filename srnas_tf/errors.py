@@ -1,5 +1,13 @@
 """The exceptions that the command line prints as one line."""
 
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+_DECORATION = re.compile(r"^\{\{.*?\}\} *| *\[Op:\w+\]$")
+"""Which of its operations failed, as TensorFlow puts it around what happened."""
+
 
 class UserError(ValueError):
     """Bad input: a flag, a path, or data. Exit status 2.
@@ -10,8 +18,31 @@ class UserError(ValueError):
 
 def first_line(error: BaseException) -> str:
     """What a library's exception says, in one line; its kind where it says nothing."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
+    line = next(iter(str(error).splitlines()), "")
+    return _DECORATION.sub("", line) or type(error).__name__
 
 
 class WorkError(RuntimeError):
     """The work itself failed: training diverged, an exported file disagrees with its network. Exit status 1."""
+
+
+@contextlib.contextmanager
+def writing(path: Path, *more: type[Exception]) -> Iterator[None]:
+    """Says which file could not be written, and what to do; a full disk, for one, does not say it.
+
+    Args:
+        path: what is written inside.
+        more: what a library raises for it besides `OSError`.
+
+    Raises:
+        WorkError: where it could not be written.
+    """
+    kinds: tuple[type[Exception], ...] = (OSError, *more)
+    try:
+        yield
+    except kinds as error:
+        reason = getattr(error, "strerror", None) or first_line(error)
+        raise WorkError(
+            f"{path}: cannot be written ({reason}); nothing earlier is lost: make room for it, then give the same "
+            "command again"
+        ) from None

@@ -1,5 +1,6 @@
 """The front door: python -m srnas_tf.run --mode=MODE [--flagfile=FILE] [--workdir=DIR] ..."""
 
+import contextlib
 import importlib
 import logging
 import os
@@ -127,12 +128,13 @@ def main(argv: list[str]) -> int:
 
 
 def _run(mode: Mode) -> None:
-    workdir = None
-    if mode.workdir != "none":
-        workdir = Workdir(flags.FLAGS.workdir or default_workdir(mode))
-    if mode.tensorflow:
-        quiet.import_tensorflow()
-    importlib.import_module(f"srnas_tf.modes.{mode.module}").run(workdir)
+    with contextlib.ExitStack() as stack:
+        workdir = None
+        if mode.workdir != "none":
+            workdir = stack.enter_context(Workdir(flags.FLAGS.workdir or default_workdir(mode)))
+        if mode.tensorflow:
+            quiet.import_tensorflow()
+        importlib.import_module(f"srnas_tf.modes.{mode.module}").run(workdir)
 
 
 def _fail(message: str, status: int) -> int:

@@ -7,9 +7,10 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
-from srnas_tf.errors import UserError
+from srnas_tf import lock
+from srnas_tf.errors import UserError, writing
 
 S = TypeVar("S")
 
@@ -20,14 +21,19 @@ def setting(default: Any, help: str, choices: Sequence = ()) -> Any:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a whole file or nothing: a reader never sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Writes a whole file or nothing: a reader never sees half of it.
+
+    Raises:
+        WorkError: where it cannot be written.
+    """
     partial = _partial(path)
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
 
 
 def _partial(path: Path) -> Path:
@@ -44,6 +50,16 @@ class Workdir:
     The first run of a mode writes the sections that it uses. A later run takes from there what its flags leave open,
     and is refused, with nothing written, where they contradict. A section that describes one subfolder holds as long
     as that subfolder is there: who removes `search/` may search the same supernet anew.
+
+    A process that writes in the folder has its lock. It takes it when it enters the context, or, where there is no
+    folder yet, when it makes it; the end of the context gives it back.
+
+    Args:
+        path: of the folder.
+        owned: whether to write in it alone; for a process that only reads, or works for one that has the lock, False.
+
+    Raises:
+        UserError: where there is a record that cannot be read.
     """
 
     FOLDERS: ClassVar = {
@@ -57,16 +73,27 @@ class Workdir:
         "subject": "train",
     }
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, owned: bool = True) -> None:
         self.path = Path(path).expanduser()
         self.record = self.path / "experiment.json"
-        try:
-            self._sections = json.loads(self.record.read_text("utf-8")) if self.record.exists() else {}
-        except (OSError, ValueError) as error:
-            raise UserError(f"{self.record}: cannot be read ({error}); give another --workdir") from None
-        if not isinstance(self._sections, dict):
-            raise UserError(f"{self.record}: is not the record of an experiment; give another --workdir")
+        self._lock = lock.Lock(self.path) if owned else None
+        self._sections = self._recorded()
         self._announced = False
+
+    def __enter__(self) -> Self:
+        """Takes the lock of a folder that is there, before minutes are spent on what could not be written.
+
+        Raises:
+            UserError: where another process has it, or the folder cannot be written.
+        """
+        if self.path.is_dir():
+            self._own()
+            self._sections = self._recorded()  # what another process wrote before it gave the lock back
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock:
+            self._lock.release()
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
@@ -108,13 +135,17 @@ class Workdir:
         """Records the sections that are not recorded yet; makes the folder.
 
         Raises:
-            UserError: where the folder holds other things and no record, or cannot be written.
+            UserError: where the folder holds other things and no record, cannot be written, or belongs to another
+                process.
         """
         fresh = {name: dataclasses.asdict(value) for name, value in sections.items() if not self.holds(name)}
-        if not self._sections and self.path.is_dir():
+        if self.path.is_dir():
+            self._own()
+            if self._recorded() != self._sections:
+                raise UserError(f"--workdir={self.path}: another process began there meanwhile; give another")
             # A partial record is what a kill left of the first claim.
-            others = [path for path in self.path.iterdir() if path != _partial(self.record)]
-            if others:
+            own = {self.record, _partial(self.record), self.path / lock.NAME}
+            if not self._sections and set(self.path.iterdir()) - own:
                 raise UserError(f"--workdir={self.path}: is not empty and holds no {self.record.name}; give another")
         self.make()
         if fresh:
@@ -122,17 +153,34 @@ class Workdir:
             write_json(self.record, self._sections)
 
     def make(self) -> None:
-        """Makes the folder, and says on stderr which it is.
+        """Makes the folder, takes its lock, and says on stderr which it is.
 
         Raises:
-            UserError: where it cannot be written.
+            UserError: where it cannot be written, or belongs to another process.
         """
+        self._own()
+        if not self._announced:
+            print(f"workdir: {self.path}", file=sys.stderr, flush=True)
+            self._announced = True
+
+    def _own(self) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.path):
                 pass
+            if self._lock:
+                self._lock.take()
+        except lock.HeldError as error:
+            raise UserError(f"--workdir={self.path}: {error} works there; wait for it, or give another") from None
         except OSError as error:
             raise UserError(f"--workdir={self.path}: {error.strerror}; give a folder that can be written") from None
-        if not self._announced:
-            print(f"workdir: {self.path}", file=sys.stderr, flush=True)
-            self._announced = True
+
+    def _recorded(self) -> dict[str, Any]:
+        """The sections of the record."""
+        try:
+            sections = json.loads(self.record.read_text("utf-8")) if self.record.exists() else {}
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.record}: cannot be read ({error}); give another --workdir") from None
+        if not isinstance(sections, dict):
+            raise UserError(f"{self.record}: is not the record of an experiment; give another --workdir")
+        return sections
