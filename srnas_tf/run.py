@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from absl import flags as absl_flags
 
-from srnas_tf import flags, quiet
+from srnas_tf import flags, interrupt, quiet
 from srnas_tf.arch import NETS, Space
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError, WorkError
@@ -110,7 +110,8 @@ def main(argv: list[str]) -> int:
             raise UserError(f"{rest[0]}: unexpected argument; flags have the form --name=value")
         if not flags.FLAGS.mode:
             raise UserError(f"--mode: missing; choose one of {', '.join(MODES)}, or see --help")
-        _run(MODES[flags.FLAGS.mode])
+        with interrupt.at_once():
+            _run(MODES[flags.FLAGS.mode])
     except (absl_flags.Error, UserError) as error:
         return _fail(str(error), 2)
     except UnicodeDecodeError as error:
@@ -122,8 +123,8 @@ def main(argv: list[str]) -> int:
         return 1
     except OSError as error:
         return _fail(f"{error.filename or 'writing'}: {error.strerror or error}", 1)
-    except KeyboardInterrupt:
-        return _fail("interrupted; the same command goes on where it was", 130)
+    except interrupt.Interrupted as error:
+        return _fail(f"{error}; the same command goes on where it was", error.status)
     return 0
 
 

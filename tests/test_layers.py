@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 
 FLOORS = [
-    {"errors", "seeding", "settings", "journal", "model_file", "progress", "quiet", "bicubic", "lock"},
+    {"errors", "seeding", "settings", "journal", "model_file", "progress", "quiet", "bicubic", "interrupt", "lock"},
     {"arch", "metrics"},
     {"flags"},
     {"nets", "data"},

@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import itertools
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from scipy.stats import chisquare
 from srnas_tf.arch import Space
 from srnas_tf.arch.block import plan
 from srnas_tf.errors import UserError
+from srnas_tf.interrupt import Interrupted
 from srnas_tf.search.feasible import BATCH, Feasible, additive
 from srnas_tf.search.front import chosen, front
 from srnas_tf.search.screening import PROBES
@@ -115,6 +117,23 @@ def test_a_search_goes_on_to_the_same_journal(tmp_path, strategy):
         search(ALL, settings, resumed, folder)
         assert len(resumed.calls) == 72 - kept
         assert (folder / "journal.jsonl").read_bytes() == whole
+
+
+def test_a_signal_costs_no_measurement(tmp_path):
+    search(SPACE, SETTINGS, Budget(), quality, tmp_path / "a")
+
+    def measure(codes):
+        if len(interrupted.calls) == 8:
+            signal.raise_signal(signal.SIGINT)
+        return quality(codes)
+
+    interrupted, resumed = Counted(measure), Counted()
+    with pytest.raises(Interrupted):
+        search(SPACE, SETTINGS, Budget(), interrupted, tmp_path / "b")
+    assert len(lines(tmp_path / "b" / "journal.jsonl")) == len(interrupted.calls) == 8
+    search(SPACE, SETTINGS, Budget(), resumed, tmp_path / "b")
+    assert len(resumed.calls) == 72 - 8
+    assert (tmp_path / "b" / "journal.jsonl").read_bytes() == (tmp_path / "a" / "journal.jsonl").read_bytes()
 
 
 def uneven(codes) -> float:

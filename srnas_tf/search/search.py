@@ -5,6 +5,7 @@ from pathlib import Path
 
 from srnas_tf.arch.space import Codes
 from srnas_tf.errors import UserError
+from srnas_tf.interrupt import after_the_step
 from srnas_tf.journal import append_line, read_lines
 from srnas_tf.progress import progress
 from srnas_tf.search.feasible import Feasible
@@ -102,6 +103,7 @@ class _Journal:
 
         Raises:
             UserError: where an earlier process measured something else there.
+            Interrupted: where a signal asked for the end meanwhile; the line is written.
         """
         if self._count < len(self._earlier):
             line = self._earlier[self._count]
@@ -109,8 +111,9 @@ class _Journal:
                 raise UserError(f"{self._path}: line {self._count + 1} is of another search; remove the file")
             value = line[kind]
         else:
-            value = measure(facts["codes"])
-            append_line(self._path, {**facts, kind: value})
+            with after_the_step():
+                value = measure(facts["codes"])
+                append_line(self._path, {**facts, kind: value})
         self._count += 1
         return value
 

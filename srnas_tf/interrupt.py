@@ -1,0 +1,92 @@
+"""Ctrl-C and SIGTERM: what is under way is brought to its end first, where that takes no more than a step."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+Handler = Callable[[int, FrameType | None], None]
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked this process to end.
+
+    Attributes:
+        signal: which.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.signal = number
+
+    @property
+    def status(self) -> int:
+        """The exit status that a shell gives such a process."""
+        return 128 + self.signal
+
+
+@contextlib.contextmanager
+def at_once() -> Iterator[None]:
+    """A signal ends what is inside with `Interrupted`; a second one ends the process, whatever it is doing."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        for each in SIGNALS:
+            if signal.getsignal(each) is leave:
+                signal.signal(each, signal.SIG_DFL)
+        raise Interrupted(number)
+
+    with _handled_by(leave):
+        yield
+
+
+@contextlib.contextmanager
+def after_the_step() -> Iterator[Callable[[], bool]]:
+    """What is inside goes on after a first signal until it ends of itself; then `Interrupted` is raised.
+
+    A second signal does at once what the first would have done without this.
+
+    Yields:
+        A function that says whether there was a signal: for loops, to leave at a step after which nothing is lost.
+
+    Raises:
+        Interrupted: at the end, where there was a signal.
+    """
+    caught: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        caught.append(number)
+        restore()
+        if sys.stderr.isatty():  # past Python's buffers, in which this may have come to pass
+            os.write(2, b"\nfinishing the step; once more leaves at once\n")
+
+    with _handled_by(note) as restore:
+        yield lambda: bool(caught)
+    if caught:
+        raise Interrupted(caught[0])
+
+
+@contextlib.contextmanager
+def _handled_by(handler: Handler) -> Iterator[Callable[[], None]]:
+    """Sets the handler of the signals that are not ignored; yields what puts the former ones back, as its end does."""
+    if threading.current_thread() is not threading.main_thread():  # where signals do not arrive
+        yield lambda: None
+        return
+    former = {number: signal.getsignal(number) for number in SIGNALS}
+    # A shell has background jobs ignore Ctrl-C; None is a handler that Python cannot put back.
+    former = {number: old for number, old in former.items() if old not in (signal.SIG_IGN, None)}
+
+    def restore() -> None:
+        for number, old in former.items():
+            signal.signal(number, old)
+
+    for number in former:
+        signal.signal(number, handler)
+    try:
+        yield restore
+    finally:
+        restore()
