@@ -4,5 +4,9 @@ import time
 
 __version__ = "0.1.0"
 
-STARTED = time.time()
-"""When this process began, seconds since the epoch: what `seconds` in a journal counts from."""
+_STARTED = time.monotonic()
+
+
+def seconds_since_start() -> float:
+    """Seconds since this process began, whatever happens to the clock: what `seconds` in a journal is."""
+    return time.monotonic() - _STARTED

@@ -3,20 +3,41 @@
 import json
 from pathlib import Path
 
+from srnas_tf.errors import UserError, writing
 from srnas_tf.settings import write_text
 
 
 def read_lines(path: Path) -> list[dict]:
-    """The whole lines of a journal; a last line that a kill cut short is dropped, from the file too."""
+    """The whole lines of a journal; a last line that a kill or a full disk cut short is dropped, from the file too.
+
+    Raises:
+        UserError: where one of them is no JSON object.
+    """
     if not path.exists():
         return []
-    text = path.read_text("utf-8")
-    complete = text[: text.rfind("\n") + 1]
-    if complete != text:
-        write_text(path, complete)
-    return [json.loads(line) for line in complete.splitlines()]
+    content = path.read_bytes()
+    complete = content[: content.rfind(b"\n") + 1]
+    entries = [_entry(path, number, line) for number, line in enumerate(complete.splitlines(), start=1)]
+    if complete != content:
+        write_text(path, complete.decode("utf-8"))
+    return entries
+
+
+def _entry(path: Path, number: int, line: bytes) -> dict:
+    try:
+        entry = json.loads(line.decode("utf-8"))
+    except ValueError:  # no JSON, or no UTF-8
+        entry = None
+    if not isinstance(entry, dict):
+        raise UserError(f"{path}: line {number} is spoiled; remove it and all that follow, then give the same command")
+    return entry
 
 
 def append_line(path: Path, entry: dict) -> None:
-    with path.open("a", encoding="utf-8") as file:
+    """Adds a line.
+
+    Raises:
+        WorkError: where it cannot be written; what there is of it, `read_lines` will drop.
+    """
+    with writing(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")

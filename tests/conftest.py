@@ -33,15 +33,25 @@ def photograph(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     return (127.5 + 120 * np.stack(waves, axis=-1)).astype(np.uint8)
 
 
-@pytest.fixture
-def photographs(tmp_path: Path) -> Path:
-    """A folder of twelve small PNG files of different sizes."""
-    folder = tmp_path / "photographs"
+def _photographs(home: Path) -> Path:
+    folder = home / "photographs"
     folder.mkdir()
     rng = np.random.default_rng(0)
     for i in range(12):
         Image.fromarray(photograph(rng, 60 + 2 * i, 70 - i)).save(folder / f"{i:02}.png")
     return folder
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    """A folder of twelve small PNG files of different sizes."""
+    return _photographs(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def module_photographs(tmp_path_factory) -> Path:
+    """The same, for all tests of a file."""
+    return _photographs(tmp_path_factory.mktemp("module"))
 
 
 @pytest.fixture

@@ -2,20 +2,21 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import time
 
+import kill
 import numpy as np
 import pytest
 from conftest import ROOT, command, lines, photograph
 from PIL import Image
 
-from srnas_tf import run
-from srnas_tf.nets.files import load_supernet
+from srnas_tf import lock, run
 
 NETWORK = ("--depth=2", "--width=16", "--scale=2", "--stages=2")
-TRAINING = ("--steps=4", "--batch=2", "--patch=8")
+TRAINING = ("--steps=4", "--batch=2", "--patch=8", "--checkpoint_every=2")
 SEARCH = ("--population=4", "--iterations=2", "--top_k=2")
 TINY = (*NETWORK, *TRAINING, *SEARCH)
 
@@ -255,37 +256,39 @@ def test_a_tilde_is_home(invoke, tmp_path, monkeypatch, folder):
     assert (tmp_path / "work" / "supernet" / "supernet.keras").exists()
 
 
-def test_a_killed_run_goes_on_to_the_same_end(folder, tmp_path):
-    """SIGKILL while the supernet trains and while it is searched."""
-    network = ["--depth=3", "--width=16", "--scale=2"]  # 512 networks: the search lasts long enough to be killed
-    flags = [f"--data={folder}", *network, "--steps=150", "--batch=2", "--patch=8", "--checkpoint_every=25"]
-    modes = {
-        "supernet/metrics.jsonl": ["--mode=supernet", *flags],
-        "search/journal.jsonl": ["--mode=search", "--population=300", "--iterations=1"],
-    }
-    ends = []
-    for name in ("undisturbed", "killed"):
-        workdir = tmp_path / name
-        for grows, arguments in modes.items():
-            line = [sys.executable, "-m", "srnas_tf.run", f"--workdir={workdir}", *arguments]
-            if name == "killed":
-                _kill_when(workdir / grows, line)
-            subprocess.run(line, cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
-        weights = load_supernet(workdir / "supernet" / "supernet.keras").get_weights()
-        ends.append((np.concatenate([w.ravel() for w in weights]), (workdir / "search/journal.jsonl").read_bytes()))
-    np.testing.assert_array_equal(ends[0][0], ends[1][0])
-    assert ends[0][1] == ends[1][1]
+STAGES = (
+    "supernet/metrics.jsonl",
+    "supernet/checkpoints/ckpt-2.index",
+    "search/journal.jsonl",
+    "retrain/1/metrics.jsonl",
+    ".export.partial",
+)
+"""What the pipeline writes first in each of its parts."""
 
 
-def _kill_when(path, line) -> None:
-    """Starts a command and kills it once a journal of its has a few lines."""
-    process = subprocess.Popen(line, cwd=ROOT, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and not (path.exists() and path.read_bytes().count(b"\n") > 3):
-        time.sleep(0.01)
-    assert process.poll() is None, "it ended before it could be killed"
-    process.kill()
-    process.wait()
+def test_a_pipeline_that_is_killed_in_each_part_comes_to_the_same_end(done, folder, tmp_path):
+    """SIGKILL, and once SIGTERM. `tests/kill.py` does the like at random moments."""
+    line = ["--mode=pipeline", f"--workdir={tmp_path / 'work'}", f"--data={folder}", *TINY]
+    line = [sys.executable, "-m", "srnas_tf.run", *line]
+    for number, stage in zip([signal.SIGTERM, *[signal.SIGKILL] * 4], STAGES, strict=True):
+        process = kill.start(line)
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "work" / stage).exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert process.poll() is None, f"ended before {stage}"
+        process.send_signal(number)
+        _, stderr = process.communicate()
+        if number == signal.SIGTERM:
+            assert process.returncode == 143
+            assert stderr.splitlines()[-1] == "srnas_tf: stopped by SIGTERM; the same command goes on where it was"
+            assert list((tmp_path / "work" / "supernet" / "checkpoints").glob("*.index"))
+            assert not (tmp_path / "work" / lock.NAME).exists()
+        else:
+            assert process.returncode == -number
+    assert command(*line[3:]).returncode == 0
+    for mode in kill.MODES:
+        for path in kill.results(mode, done[0]):
+            assert kill.same(done[0] / path, tmp_path / "work" / path), path
 
 
 def test_broken_images(invoke, tmp_path, folder):

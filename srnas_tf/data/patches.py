@@ -1,6 +1,8 @@
 """Training patches as a pure function of (seed, step)."""
 
+import contextlib
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +78,7 @@ class Patches:
 
     def __init__(self, photographs: Photographs, patch: int, batch: int, seed: int) -> None:
         self.photographs, self.patch, self.batch, self.seed = photographs, patch, batch, seed
+        self._gone: UserError | None = None
         sizes = photographs.sizes
         self._usable = [index for index, size in enumerate(sizes) if min(size) >= patch]
         small = [index for index, size in enumerate(sizes) if min(size) < patch]
@@ -113,11 +116,33 @@ class Patches:
         shapes = [(self.batch, side, side, 3) for side in (self.patch, self.patch * self.photographs.scale)]
 
         def make(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            lr, hr = tf.numpy_function(lambda at: self.at(int(at)), [step], [tf.uint8, tf.uint8], stateful=False)
+            lr, hr = tf.numpy_function(self._at, [step], [tf.uint8, tf.uint8], stateful=False)
             return tf.ensure_shape(lr, shapes[0]), tf.ensure_shape(hr, shapes[1])
 
         steps = tf.data.Dataset.range(start, stop)
         return steps.map(make, num_parallel_calls=2, deterministic=True).prefetch(4)
+
+    def _at(self, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            return self.at(int(step))
+        except UserError as error:
+            self._gone = error
+            raise
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """For whoever takes batches of the data set inside.
+
+        Raises:
+            UserError: where a photograph that is read again and again cannot be read any more; tf.data would hide that
+                in an error of its own.
+        """
+        try:
+            yield
+        except tf.errors.OpError:
+            if self._gone is None:
+                raise
+            raise UserError(f"{self._gone}; it could be read before: give it back, then the same command") from None
 
 
 def reduce_region(hr: np.ndarray, scale: int, top: int, left: int, size: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from srnas_tf.data.sources import Pair
-from srnas_tf.errors import UserError, WorkError
+from srnas_tf.errors import UserError, WorkError, writing
 from srnas_tf.freeze.runtimes import SIGNATURE, load_upscaler
 from srnas_tf.nets import Net
 from srnas_tf.settings import write_json
@@ -67,8 +67,18 @@ def export(network: Net, pairs: list[Pair], folder: Path) -> dict:
     """
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    _save(network, partial / TARGETS[0].file)
+    if not folder.exists() and _former(folder).exists():  # killed while it put one in the place of the other
+        _former(folder).rename(folder)
+    try:
+        return _export(network, pairs, folder, partial)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)  # on a full disk, what there is of it takes up room
+
+
+def _export(network: Net, pairs: list[Pair], folder: Path, partial: Path) -> dict:
+    with writing(folder, tf.errors.OpError):
+        partial.mkdir(parents=True)
+        _save(network, partial / TARGETS[0].file)
     _convert(partial)
     expected = _outputs(of_network(network), pairs)
     quality = mean_psnr(expected, pairs, network.scale)
@@ -111,12 +121,16 @@ def check_replaceable(folder: Path) -> None:
 def _put(finished: Path, folder: Path) -> None:
     """Puts a finished export in the place of an earlier one, which is removed only then."""
     check_replaceable(folder)
-    former = folder.with_name(f".{folder.name}.former")
+    former = _former(folder)
     shutil.rmtree(former, ignore_errors=True)
     if folder.exists():
         folder.rename(former)
     finished.rename(folder)
     shutil.rmtree(former, ignore_errors=True)
+
+
+def _former(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.former")
 
 
 def _save(network: Net, path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from srnas_tf.errors import UserError, first_line
+from srnas_tf.errors import UserError, first_line, writing
 from srnas_tf.nets.build import Net
 from srnas_tf.nets.network import SRNet
 from srnas_tf.nets.supernet import Supernet
@@ -14,11 +14,19 @@ from srnas_tf.nets.zoo import ZooNet
 
 
 def save(model: Net | Supernet, path: Path) -> None:
-    """Writes the whole file or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Writes the whole file or nothing.
+
+    Raises:
+        WorkError: where it cannot be written.
+    """
     partial = path.with_name(f"partial-{path.name}")
-    model.save(partial)
-    partial.replace(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            model.save(partial)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def load(path: Path) -> Net:

@@ -1,5 +1,6 @@
 """The training loop, for networks and supernets alike."""
 
+import contextlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from srnas_tf.data.patches import Patches
-from srnas_tf.errors import WorkError, first_line
+from srnas_tf.errors import WorkError
+from srnas_tf.interrupt import after_the_step
 from srnas_tf.progress import progress
 from srnas_tf.train.adam import PathAdam
+from srnas_tf.train.checkpoints import Checkpoints
 from srnas_tf.train.settings import TrainSettings
 from srnas_tf.train.trainee import Trainee
 from srnas_tf.train.writer import Metrics
@@ -45,17 +48,17 @@ def fit(
         The model's variables, trainable ones first: their averages where `settings.ema` asks for them.
 
     Raises:
-        WorkError: where gradients are no longer finite; the last good checkpoint stays.
+        WorkError: where gradients are no longer finite, or something cannot be written; the last good checkpoint stays.
+        UserError: where a photograph can no longer be read.
+        Interrupted: where a signal asks for the end; the step is finished, and a checkpoint written.
     """
     with strategy.scope():
         optimizer = PathAdam(trainee.parts, settings.ema, trainee.model.dtype_policy.name == "mixed_float16")
-    done = tf.Variable(0, dtype=tf.int64, trainable=False)
     weights = [part.variable for part in trainee.parts]
     # By name: Keras hides the layers that a model keeps in a list from checkpoints.
     states = {"weights": weights, "states": list(trainee.states)}
-    checkpoint = tf.train.Checkpoint(optimizer=optimizer, done=done, **states)
-    manager = tf.train.CheckpointManager(checkpoint, str(folder / "checkpoints"), settings.keep)
-    start = _restore(checkpoint, manager, done)
+    checkpoints = Checkpoints(folder / "checkpoints", settings.keep, optimizer=optimizer, **states)
+    start = checkpoints.restore()
     kept = optimizer.averages if settings.ema else weights
 
     def current() -> list[np.ndarray]:
@@ -65,29 +68,32 @@ def fit(
         return current()
 
     step = make_step(strategy, trainee, optimizer)
-    metrics = Metrics(folder, start)
     dataset = strategy.experimental_distribute_dataset(_unsharded(patches.dataset(start, settings.steps)))
     note = ""
-    with progress("/".join(folder.parts[-2:]), settings.steps, start) as report:
+    with contextlib.ExitStack() as stack:
+        metrics = stack.enter_context(contextlib.closing(Metrics(folder, start)))
+        report = stack.enter_context(progress("/".join(folder.parts[-2:]), settings.steps, start))
+        stack.enter_context(patches.reading())
+        stopping = stack.enter_context(after_the_step())
         for at, (lr, hr) in zip(range(start, settings.steps), dataset, strict=True):
             rate = settings.rate_at(at)
             loss = step(lr, hr, tf.constant(rate, tf.float32), tf.constant(codes_at(at), tf.int32))
             now = at + 1
-            last = now == settings.steps
+            last, stops = now == settings.steps, stopping()
             validates = last or now % settings.validate_every == 0
-            saves = last or now % settings.checkpoint_every == 0
+            saves = last or stops or now % settings.checkpoint_every == 0
             if at == start or now % LOG_EVERY == 0 or validates or saves:
-                _check_finite(optimizer, float(loss), now, manager)
+                _check_finite(optimizer, float(loss), now, checkpoints)
                 values = {"loss": float(loss), "learning_rate": rate}
                 if validates:
                     values["val_psnr"] = validate(current())
                     note = f"validation {values['val_psnr']:.2f} dB"
                 metrics.write(now, **values)
             if saves:
-                done.assign(now)
-                manager.save(now)
+                checkpoints.save(now)
             report(now, note)
-    metrics.close()
+            if stops:
+                break
     return current()
 
 
@@ -126,31 +132,11 @@ def _unsharded(dataset: tf.data.Dataset) -> tf.data.Dataset:
     return dataset.with_options(options)
 
 
-def _restore(checkpoint: tf.train.Checkpoint, manager: tf.train.CheckpointManager, done: tf.Variable) -> int:
-    """Goes back to the newest checkpoint that can be read; returns the steps done."""
-    for path in reversed(manager.checkpoints):
-        try:
-            _read_through(path)
-            checkpoint.restore(path).assert_existing_objects_matched()
-        except (tf.errors.OpError, ValueError, IndexError, AssertionError) as error:
-            log.warning("%s: cannot be read (%s); going back to the one before", path, first_line(error))
-        else:
-            return int(done)
-    return 0
-
-
-def _read_through(path: str) -> None:
-    """Reads every tensor of a checkpoint, which checks its sums: a restore that broke off would leave half of it."""
-    reader = tf.train.load_checkpoint(path)
-    for name in reader.get_variable_to_shape_map():
-        reader.get_tensor(name)
-
-
-def _check_finite(optimizer: PathAdam, loss: float, step: int, manager: tf.train.CheckpointManager) -> None:
+def _check_finite(optimizer: PathAdam, loss: float, step: int, checkpoints: Checkpoints) -> None:
     # Under float16 a rejected step is how the loss scale finds its size.
     if np.isfinite(loss) and (optimizer.scales or not int(optimizer.rejected.numpy())):
         return
-    kept = f"the last good checkpoint is {manager.latest_checkpoint}" if manager.latest_checkpoint else "none was saved"
+    kept = f"the last good checkpoint is {checkpoints.paths[-1]}" if checkpoints.paths else "none was saved"
     raise WorkError(
         f"loss or gradients stopped being finite by step {step}; lower --learning_rate, in another --workdir; {kept}"
     )

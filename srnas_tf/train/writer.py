@@ -1,12 +1,11 @@
 """The metrics of a training run, as a journal and for TensorBoard."""
 
 import json
-import time
 from pathlib import Path
 
 import tensorflow as tf
 
-from srnas_tf import STARTED
+from srnas_tf import seconds_since_start
 from srnas_tf.journal import append_line, read_lines
 from srnas_tf.settings import write_text
 
@@ -28,7 +27,7 @@ class Metrics:
         self._board = tf.summary.create_file_writer(str(folder / "tensorboard"))
 
     def write(self, step: int, **values: float) -> None:
-        append_line(self._path, {"step": step, **values, "seconds": round(time.time() - STARTED, 3)})
+        append_line(self._path, {"step": step, **values, "seconds": round(seconds_since_start(), 3)})
         with self._board.as_default(step=step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)

@@ -1,0 +1,268 @@
+"""Full disks, folders that cannot be written, clocks that go back, photographs that vanish: one line, and what was
+earned before is still there.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import ROOT, lines
+
+from srnas_tf import arch, nets
+from srnas_tf.arch import Space
+from srnas_tf.data import images
+from srnas_tf.data.sources import DataSettings, load_pairs
+from srnas_tf.errors import UserError, WorkError
+from srnas_tf.freeze import export as freezing
+from srnas_tf.journal import read_lines
+from srnas_tf.nets import files
+from srnas_tf.search.search import search
+from srnas_tf.search.settings import Budget, SearchSettings
+from srnas_tf.settings import Workdir, write_json
+from srnas_tf.train.checkpoints import Checkpoints
+from srnas_tf.train.jobs import Job
+from srnas_tf.train.settings import MachineSettings, TrainSettings
+
+TINY = TrainSettings(steps=6, batch=2, patch=8, learning_rate=1e-3, validate_every=3, checkpoint_every=3)
+NETWORK = arch.imdn(2, 16, 1)
+LIMITS = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+
+def fill_disk(room: int = 0) -> None:
+    """From now on no file grows past `room` bytes: what a full disk looks like to whoever writes to it."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, LIMITS[1]))
+
+
+def free_disk() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, LIMITS)
+
+
+@contextlib.contextmanager
+def full_disk(room: int = 0):
+    fill_disk(room)
+    try:
+        yield
+    finally:
+        free_disk()
+
+
+@pytest.fixture
+def at_step(monkeypatch):
+    """Has something happen as a step, counted from 0, begins."""
+    rate_at = TrainSettings.rate_at
+
+    def happen(step, what):
+        def rate(settings, at):
+            if at == step:
+                monkeypatch.setattr(TrainSettings, "rate_at", rate_at)  # once
+                what()
+            return rate_at(settings, at)
+
+        monkeypatch.setattr(TrainSettings, "rate_at", rate)
+
+    yield happen
+    free_disk()
+
+
+def train(photographs: Path, folder: Path, **machine) -> nets.Net:
+    data = DataSettings(data=str(photographs))
+    return Job(data, TINY, MachineSettings(**machine), 2, folder).train_network(NETWORK, folder)
+
+
+def weights(model: nets.Net) -> list[bytes]:
+    return [variable.numpy().tobytes() for variable in model.weights]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, module_photographs):
+    """The weights that a training ends with."""
+    return weights(train(module_photographs, tmp_path_factory.mktemp("undisturbed")))
+
+
+def test_a_disk_that_fills_up_costs_the_steps_since_the_last_checkpoint(
+    module_photographs, undisturbed, tmp_path, at_step
+):
+    at_step(4, lambda: fill_disk(8_000))
+    with pytest.raises(WorkError, match=r"checkpoints: cannot be written \(.*make room for it, then give the same"):
+        train(module_photographs, tmp_path)
+    free_disk()
+    assert {path.name.split(".")[0] for path in (tmp_path / "checkpoints").iterdir()} == {"ckpt-3"}
+    assert weights(train(module_photographs, tmp_path)) == undisturbed
+    assert [entry["step"] for entry in lines(tmp_path / "metrics.jsonl")] == [1, 3, 4, 6]
+
+
+def test_a_full_disk_costs_no_journal(tmp_path):
+    space, settings = Space(depth=4, width=16), SearchSettings(population=6, iterations=2)
+    quality = lambda codes: float(sum(codes))  # noqa: E731
+    search(space, settings, Budget(), quality, tmp_path / "a")
+    whole = (tmp_path / "a" / "journal.jsonl").read_bytes()
+    seven = sum(map(len, whole.splitlines(keepends=True)[:7]))
+    with full_disk(seven + 20), pytest.raises(WorkError, match=r"journal\.jsonl: cannot be written \(File too large\)"):
+        search(space, settings, Budget(), quality, tmp_path / "b")
+    assert (tmp_path / "b" / "journal.jsonl").read_bytes() == whole[: seven + 20]  # a line cut short
+    measured = []
+    search(space, settings, Budget(), lambda codes: measured.append(codes) or quality(codes), tmp_path / "b")
+    assert (tmp_path / "b" / "journal.jsonl").read_bytes() == whole
+    assert len(measured) == 12 - 7
+
+
+def test_a_full_disk_leaves_the_earlier_file(tmp_path):
+    model = nets.build(NETWORK)
+    files.save(model, tmp_path / "model.keras")
+    write_json(tmp_path / "best.json", [1])
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with full_disk(1), pytest.raises(WorkError, match=r"model\.keras: cannot be written"):
+        files.save(model, tmp_path / "model.keras")
+    with full_disk(1), pytest.raises(WorkError, match=r"best\.json: cannot be written \(File too large\)"):
+        write_json(tmp_path / "best.json", list(range(99)))
+    (tmp_path / ".best.json.partial").unlink()
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_full_disk_leaves_the_earlier_export(tmp_path, photographs):
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "export.json").write_text("{}")
+    pairs = load_pairs(images.find(photographs), 2)
+    with full_disk(1_000), pytest.raises(WorkError, match="export: cannot be written"):
+        freezing.export(nets.build(NETWORK), pairs, tmp_path / "export")
+    assert [path.name for path in tmp_path.iterdir() if path != photographs] == ["export"]
+    assert (tmp_path / "export" / "export.json").read_text() == "{}"
+
+
+def test_a_reader_whose_disk_is_full_gets_a_line():
+    line = [sys.executable, "-m", "srnas_tf.run", "--mode=describe"]
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False)
+    assert process.returncode == 1
+    assert process.stderr == "srnas_tf: writing: No space left on device\n"
+
+
+def test_a_kill_while_an_export_takes_the_place_of_another_loses_neither(tmp_path, photographs):
+    (tmp_path / ".export.former").mkdir()
+    (tmp_path / ".export.former" / "export.json").write_text("{}")
+    with full_disk(1_000), pytest.raises(WorkError):
+        freezing.export(nets.build(NETWORK), load_pairs(images.find(photographs), 2), tmp_path / "export")
+    assert (tmp_path / "export" / "export.json").read_text() == "{}"
+
+
+@pytest.fixture
+def unprivileged(tmp_path_factory):
+    """A folder of a user who is not root, as whom the test goes on."""
+    folder = tmp_path_factory.mktemp("unprivileged")
+    if os.geteuid():
+        yield folder
+        return
+    for each in (folder, *folder.parents[:2]):
+        each.chmod(0o755)
+    os.chown(folder, 65534, 65534)
+    os.seteuid(65534)
+    yield folder
+    os.seteuid(0)
+
+
+@pytest.mark.parametrize("mode", ["supernet", "train", "pipeline", "search", "retrain"])
+def test_a_workdir_that_cannot_be_written_is_refused_first(invoke, unprivileged, mode):
+    (unprivileged / "w").mkdir(mode=0o555)
+    status, stdout, stderr = invoke(f"--mode={mode}", f"--workdir={unprivileged / 'w'}", "--arch=SCS", "--data=nowhere")
+    assert (status, stdout) == (2, "")
+    assert stderr == f"srnas_tf: --workdir={unprivileged / 'w'}: Permission denied; give a folder that can be written\n"
+
+
+def test_a_folder_in_the_workdir_that_cannot_be_written_is_named(unprivileged):
+    with Workdir(unprivileged) as workdir:
+        workdir.claim()
+        (unprivileged / "search").mkdir(mode=0o555)
+        with pytest.raises(WorkError, match=r"search/journal\.jsonl: cannot be written \(Permission denied\)"):
+            search(Space(depth=2, width=16), SearchSettings(), Budget(), lambda codes: 30.0, unprivileged / "search")
+
+
+def test_checkpoints_stay_when_the_clock_goes_back(tmp_path, monkeypatch):
+    value = tf.Variable(0)
+    checkpoints = Checkpoints(tmp_path, 2, value=value)
+    for steps in (8, 9, 10):
+        value.assign(10 * steps)
+        checkpoints.save(steps)
+    clock = time.time
+    monkeypatch.setattr(time, "time", lambda: clock() - 1e6)
+    again = Checkpoints(tmp_path, 2, value=value)
+    assert [path.name for path in again.paths] == ["ckpt-9", "ckpt-10"]
+    value.assign(0)
+    assert again.restore() == 10
+    assert value.numpy() == 100
+    again.save(11)
+    assert [path.name for path in again.paths] == ["ckpt-10", "ckpt-11"]
+
+
+def test_a_checkpoint_that_cannot_be_read_pushes_no_other_out(tmp_path):
+    value = tf.Variable(0)
+    checkpoints = Checkpoints(tmp_path, 1, value=value)
+    checkpoints.save(10)
+    for path in tmp_path.iterdir():
+        path.rename(tmp_path / path.name.replace("10", "20"))
+    (tmp_path / "ckpt-20.data-00000-of-00001").write_bytes(b"spoiled")
+    (tmp_path / "ckpt-notes.index").write_text("mine")
+    assert checkpoints.restore() == 0
+    checkpoints.save(15)
+    assert [path.name for path in checkpoints.paths] == ["ckpt-15"]
+    assert checkpoints.restore() == 15
+    assert (tmp_path / "ckpt-notes.index").exists()
+
+
+def test_a_validation_photograph_that_vanishes_is_not_missed(module_photographs, undisturbed, tmp_path, at_step):
+    [path] = DataSettings(data=str(module_photographs)).paths("val")
+    at_step(2, lambda: path.rename(tmp_path / path.name))
+    try:
+        assert weights(train(module_photographs, tmp_path / "w")) == undisturbed
+    finally:
+        (tmp_path / path.name).rename(path)
+
+
+def test_a_training_photograph_that_vanishes_is_named(module_photographs, undisturbed, tmp_path, at_step):
+    """One that had no room in memory, and is read again and again."""
+    paths = DataSettings(data=str(module_photographs)).paths("train")
+    aside = tmp_path / "aside"
+
+    def vanish():
+        aside.mkdir()
+        for path in paths:
+            path.rename(aside / path.name)
+
+    at_step(0, vanish)
+    settings = dataclasses.replace(TINY, steps=40)
+    with pytest.raises(UserError, match=r"\d\d\.png: no such image; it could be read before"):
+        job = Job(DataSettings(data=str(module_photographs)), settings, MachineSettings(memory_gb=0), 2, tmp_path)
+        job.train_network(NETWORK, tmp_path / "w")
+    for path in paths:
+        (aside / path.name).rename(path)
+
+
+@pytest.mark.parametrize("spoiled", [b"\x00\x00\n", b'{"step": 1\n', b"[1]\n", b"\xff\n", b"\n"])
+def test_a_spoiled_line_of_a_journal_is_named_and_nothing_removed(tmp_path, spoiled):
+    path = tmp_path / "journal.jsonl"
+    content = b'{"step": 1}\n' + spoiled + b'{"step": 3}\n{"st'
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"journal\.jsonl: line 2 is spoiled; remove it"):
+        read_lines(path)
+    assert path.read_bytes() == content
+
+
+def test_seconds_do_not_go_back(tmp_path, monkeypatch):
+    from srnas_tf.train.writer import Metrics
+
+    clock, metrics = time.time, Metrics(tmp_path, 0)
+    metrics.write(1, loss=0.5)
+    monkeypatch.setattr(time, "time", lambda: clock() - 1e6)
+    metrics.write(2, loss=0.5)
+    metrics.close()
+    one, two = (json.loads(line)["seconds"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines())
+    assert 0 < one <= two
+    assert np.isfinite(two)
