@@ -25,8 +25,9 @@ from srnas_tf.errors import UserError, WorkError
 from srnas_tf.freeze import export as freezing
 from srnas_tf.journal import read_lines
 from srnas_tf.nets import files
+from srnas_tf.search.feasible import Feasible
 from srnas_tf.search.search import search
-from srnas_tf.search.settings import Budget, SearchSettings
+from srnas_tf.search.settings import SearchSettings
 from srnas_tf.settings import Workdir, write_json
 from srnas_tf.train.checkpoints import Checkpoints
 from srnas_tf.train.jobs import Job
@@ -103,14 +104,14 @@ def test_a_disk_that_fills_up_costs_the_steps_since_the_last_checkpoint(
 def test_a_full_disk_costs_no_journal(tmp_path):
     space, settings = Space(depth=4, width=16), SearchSettings(population=6, iterations=2)
     quality = lambda codes: float(sum(codes))  # noqa: E731
-    search(space, settings, Budget(), quality, tmp_path / "a")
+    search(Feasible(space, {}), settings, quality, tmp_path / "a")
     whole = (tmp_path / "a" / "journal.jsonl").read_bytes()
     seven = sum(map(len, whole.splitlines(keepends=True)[:7]))
     with full_disk(seven + 20), pytest.raises(WorkError, match=r"journal\.jsonl: cannot be written \(File too large\)"):
-        search(space, settings, Budget(), quality, tmp_path / "b")
+        search(Feasible(space, {}), settings, quality, tmp_path / "b")
     assert (tmp_path / "b" / "journal.jsonl").read_bytes() == whole[: seven + 20]  # a line cut short
     measured = []
-    search(space, settings, Budget(), lambda codes: measured.append(codes) or quality(codes), tmp_path / "b")
+    search(Feasible(space, {}), settings, lambda codes: measured.append(codes) or quality(codes), tmp_path / "b")
     assert (tmp_path / "b" / "journal.jsonl").read_bytes() == whole
     assert len(measured) == 12 - 7
 
@@ -181,8 +182,9 @@ def test_a_folder_in_the_workdir_that_cannot_be_written_is_named(unprivileged):
     with Workdir(unprivileged) as workdir:
         workdir.claim()
         (unprivileged / "search").mkdir(mode=0o555)
+        space = Space(depth=2, width=16)
         with pytest.raises(WorkError, match=r"search/journal\.jsonl: cannot be written \(Permission denied\)"):
-            search(Space(depth=2, width=16), SearchSettings(), Budget(), lambda codes: 30.0, unprivileged / "search")
+            search(Feasible(space, {}), SearchSettings(), lambda codes: 30.0, unprivileged / "search")
 
 
 def test_checkpoints_stay_when_the_clock_goes_back(tmp_path, monkeypatch):

@@ -120,7 +120,7 @@ def test_a_search_goes_on_to_the_same_journal(tmp_path, strategy):
 
 
 def test_a_signal_costs_no_measurement(tmp_path):
-    search(SPACE, SETTINGS, Budget(), quality, tmp_path / "a")
+    search(ALL, SETTINGS, quality, tmp_path / "a")
 
     def measure(codes):
         if len(interrupted.calls) == 8:
@@ -129,9 +129,9 @@ def test_a_signal_costs_no_measurement(tmp_path):
 
     interrupted, resumed = Counted(measure), Counted()
     with pytest.raises(Interrupted):
-        search(SPACE, SETTINGS, Budget(), interrupted, tmp_path / "b")
+        search(ALL, SETTINGS, interrupted, tmp_path / "b")
     assert len(lines(tmp_path / "b" / "journal.jsonl")) == len(interrupted.calls) == 8
-    search(SPACE, SETTINGS, Budget(), resumed, tmp_path / "b")
+    search(ALL, SETTINGS, resumed, tmp_path / "b")
     assert len(resumed.calls) == 72 - 8
     assert (tmp_path / "b" / "journal.jsonl").read_bytes() == (tmp_path / "a" / "journal.jsonl").read_bytes()
 
