@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-_DECORATION = re.compile(r"^\{\{.*?\}\} *| *\[Op:\w+\]$")
+_DECORATION = re.compile(r"^\{\{.*?\}\} *| *\[Op:\w+\]( name: .*)?$")
 """Which of its operations failed, as TensorFlow puts it around what happened."""
 
 

@@ -4,7 +4,7 @@ python tests/kill.py --kills=50 --record=results/kill/2026-11-23.json
 
 Each mode is run undisturbed first. Then all are run in another workdir, killed (SIGKILL) at moments that are drawn from
 a seed, and started again, until done; then in a third, and so on, until the kills asked for are reached. Weights,
-journals, lists of the best and exported files must be the same to the bit. Some 20 minutes on 2 cores for 50 kills.
+journals, lists of the best and exported files must be the same to the bit. Half an hour on 2 cores for 50 kills.
 """
 
 import argparse
@@ -42,14 +42,14 @@ class Victim(NamedTuple):
     results: tuple[str, ...]
 
 
-NETWORK = ("--data={data}", "--depth=3", "--width=16", "--scale=2")
+NETWORK = ("--data={data}", "--depth=2", "--width=8", "--scale=2")
 MODES = {
     "supernet": Victim(
-        (*NETWORK, "--steps=200", "--batch=2", "--patch=8", "--checkpoint_every=10", "--validate_every=50"),
+        (*NETWORK, "--steps=60", "--batch=2", "--patch=8", "--checkpoint_every=5", "--validate_every=20"),
         ("supernet/supernet.keras", "supernet/metrics.jsonl"),
     ),
-    "search": Victim(("--population=100", "--iterations=3", "--top_k=2"), ("search/journal.jsonl", "search/best.json")),
-    "retrain": Victim(("--steps=100",), ("retrain/*/model.keras", "retrain/*/metrics.jsonl")),
+    "search": Victim(("--population=20", "--iterations=3", "--top_k=2"), ("search/journal.jsonl", "search/best.json")),
+    "retrain": Victim(("--steps=40",), ("retrain/*/model.keras", "retrain/*/metrics.jsonl")),
     "export": Victim(
         ("--model={workdir}/retrain/1/model.keras", "--test_data={data}"),
         ("export/export.json", "export/*.tflite", "export/*.onnx"),

@@ -32,6 +32,7 @@ from srnas_tf.settings import Workdir, write_json
 from srnas_tf.train.checkpoints import Checkpoints
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, TrainSettings
+from srnas_tf.train.writer import Metrics
 
 TINY = TrainSettings(steps=6, batch=2, patch=8, learning_rate=1e-3, validate_every=3, checkpoint_every=3)
 NETWORK = arch.imdn(2, 16, 1)
@@ -114,6 +115,11 @@ def test_a_full_disk_costs_no_journal(tmp_path):
     search(Feasible(space, {}), settings, lambda codes: measured.append(codes) or quality(codes), tmp_path / "b")
     assert (tmp_path / "b" / "journal.jsonl").read_bytes() == whole
     assert len(measured) == 12 - 7
+
+
+def test_a_full_disk_is_named_by_the_curves_too(tmp_path):
+    with full_disk(), pytest.raises(WorkError, match=r"tensorboard: cannot be written \(.*File too large\);"):
+        Metrics(tmp_path, 0)
 
 
 def test_a_full_disk_leaves_the_earlier_file(tmp_path):
@@ -258,8 +264,6 @@ def test_a_spoiled_line_of_a_journal_is_named_and_nothing_removed(tmp_path, spoi
 
 
 def test_seconds_do_not_go_back(tmp_path, monkeypatch):
-    from srnas_tf.train.writer import Metrics
-
     clock, metrics = time.time, Metrics(tmp_path, 0)
     metrics.write(1, loss=0.5)
     monkeypatch.setattr(time, "time", lambda: clock() - 1e6)
