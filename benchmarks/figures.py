@@ -32,7 +32,7 @@ def _our_step(trainee: Trainee, codes: tuple[int, ...] = ()) -> Callable[[], flo
     """A training step as `train.loop` takes it, on one batch."""
     step = make_step(tf.distribute.get_strategy(), trainee, PathAdam(trainee.parts))
     lr, hr = (tf.constant(255 * x) for x in _batch())
-    rate, chosen = tf.constant(2e-4), tf.constant(codes, tf.int32)
+    rate, chosen = tf.constant(2e-4), tf.constant([codes], tf.int32)
     return lambda: float(step(lr, hr, rate, chosen))
 
 

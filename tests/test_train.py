@@ -59,11 +59,11 @@ def test_gradients_of_a_path_are_those_of_the_network_alone(sharing):
     trainee = single_path(supernet)
     lr, hr = _batch()
     for codes in ((7, 0), (3, 5), (4, 4)):
-        theirs = _gradients(trainee, lr, hr, tf.constant(codes))
+        theirs = _gradients(trainee, lr, hr, tf.constant([codes]))
         assert all(gradient is not None for gradient in theirs)
         network = nets.SRNet(space.network(codes))
         load_path(network, supernet)
-        alone = _gradients(whole(network), lr, hr, tf.constant([], tf.int32))
+        alone = _gradients(whole(network), lr, hr, tf.constant([()], tf.int32))
         # A supernet whose weights are the gradients, extracted, holds the gradients of the network.
         holder, received = nets.Supernet(space), nets.SRNet(space.network(codes))
         for variable, part, gradient in zip(holder.trainable_variables, trainee.parts, theirs, strict=True):
@@ -88,14 +88,14 @@ def test_what_the_path_does_not_use_stays_to_the_bit():
     lr, hr = _batch()
 
     @tf.function
-    def step(codes):
-        _, gradients = trainee.loss_and_gradients(_l1, lr, hr, codes)
-        optimizer.apply(gradients, tf.constant(0.01), codes)
+    def step(paths):
+        _, gradients = trainee.loss_and_gradients(_l1, lr, hr, paths)
+        optimizer.apply(gradients, tf.constant(0.01), paths)
 
     for codes in ((2, 5), (2, 6), (7, 5), (2, 5)):  # moments of (2, 5) are no longer zero when it rests
         lists = (supernet.trainable_variables, optimizer.first, optimizer.second, optimizer.averages)
         before = [[v.numpy() for v in variables] for variables in lists]
-        step(tf.constant(codes))
+        step(tf.constant([codes]))
         for variables, olds in zip(lists, before, strict=True):
             for part, variable, old in zip(trainee.parts, variables, olds, strict=True):
                 moved = variable.numpy() != old
@@ -122,7 +122,7 @@ def test_adam_is_adam():
     rng = np.random.default_rng(0)
     for _ in range(20):
         gradient = tf.constant(rng.normal(size=(3, 4)), tf.float32)
-        ours.apply([gradient], tf.constant(0.01), tf.constant([], tf.int32))
+        ours.apply([gradient], tf.constant(0.01), tf.constant([()], tf.int32))
         theirs.apply([gradient], [two])
     np.testing.assert_allclose(one.numpy(), two.numpy(), atol=1e-6)
     assert np.abs(one.numpy() - 1).min() > 1e-3
@@ -134,7 +134,7 @@ def test_one_trace_serves_all_paths(data, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "make_step", lambda *arguments: made.append(make_step(*arguments)) or made[0])
     settings = dataclasses.replace(TINY, steps=12)
     space = dataclasses.replace(SPACE, stages=2)
-    assert len({sampling.SAMPLINGS["uniform"](space, settings.seed, step) for step in range(12)}) > 5
+    assert len({sampling.SAMPLINGS["uniform"].draw(space, settings.seed, step) for step in range(12)}) > 5
     job(data, settings).train_supernet(space, tmp_path)
     assert made[0].experimental_get_tracing_count() == 1
 
@@ -293,7 +293,7 @@ def test_schedules():
 
 
 def test_paths_are_a_function_of_seed_and_step():
-    draw = sampling.SAMPLINGS["uniform"]
+    draw = sampling.SAMPLINGS["uniform"].draw
     drawn = [draw(SPACE, 0, step) for step in range(400)]
     assert drawn == [draw(SPACE, 0, step) for step in range(400)]
     assert drawn != [draw(SPACE, 1, step) for step in range(400)]
@@ -324,7 +324,7 @@ def test_bad_recipes(wrong):
 
 
 DEVICES = """
-import sys, json, numpy as np, tensorflow as tf
+import dataclasses, sys, json, numpy as np, tensorflow as tf
 count, folder, photographs = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
@@ -333,11 +333,16 @@ from srnas_tf.arch import Space
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, TrainSettings
-settings = TrainSettings(steps=5, batch=4, patch=8, learning_rate=1e-3, first_weights="uniform")
-job = Job(DataSettings(data=photographs), settings, MachineSettings(), 2, Path(folder))
+usual = TrainSettings(steps=5, batch=4, patch=8, learning_rate=1e-3, first_weights="uniform")
+# One strategy: TensorFlow confuses the collectives of two in one process.
+job = Job(DataSettings(data=photographs), usual, MachineSettings(), 2, Path(folder))
 assert job.strategy.num_replicas_in_sync == count
-supernet = job.train_supernet(Space(stages=2, depth=2, width=16, scale=2), Path(folder))
-np.save(Path(folder) / "weights.npy", np.concatenate([v.numpy().ravel() for v in supernet.trainable_variables]))
+weights = []
+for name in ("uniform", "fair"):
+    space, settings = Space(stages=1, depth=2, width=16, scale=2), dataclasses.replace(usual, sampling=name)
+    supernet = job.by(settings).train_supernet(space, Path(folder) / name)
+    weights += [v.numpy().ravel() for v in supernet.trainable_variables]
+np.save(Path(folder) / "weights.npy", np.concatenate(weights))
 """
 
 

@@ -183,8 +183,16 @@ class Space:
 
     def smallest(self, cost: Callable[[Network], int]) -> Network:
         """The network of the space that costs least; costs are sums over blocks."""
-        same = [self.network((code,) * self.depth) for code in range(len(self.choices))]
-        return min(same, key=cost)
+        return min(self._alike, key=cost)
+
+    def largest(self, cost: Callable[[Network], int]) -> Network:
+        """The network of the space that costs most; costs are sums over blocks."""
+        return max(self._alike, key=cost)
+
+    @property
+    def _alike(self) -> list[Network]:
+        """The networks that take the same path in all blocks."""
+        return [self.network((code,) * self.depth) for code in range(len(self.choices))]
 
     @property
     def supernet_params(self) -> int:

@@ -1,4 +1,4 @@
-"""Adam that leaves alone what the sampled path does not use."""
+"""Adam that leaves alone what the sampled paths do not use."""
 
 from collections.abc import Sequence
 
@@ -37,20 +37,26 @@ class PathAdam(tf.Module):
         self.scale.assign(2.0**15 if loss_scaling else 1.0)
         self._good_steps = _zeros((), tf.int64)
 
-    def apply(self, gradients: Sequence[tf.Tensor], rate: tf.Tensor, codes: tf.Tensor) -> None:
-        """One step; call it in replica context with this replica's share of the gradients of the scaled loss."""
+    def apply(self, gradients: Sequence[tf.Tensor], rate: tf.Tensor, paths: tf.Tensor) -> None:
+        """One step; call it in replica context with this replica's share of the gradients of the scaled loss.
+
+        Args:
+            gradients: of each part: by its segment for one path, by the whole part for several.
+            rate: the learning rate, float [].
+            paths: int32 [paths, depth]. What several of them use moves once.
+        """
         replica = tf.distribute.get_replica_context()
         summed = replica.all_reduce(tf.distribute.ReduceOp.SUM, list(gradients))
         finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in summed])
-        replica.merge_call(self._merge, args=(summed, rate, codes, finite))
+        replica.merge_call(self._merge, args=(summed, rate, paths, finite))
 
-    def _merge(self, strategy, gradients, rate, codes, finite) -> None:
+    def _merge(self, strategy, gradients, rate, paths, finite) -> None:
         update = strategy.extended.update
         for i, (part, gradient) in enumerate(zip(self._parts, gradients, strict=True)):
             state = (self.first[i], self.second[i], self.counts[i], self.scale)
             average = (self.averages[i],) if self._ema else ()
             move = self._mover(part)
-            update(part.variable, move, args=(gradient, rate, codes, finite, *state, *average), group=False)
+            update(part.variable, move, args=(gradient, rate, paths, finite, *state, *average), group=False)
         update(self.rejected, lambda rejected, ok: rejected.assign_add(tf.cast(~ok, tf.int64)), args=(finite,))
         if self.scales:
             update(self.scale, _rescale, args=(self._good_steps, finite), group=False)
@@ -58,9 +64,8 @@ class PathAdam(tf.Module):
     def _mover(self, part: Part):
         ema = self._ema
 
-        def move(variable, gradient, rate, codes, finite, first, second, counts, scale, *averages):
-            span = part.span(codes)
-            code = 0 if span is None else codes[part.position]
+        def move_segment(code, variable, gradient, rate, finite, first, second, counts, scale, *averages):
+            span = part.span(code)
             count = counts[code] + 1.0
             gradient = gradient / scale if self.scales else gradient
             m, v, w = (_get(x, span) for x in (first, second, variable))
@@ -76,6 +81,18 @@ class PathAdam(tf.Module):
                 decay = tf.minimum(ema, (1 + count) / (10 + count))  # young averages forget their beginning sooner
                 old = _get(average, span)
                 _set(average, span, tf.where(finite, decay * old + (1 - decay) * new_w, old))
+
+        def move(variable, gradient, rate, paths, *state):
+            if part.starts is None or paths.shape[0] == 1:
+                move_segment(part.code(paths[0]), variable, gradient, rate, *state)
+                return
+            used, _ = tf.unique(paths[:, part.position])
+
+            def move_next(i):
+                move_segment(used[i], variable, _get(gradient, part.span(used[i])), rate, *state)
+                return (i + 1,)
+
+            tf.while_loop(lambda i: i < tf.size(used), move_next, (0,), parallel_iterations=1)
 
         return move
 

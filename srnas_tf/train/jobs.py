@@ -75,7 +75,7 @@ class Job:
     def train_supernet(
         self, space: arch.Space, folder: Path, start_from: Callable[[Supernet], None] | None = None
     ) -> Supernet:
-        """Trains a supernet, one sampled path a step, and writes it to `supernet.keras` in the folder.
+        """Trains a supernet, the sampled paths of a step at once, and writes it to `supernet.keras` in the folder.
 
         Args:
             space: its networks.
@@ -99,12 +99,12 @@ class Job:
             _load(twin, weights)
             return float(np.mean([validation_psnr(at(codes), self.pairs, self.scale) for codes in shown]))
 
-        draw = sampling.SAMPLINGS[settings.sampling]
+        draw, distills = sampling.SAMPLINGS[settings.sampling]
 
-        def codes_at(step: int) -> Codes:
+        def paths_at(step: int) -> tuple[Codes, ...]:
             return draw(space, settings.seed, step)
 
-        _load(twin, fit(self.strategy, trainee, self.patches, settings, folder, validate, codes_at))
+        _load(twin, fit(self.strategy, trainee, self.patches, settings, folder, validate, paths_at, distills))
         save(twin, folder / "supernet.keras")
         return twin
 

@@ -31,7 +31,8 @@ def fit(
     settings: TrainSettings,
     folder: Path,
     validate: Callable[[list[np.ndarray]], float],
-    codes_at: Callable[[int], tuple[int, ...]] = lambda step: (),
+    paths_at: Callable[[int], tuple[tuple[int, ...], ...]] = lambda step: ((),),
+    distills: bool = False,
 ) -> list[np.ndarray]:
     """Trains to the last step, from the newest checkpoint in the folder where there is one.
 
@@ -42,7 +43,8 @@ def fit(
         settings: the recipe.
         folder: for checkpoints and metrics.
         validate: mean PSNR (dB) of a model with the weights it is given, in the order that this returns them in.
-        codes_at: the path of a step, counted from 0.
+        paths_at: the paths of a step, counted from 0; as many in each.
+        distills: as `make_step` takes it.
 
     Returns:
         The model's variables, trainable ones first: their averages where `settings.ema` asks for them.
@@ -67,7 +69,7 @@ def fit(
     if start >= settings.steps:
         return current()
 
-    step = make_step(strategy, trainee, optimizer)
+    step = make_step(strategy, trainee, optimizer, distills)
     dataset = strategy.experimental_distribute_dataset(_unsharded(patches.dataset(start, settings.steps)))
     note = ""
     with contextlib.ExitStack() as stack:
@@ -77,7 +79,7 @@ def fit(
         stopping = stack.enter_context(after_the_step())
         for at, (lr, hr) in zip(range(start, settings.steps), dataset, strict=True):
             rate = settings.rate_at(at)
-            loss = step(lr, hr, tf.constant(rate, tf.float32), tf.constant(codes_at(at), tf.int32))
+            loss = step(lr, hr, tf.constant(rate, tf.float32), tf.constant(paths_at(at), tf.int32))
             now = at + 1
             last, stops = now == settings.steps, stopping()
             validates = last or now % settings.validate_every == 0
@@ -97,13 +99,19 @@ def fit(
     return current()
 
 
-def make_step(strategy: tf.distribute.Strategy, trainee: Trainee, optimizer: PathAdam) -> Callable:
+def make_step(
+    strategy: tf.distribute.Strategy, trainee: Trainee, optimizer: PathAdam, distills: bool = False
+) -> Callable:
     """One traced step for all paths: L1 loss, gradients, update; returns the loss over the global batch.
+
+    It takes lr and hr in 0..255, the learning rate, and paths int32 [paths, depth]. With several paths the loss is
+    their mean; all their gradients are computed before anything moves.
 
     Args:
         strategy: whose scope trainee and optimizer were made in.
         trainee: what to train.
         optimizer: what moves it.
+        distills: whether the paths after the first learn the first's output instead of the photograph.
     """
     replicas = strategy.num_replicas_in_sync
 
@@ -111,15 +119,15 @@ def make_step(strategy: tf.distribute.Strategy, trainee: Trainee, optimizer: Pat
         loss = tf.reduce_mean(tf.abs(sr - hr))
         return loss, loss * optimizer.scale / replicas
 
-    def replica_step(lr, hr, rate, codes):
+    def replica_step(lr, hr, rate, paths):
         lr, hr = (tf.cast(x, tf.float32) / 255.0 for x in (lr, hr))
-        loss, gradients = trainee.loss_and_gradients(l1, lr, hr, codes)
-        optimizer.apply(gradients, rate, codes)
+        loss, gradients = trainee.loss_and_gradients(l1, lr, hr, paths, distills)
+        optimizer.apply(gradients, rate, paths)
         return loss
 
     @tf.function
-    def step(lr, hr, rate, codes):
-        losses = strategy.run(replica_step, args=(lr, hr, rate, codes))
+    def step(lr, hr, rate, paths):
+        losses = strategy.run(replica_step, args=(lr, hr, rate, paths))
         return strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
 
     return step

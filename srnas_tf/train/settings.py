@@ -35,7 +35,12 @@ class TrainSettings:
     warmup: int = setting(0, "steps of linear warm-up")
     ema: float = setting(0.0, "decay of the moving average of the weights that is validated and kept; 0: none")
     precision: str = setting("float32", "Keras dtype policy; auto: the fastest on this machine", PRECISIONS)
-    sampling: str = setting("uniform", "how a supernet's step draws its path", tuple(SAMPLINGS))
+    sampling: str = setting(
+        "uniform",
+        "networks that a supernet's step trains: uniform: one at random; fair: as many as a block has paths, each path "
+        "of every block in one of them; sandwich: the largest, and from its output the smallest and a random one",
+        tuple(SAMPLINGS),
+    )
     validate_every: int = setting(1000, "steps between two validations")
     checkpoint_every: int = setting(1000, "steps between two checkpoints")
     keep: int = setting(3, "checkpoints to keep")

@@ -30,17 +30,41 @@ class Part(NamedTuple):
     lengths: np.ndarray | None = None
     position: int = 0
 
-    def span(self, codes: tf.Tensor) -> tuple[list, list] | None:
-        """Begin and size of the segment that the codes choose, as `tf.slice` takes them; None for the whole."""
-        if self.starts is None:
-            return None
-        code = codes[self.position]
-        return [tf.gather(self.starts, code)], [tf.gather(self.lengths, code)]
+    def code(self, codes: tf.Tensor) -> tf.Tensor | int:
+        """The number of the segment that the codes choose; 0 for the whole."""
+        return 0 if self.starts is None else codes[self.position]
+
+    def span(self, code: tf.Tensor | int) -> tuple[list, list] | None:
+        """Begin and size of a segment, as `tf.slice` takes them; None for the whole."""
+        return None if self.starts is None else ([tf.gather(self.starts, code)], [tf.gather(self.lengths, code)])
 
     def read(self, codes: tf.Tensor) -> tf.Tensor:
         """What the codes use of the variable."""
-        span = self.span(codes)
+        span = self.span(self.code(codes))
         return tf.convert_to_tensor(self.variable) if span is None else tf.slice(self.variable, *span)
+
+    def place(self, value: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
+        """What the codes use, in its place in zeros of the variable's shape: the inverse of `read`."""
+        span = self.span(self.code(codes))
+        if span is None:
+            return value
+        [start], [size] = span
+        [whole] = self.variable.shape
+        return tf.ensure_shape(tf.pad(value, [[start, whole - start - size]]), [whole])
+
+
+class Lesson(NamedTuple):
+    """What one path learns from one batch.
+
+    Attributes:
+        loss: float [].
+        gradients: by what the path uses of each part.
+        output: the path's, float [batch, height * scale, width * scale, 3].
+    """
+
+    loss: tf.Tensor
+    gradients: list[tf.Tensor]
+    output: tf.Tensor
 
 
 class Trainee(NamedTuple):
@@ -58,9 +82,7 @@ class Trainee(NamedTuple):
     forward: Callable[[tf.Tensor, tf.Tensor, Sequence], tf.Tensor]
     states: Sequence[tf.Variable] = ()
 
-    def loss_and_gradients(
-        self, loss_of: Loss, lr: tf.Tensor, hr: tf.Tensor, codes: tf.Tensor
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    def lesson(self, loss_of: Loss, lr: tf.Tensor, hr: tf.Tensor, codes: tf.Tensor) -> Lesson:
         """A loss of the output, and its gradient by what the codes use of each part.
 
         Args:
@@ -72,10 +94,45 @@ class Trainee(NamedTuple):
         with tf.GradientTape() as tape:
             values = [part.read(codes) for part in self.parts]
             tape.watch(values)
-            loss, scaled = loss_of(self.forward(lr, codes, values), hr)
+            output = self.forward(lr, codes, values)
+            loss, scaled = loss_of(output, hr)
         # Layers read whole variables themselves; the path's segments reach them as arguments.
         pairs = zip(self.parts, values, strict=True)
-        return loss, tape.gradient(scaled, [part.variable if part.starts is None else value for part, value in pairs])
+        sources = [part.variable if part.starts is None else value for part, value in pairs]
+        return Lesson(loss, tape.gradient(scaled, sources), output)
+
+    def loss_and_gradients(
+        self, loss_of: Loss, lr: tf.Tensor, hr: tf.Tensor, paths: tf.Tensor, distills: bool = False
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """The mean of the losses of some paths on one batch, and the gradients of their sum, for `PathAdam.apply`.
+
+        The gradient of one path is by what it uses of each part. Several are added up, one path after the other, in
+        tensors of the parts' whole shapes: memory is that of one path and one gradient of all weights, and the graph
+        holds one path, however many there are. Adam does not see that a sum is larger than a mean.
+
+        Args:
+            loss_of: as `lesson` takes it.
+            lr: likewise.
+            hr: likewise.
+            paths: int32 [paths, depth], their number known when the graph is made.
+            distills: whether the paths after the first learn the first's output, which is constant to them, instead
+                of `hr`.
+        """
+        count = paths.shape[0]
+        if count == 1:
+            return self.lesson(loss_of, lr, hr, paths[0])[:2]
+
+        def add(i, target, loss, sums):
+            lesson = self.lesson(loss_of, lr, target, paths[i])
+            each = zip(self.parts, sums, lesson.gradients, strict=True)
+            sums = [total + part.place(gradient, paths[i]) for part, total, gradient in each]
+            if distills:
+                target = tf.where(i == 0, tf.ensure_shape(lesson.output, hr.shape), target)
+            return i + 1, target, loss + lesson.loss, sums
+
+        none_yet = (0, hr, 0.0, [tf.zeros(part.variable.shape) for part in self.parts])
+        *_, loss, sums = tf.while_loop(lambda i, *_: i < count, add, none_yet, parallel_iterations=1)
+        return loss / count, sums
 
 
 def whole(network: Net) -> Trainee:

@@ -1,0 +1,200 @@
+"""Samplings: which paths a step trains, that no gradient is lost, and that nothing moves which no path used."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import lines
+from test_train import SPACE, TINY, _batch, _l1, _same_weights, data, job
+
+from srnas_tf import nets
+from srnas_tf.errors import UserError
+from srnas_tf.nets.initial import initialize
+from srnas_tf.nets.network import Frame
+from srnas_tf.nets.supernet import load_path, write_path
+from srnas_tf.train import loop
+from srnas_tf.train.adam import PathAdam
+from srnas_tf.train.sampling import SAMPLINGS
+from srnas_tf.train.settings import TrainSettings
+from srnas_tf.train.trainee import Part, single_path, whole
+
+__all__ = ["data"]  # a fixture
+SMALL = dataclasses.replace(SPACE, stages=1)
+"""Two paths a block."""
+SEVERAL = sorted(SAMPLINGS.keys() - {"uniform"})
+
+
+@pytest.mark.parametrize("name", SAMPLINGS)
+def test_paths_are_a_function_of_seed_and_step(name):
+    draw = SAMPLINGS[name].draw
+    drawn = [draw(SPACE, 0, step) for step in range(50)]
+    assert drawn == [draw(SPACE, 0, step) for step in range(50)]
+    assert drawn != [draw(SPACE, 1, step) for step in range(50)]
+    assert len({len(paths) for paths in drawn}) == 1  # one trace
+
+
+def test_fair_uses_each_path_of_each_block_once_a_step():
+    drawn = [SAMPLINGS["fair"].draw(SPACE, 0, step) for step in range(200)]
+    for paths in drawn:
+        for codes in zip(*paths, strict=True):
+            assert sorted(codes) == list(range(8))
+    assert len({path for paths in drawn for path in paths}) > 60  # of 64: blocks are shuffled apart from each other
+
+
+def test_fair_needs_blocks_of_as_many_paths():
+    with pytest.raises(UserError, match="--sampling=fair"):
+        SAMPLINGS["fair"].draw(SimpleNamespace(cardinalities=(3, 2)), 0, 0)
+
+
+def test_sandwich_is_the_largest_the_smallest_and_a_random_one():
+    drawn = [SAMPLINGS["sandwich"].draw(SPACE, 0, step) for step in range(100)]
+    sizes = {code: SPACE.network((code, code)).params for code in range(8)}
+    largest, smallest = (choose(sizes, key=sizes.__getitem__) for choose in (max, min))
+    assert {paths[:2] for paths in drawn} == {((largest,) * 2, (smallest,) * 2)}
+    assert len({paths[2] for paths in drawn}) > 40
+
+
+def _alone(supernet, codes, lr, target):
+    """Output and gradients of a network on its own, the gradients as the weights of a supernet that has no others."""
+    network = nets.SRNet(supernet.space.network(codes))
+    load_path(network, supernet)
+    lesson = whole(network).lesson(_l1, lr, target, tf.constant((), tf.int32))
+    for variable, gradient in zip(network.trainable_variables, lesson.gradients, strict=True):
+        variable.assign(gradient)
+    holder = nets.Supernet(supernet.space)
+    for name in Frame.OUTSIDE:
+        getattr(holder, name).set_weights(getattr(network, name).get_weights())
+    for block, choice, code in zip(network.blocks, holder.blocks, codes, strict=True):
+        write_path(block, choice, code)
+    return lesson, [variable.numpy() for variable in holder.trainable_variables]
+
+
+@pytest.mark.parametrize("sharing", ["none", "ends"])
+@pytest.mark.parametrize("name", SEVERAL)
+def test_gradients_of_a_step_are_those_of_its_networks_alone_added_up(name, sharing):
+    space = dataclasses.replace(SMALL, sharing=sharing)
+    supernet = nets.Supernet(space)
+    initialize(supernet, 0)
+    trainee = single_path(supernet)
+    lr, hr = _batch()
+    draw, distills = SAMPLINGS[name]
+    paths = draw(space, 0, 0)
+    step = tf.function(lambda *batch: trainee.loss_and_gradients(_l1, *batch, distills))
+    loss, gradients = step(lr, hr, tf.constant(paths))
+    losses, wanted, target = [], 0, hr
+    for codes in paths:
+        lesson, placed = _alone(supernet, codes, lr, target)
+        losses.append(float(lesson.loss))
+        wanted = [a + b for a, b in zip(wanted, placed, strict=True)] if wanted else placed
+        if distills and len(losses) == 1:
+            target = lesson.output
+    assert float(loss) == pytest.approx(np.mean(losses), rel=1e-5)
+    scale = max(float(np.abs(g).max()) for g in wanted)
+    assert np.mean([by_hand.any() for by_hand in wanted]) > 0.8  # an attention's ReLU may be dead at first
+    for gradient, by_hand in zip(gradients, wanted, strict=True):
+        np.testing.assert_allclose(gradient, by_hand, atol=1e-6 * scale, rtol=1e-4)
+
+
+PATHS = [((2, 1), (2, 3), (0, 1)), ((1, 2), (1, 2), (1, 2)), ((2, 1), (0, 0), (3, 1))]
+
+
+def test_what_no_path_uses_stays_to_the_bit():
+    supernet = nets.Supernet(dataclasses.replace(SPACE, stages=2))
+    initialize(supernet, 0)
+    trainee = single_path(supernet)
+    optimizer = PathAdam(trainee.parts, ema=0.9)
+    lr, hr = _batch()
+
+    @tf.function
+    def step(paths):
+        _, gradients = trainee.loss_and_gradients(_l1, lr, hr, paths, True)
+        optimizer.apply(gradients, tf.constant(0.01), paths)
+
+    for paths in PATHS:
+        lists = (supernet.trainable_variables, optimizer.first, optimizer.second, optimizer.averages)
+        before = [[v.numpy() for v in variables] for variables in lists]
+        step(tf.constant(paths))
+        for variables, olds in zip(lists, before, strict=True):
+            for part, variable, old in zip(trainee.parts, variables, olds, strict=True):
+                moved = variable.numpy() != old
+                if part.starts is None:
+                    assert moved.mean() > 0.9
+                    continue
+                used = {codes[part.position] for codes in paths}
+                for code, (start, length) in enumerate(zip(part.starts, part.lengths, strict=True)):
+                    share = moved[start : start + length].mean()
+                    assert share > 0.9 if code in used else share == 0
+    counts = [count.numpy().tolist() for count in optimizer.counts if count.shape != 1]
+    assert counts == [[2, 1, 2, 1], [1, 2, 1, 1]]  # once a step, however many paths use it
+
+
+def test_a_segment_moves_as_it_would_alone():
+    starts, lengths = np.array([0, 2, 5], np.int32), np.array([2, 3, 4], np.int32)
+    start = np.arange(9, dtype=np.float32)
+    together, apart = ([Part(tf.Variable(start), starts, lengths)] for _ in range(2))
+    several, single = PathAdam(together, ema=0.9), PathAdam(apart, ema=0.9)
+    rng = np.random.default_rng(0)
+    for used in ((0, 2, 0), (1, 1, 1), (2, 0, 1)):
+        gradient = rng.normal(size=9).astype(np.float32)
+        several.apply([tf.constant(gradient)], tf.constant(0.1), tf.constant(used)[:, None])
+        for code in set(used):
+            own = gradient[starts[code] : starts[code] + lengths[code]]
+            single.apply([tf.constant(own)], tf.constant(0.1), tf.constant([[code]]))
+    for one, other in ((several, single), (several.averages[0], single.averages[0])):
+        values = [x._parts[0].variable if isinstance(x, PathAdam) else x for x in (one, other)]
+        np.testing.assert_array_equal(*values)
+    assert (together[0].variable.numpy() != start).all()
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_one_trace_serves_all_steps(data, tmp_path, monkeypatch, name):
+    made = []
+    make_step = loop.make_step
+    monkeypatch.setattr(loop, "make_step", lambda *arguments: made.append(make_step(*arguments)) or made[0])
+    job(data, dataclasses.replace(TINY, sampling=name)).train_supernet(SMALL, tmp_path)
+    assert made[0].experimental_get_tracing_count() == 1
+
+
+def _operations(step, *arguments) -> set[str]:
+    graph = step.get_concrete_function(*arguments).graph.as_graph_def()
+    return {node.op for nodes in (graph.node, *(f.node_def for f in graph.library.function)) for node in nodes}
+
+
+def test_one_path_takes_no_loop():
+    """What the thesis' sampling costs: nothing is added up in tensors of the supernet's size."""
+    supernet = nets.Supernet(SMALL)
+    trainee = single_path(supernet)
+    step = loop.make_step(tf.distribute.get_strategy(), trainee, PathAdam(trainee.parts))
+    batch = *_batch(), tf.constant(0.1)
+    assert "While" not in {op.removeprefix("Stateless") for op in _operations(step, *batch, tf.constant([[0, 1]]))}
+    assert "While" in _operations(step, *batch, tf.constant([[0, 1], [1, 0]]))
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_a_resumed_run_equals_an_undisturbed_one(data, tmp_path, name, monkeypatch):
+    settings = dataclasses.replace(TINY, ema=0.9, schedule="cosine", sampling=name)
+    undisturbed = job(data, settings).train_supernet(SMALL, tmp_path / "a")
+    rate_at = TrainSettings.rate_at
+
+    def killed_at_step_4(settings, step):
+        if step == 4:
+            raise KeyboardInterrupt
+        return rate_at(settings, step)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(TrainSettings, "rate_at", killed_at_step_4)
+        job(data, settings).train_supernet(SMALL, tmp_path / "b")
+    resumed = job(data, settings).train_supernet(SMALL, tmp_path / "b")
+    assert _same_weights(undisturbed, resumed)
+    assert [entry["step"] for entry in lines(tmp_path / "b" / "metrics.jsonl")] == [1, 3, 4, 6]
+
+
+@pytest.mark.parametrize(("name", "precision"), [("fair", "mixed_bfloat16"), ("sandwich", "mixed_float16")])
+def test_low_precision_learns(data, tmp_path, name, precision):
+    settings = dataclasses.replace(TINY, precision=precision, steps=10, sampling=name, first_weights="uniform")
+    job(data, settings).train_supernet(SMALL, tmp_path)
+    losses = [entry["loss"] for entry in lines(tmp_path / "metrics.jsonl")]
+    assert np.isfinite(losses).all()
+    assert losses[-1] < losses[0]
