@@ -14,6 +14,7 @@ from srnas_tf import flags, interrupt, quiet
 from srnas_tf.arch import NETS, Space
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError, WorkError
+from srnas_tf.search.ranking import RankSettings
 from srnas_tf.search.settings import Budget, Pick, SearchSettings
 from srnas_tf.settings import Workdir
 from srnas_tf.train.settings import MachineSettings, RetrainSettings, TrainSettings
@@ -41,6 +42,7 @@ MODES = {
     "supernet": Mode("train the supernet of a space", "supernet"),
     "search": Mode("search the trained supernet of a workdir", "search"),
     "retrain": Mode("train the networks that the search found", "retrain"),
+    "rank": Mode("see how well the supernet ranks networks, against networks trained alone", "rank"),
     "train": Mode("train one network (--arch or --net)", "train"),
     "import": Mode("official IMDN weights (--input: .pth or .npz) to model.keras", "import_weights", "input"),
     "evaluate": Mode("PSNR and SSIM of --model on each folder of --data", "evaluate", "model"),
@@ -72,6 +74,7 @@ def define_flags() -> dict[str, list[str]]:
         "training": [TrainSettings],
         "retraining": [RetrainSettings],
         "search": [SearchSettings, Budget, Pick],
+        "ranking": [RankSettings],
         "machine": [MachineSettings],
     }
     flags.define(Space, *(kind for group in kinds.values() for kind in group))

@@ -69,6 +69,8 @@ class Workdir:
         "pick": "retrain",
         "retraining": "retrain",
         "retrain": "retrain",
+        "rank": "rank",
+        "ranked": "rank",
         "train": "train",
         "subject": "train",
     }

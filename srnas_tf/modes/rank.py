@@ -1,0 +1,177 @@
+"""`--mode=rank`: how well the supernet ranks networks, held against networks trained alone."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from srnas_tf import flags, model_file
+from srnas_tf.arch import Network, Space
+from srnas_tf.data.sources import DataSettings, load_pairs
+from srnas_tf.errors import UserError
+from srnas_tf.modes.search import trained_supernet
+from srnas_tf.report.scatter import scatter
+from srnas_tf.report.table import print_table
+from srnas_tf.search.agreement import Comparison, Estimate, compare, repeats
+from srnas_tf.search.ranking import RankSettings, choose
+from srnas_tf.settings import Workdir, write_json
+from srnas_tf.train.jobs import Job
+from srnas_tf.train.paths import PathScorer
+from srnas_tf.train.settings import MachineSettings, TrainSettings
+
+S = TypeVar("S")
+SAMPLES = ("range", "band")
+
+
+class Ranking(NamedTuple):
+    """What to rank.
+
+    Attributes:
+        settings: which networks.
+        recipe: how they are trained alone.
+        source: the workdir whose networks are ranked; None where this one has its own.
+    """
+
+    settings: RankSettings
+    recipe: TrainSettings
+    source: Workdir | None
+
+
+def run(workdir: Workdir) -> None:
+    """Ranks, or goes on ranking, into `rank/`, `rank.json` and `rank.png`."""
+    space = flags.recorded(workdir, "network", Space, "--mode=supernet")
+    data = flags.recorded(workdir, "data", DataSettings, "--mode=supernet")
+    # Training flags speak of the networks alone, as in --mode=retrain.
+    training = flags.recorded(workdir, "supernet", TrainSettings, "--mode=supernet", obey=False)
+    settings, recipe, source = settle(workdir, training)
+    supernet = trained_supernet(workdir)
+    machine = flags.from_flags(MachineSettings)
+    scorer = PathScorer(supernet, load_pairs(data.paths("val"), space.scale), int(machine.memory_gb * 2**30))
+    theirs = _ranked_in(source, space, data) if source else []
+    job = None if source else Job(data, recipe, machine, space.scale, workdir.path)
+    workdir.claim(rank=settings, ranked=recipe)
+    path = workdir / "rank" / "networks.json"
+    if not path.exists():  # chosen once: what the supernet says of them is not measured again
+        measured = [{**entry, "supernet_psnr": scorer(entry["codes"])} for entry in theirs]
+        write_json(path, measured or choose(space, settings, recipe.seed, scorer))
+    chosen = json.loads(path.read_text("utf-8"))
+    _report(_train_all(chosen, settings, job, workdir) if job else chosen, recipe.seed, workdir)
+
+
+def settle(workdir: Workdir, training: TrainSettings) -> Ranking:
+    """What to rank, and how it is trained alone: as the supernet, but for its first weights and what flags say.
+
+    Under `--rank_from` both are what they are there.
+
+    Raises:
+        UserError: where flags contradict the record, or that workdir's.
+    """
+    asked = flags.settle(workdir, "rank", RankSettings)
+    usual = dataclasses.asdict(training) | {"init": "scratch"}
+    if not asked.rank_from:
+        return Ranking(asked, flags.settle(workdir, "ranked", TrainSettings, asked.overrides, usual), None)
+    source = Workdir(asked.rank_from)
+    if not source.holds("rank") or not source.holds("ranked"):
+        raise UserError(f"--rank_from={asked.rank_from}: holds no ranking; run --mode=rank there first")
+    their_settings = source.settle("rank", RankSettings, {}, {})
+    their_recipe = source.settle("ranked", TrainSettings, {}, {})
+    own = dataclasses.asdict(their_settings) | {"rank_from": asked.rank_from}
+    settings = flags.settle(workdir, "rank", RankSettings, defaults=own)
+    recipe = flags.settle(workdir, "ranked", TrainSettings, settings.overrides, dataclasses.asdict(their_recipe))
+    _agrees(dataclasses.replace(settings, rank_from=their_settings.rank_from), their_settings, source)
+    _agrees(recipe, their_recipe, source)
+    return Ranking(settings, recipe, source)
+
+
+def _agrees(ours: Any, theirs: Any, source: Workdir) -> None:
+    for name, value in dataclasses.asdict(theirs).items():
+        if getattr(ours, name) != value:
+            raise UserError(f"--{name}={getattr(ours, name)}: --rank_from={source.path} has {value}; drop the flag")
+
+
+def _ranked_in(source: Workdir, space: Space, data: DataSettings) -> list[dict]:
+    """The networks of another supernet's ranking, and what they reached alone.
+
+    Raises:
+        UserError: where that is not known yet, or is of another space or of other photographs.
+    """
+    for section, ours in (("network", space), ("data", data)):
+        if source.settle(section, type(ours), {}, {}) != ours:
+            raise UserError(f"--rank_from={source.path}: its {section} settings are others than those of this workdir")
+    path = source / "rank.json"
+    if not path.exists():
+        raise UserError(f"--rank_from={source.path}: holds no {path.name}; run --mode=rank there to its end first")
+    return json.loads(path.read_text("utf-8"))["pairs"]
+
+
+def _train_all(chosen: Sequence[dict], settings: RankSettings, job: Job, workdir: Workdir) -> list[dict]:
+    """The networks with what they reached alone: `psnrs`, one a seed, and `psnr`, their mean."""
+    jobs = [job.by(dataclasses.replace(job.settings, seed=job.settings.seed + i)) for i in range(settings.rank_seeds)]
+    pairs = []
+    for number, entry in enumerate(chosen, start=1):
+        folder = workdir / "rank" / str(number)
+        network = Network.parse(entry["arch"])
+        psnrs = [_psnr_alone(network, each, folder / str(i)) for i, each in enumerate(jobs, start=1)]
+        pairs.append({**entry, "psnr": float(np.mean(psnrs)), "psnrs": psnrs})
+    return pairs
+
+
+def _psnr_alone(network: Network, job: Job, folder: Path) -> float:
+    """Of a network trained on its own; one whose file is there is not trained again, and not even built."""
+    path = folder / "model.keras"
+    if not path.exists():
+        job.train_network(network, folder)
+    return model_file.read(path).provenance["val_psnr"]
+
+
+def _report(pairs: list[dict], seed: int, workdir: Workdir) -> None:
+    """`rank.json`, `rank.png`, and a table."""
+    samples = {name: [entry for entry in pairs if name in entry["samples"]] for name in SAMPLES}
+    compared = {name: _compare(some, seed) for name, some in samples.items()}
+    alone = repeats([entry["psnrs"] for entry in pairs])
+    result: dict[str, Any] = {name: _number(each.value) for name, each in compared["range"].measured.items()}
+    result |= {name: _entry(compared[name], some) for name, some in samples.items()}
+    result["repeats"] = {key: _number(value) for key, value in alone._asdict().items()}
+    write_json(workdir / "rank.json", {**result, "pairs": pairs})
+    titles = {
+        f"{name}: Kendall tau {_shown(compared[name].measured['kendall_tau'])}": samples[name] for name in SAMPLES
+    }
+    scatter(titles, workdir / "rank.png")
+    rows = [
+        [f"{who}, {name} of {len(samples[name])}", *map(_shown, estimates.values())]
+        for name, comparison in compared.items()
+        for who, estimates in zip(("supernet", "parameters", "difference"), comparison, strict=True)
+    ]
+    rows.append(
+        ["another seed of training alone", "-" if math.isnan(alone.kendall_tau) else f"{alone.kendall_tau:.2f}", "-"]
+    )
+    print_table("ranks of networks against those trained alone (95 %)", ["", "Kendall tau", "Spearman"], rows)
+    print(f"pictures: {workdir / 'rank.png'}")
+
+
+def _compare(networks: Sequence[dict], seed: int) -> Comparison:
+    psnrs, sizes, alone = ([entry[key] for entry in networks] for key in ("supernet_psnr", "params", "psnr"))
+    return compare(psnrs, sizes, alone, seed)
+
+
+def _entry(comparison: Comparison, networks: Sequence[dict]) -> dict:
+    """A sample's part of `rank.json`: its sizes; each figure with its interval."""
+    sizes = [entry["params"] for entry in networks]
+    figures = {
+        who: {name: [_number(x) for x in estimate] for name, estimate in estimates.items()}
+        for who, estimates in zip(("supernet", "params", "difference"), comparison, strict=True)
+    }
+    return {"networks": len(networks), "min_params": min(sizes), "max_params": max(sizes), **figures}
+
+
+def _number(value: float) -> float | None:
+    """As JSON has it."""
+    return None if math.isnan(value) else value
+
+
+def _shown(estimate: Estimate) -> str:
+    return f"{estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f})"

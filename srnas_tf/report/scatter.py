@@ -1,0 +1,30 @@
+"""`rank.png`: what a supernet says of networks against what they reach alone."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+matplotlib.use("agg")
+
+
+def scatter(panels: Mapping[str, Sequence[dict]], path: Path) -> None:
+    """Draws one panel a sample of networks, coloured by size.
+
+    Args:
+        panels: by title, networks with `supernet_psnr`, `psnr` (dB) and `params`.
+        path: of the PNG.
+    """
+    figure = Figure(figsize=(4.8 * len(panels), 4), layout="constrained")
+    for i, (title, networks) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(1, len(panels), i)
+        x, y, sizes = ([entry[key] for entry in networks] for key in ("supernet_psnr", "psnr", "params"))
+        points = axes.scatter(x, y, c=[size / 1000 for size in sizes], cmap="viridis")
+        figure.colorbar(points, ax=axes, label="parameters, thousands")
+        axes.set_title(title, fontsize=10)
+        axes.set_xlabel("in the supernet, dB")
+        axes.set_ylabel("trained alone, dB")
+        axes.grid(alpha=0.3)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=130)

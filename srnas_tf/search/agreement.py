@@ -1,0 +1,112 @@
+"""How well one measurement of networks ranks them as another does: rank correlations, and how sure they are."""
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import rankdata
+
+from srnas_tf.seeding import generator
+
+RESAMPLES = 1000
+"""Of a bootstrap."""
+INTERVAL = (2.5, 97.5)
+"""Percentiles between which 95 % of the resamples lie."""
+
+
+class Estimate(NamedTuple):
+    """A figure and its bootstrap interval of 95 %; all are nan where too little is known."""
+
+    value: float
+    low: float
+    high: float
+
+
+def kendall_tau(one: ArrayLike, other: ArrayLike) -> np.ndarray:
+    """Kendall's tau-b, -1 to 1, along the last axis; nan where all values of one are equal."""
+    # By hand, as SciPy's takes a pair of samples at a time, and a bootstrap has a thousand.
+    a, b = (np.sign(x[..., :, None] - x[..., None, :]) for x in (np.asarray(one, float), np.asarray(other, float)))
+    return _cosine(a.reshape(*a.shape[:-2], -1), b.reshape(*b.shape[:-2], -1))
+
+
+def spearman(one: ArrayLike, other: ArrayLike) -> np.ndarray:
+    """Spearman's rho, -1 to 1, along the last axis; nan as for `kendall_tau`."""
+    ranks = (rankdata(x, axis=-1) for x in (one, other))
+    return _cosine(*(rank - rank.mean(-1, keepdims=True) for rank in ranks))
+
+
+CORRELATIONS = {"kendall_tau": kendall_tau, "spearman": spearman}
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return (a * b).sum(-1) / np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
+
+
+def bootstrap(statistic: Callable[..., np.ndarray], columns: Sequence[Sequence[float]], seed: int) -> Estimate:
+    """A statistic of some columns, and its percentile interval over resampled rows (Efron 1979).
+
+    Args:
+        statistic: takes columns, [..., rows]; nan where it has no value, which resamples of few rows may lead to.
+        columns: of equal lengths; a row is a network.
+        seed: of the resampling. Equal numbers of rows are resampled alike.
+    """
+    table = np.array(columns, float)
+    count = table.shape[1]
+    picked = generator(seed, "bootstrap").integers(max(1, count), size=(RESAMPLES, count))
+    resampled = statistic(*table[:, picked])
+    known = resampled[~np.isnan(resampled)]
+    low, high = np.percentile(known, INTERVAL) if len(known) else (math.nan, math.nan)
+    return Estimate(float(statistic(*table)), float(low), float(high))
+
+
+class Comparison(NamedTuple):
+    """How well a measurement ranks networks, beside a simpler one.
+
+    Attributes:
+        measured: by the name of a correlation, the measurement's with the truth.
+        control: the same of the simpler measurement.
+        advantage: what the measurement has ahead of the control.
+    """
+
+    measured: dict[str, Estimate]
+    control: dict[str, Estimate]
+    advantage: dict[str, Estimate]
+
+
+def compare(measured: Sequence[float], control: Sequence[float], truth: Sequence[float], seed: int) -> Comparison:
+    """Both correlations of two measurements of the same networks with the truth, and their differences."""
+    results: list[dict[str, Estimate]] = [{}, {}, {}]
+    for name, correlation in CORRELATIONS.items():
+
+        def advantage(one, other, true, correlation=correlation):
+            return correlation(one, true) - correlation(other, true)
+
+        results[0][name] = bootstrap(correlation, (measured, truth), seed)
+        results[1][name] = bootstrap(correlation, (control, truth), seed)
+        results[2][name] = bootstrap(advantage, (measured, control, truth), seed)
+    return Comparison(*results)
+
+
+class Repeats(NamedTuple):
+    """What repeating a measurement changes, and so what a ranking can agree with at best.
+
+    Attributes:
+        kendall_tau: of one repetition with another, mean over their pairs; nan without repetition.
+        spread: standard deviation between the repetitions of a network, root mean square over networks; likewise.
+    """
+
+    kendall_tau: float
+    spread: float
+
+
+def repeats(values: Sequence[Sequence[float]]) -> Repeats:
+    """Of measurements, [networks, repetitions]."""
+    table = np.array(values, float)
+    if not table.size or table.shape[1] < 2:
+        return Repeats(math.nan, math.nan)
+    taus = [float(kendall_tau(one, other)) for one, other in itertools.combinations(table.T, 2)]
+    return Repeats(float(np.mean(taus)), float(np.sqrt(table.var(axis=1, ddof=1).mean())))

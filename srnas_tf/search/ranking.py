@@ -1,0 +1,177 @@
+"""Which networks of a space are trained alone, to see whether a supernet ranks them as they end up."""
+
+import itertools
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from srnas_tf.arch import Space
+from srnas_tf.arch.space import Codes
+from srnas_tf.errors import UserError
+from srnas_tf.progress import progress
+from srnas_tf.seeding import generator
+from srnas_tf.settings import setting
+
+SPREADS = ("psnr", "size")
+POOL = 10
+"""Networks that are drawn, and measured, for each that is picked."""
+BAND = 0.05
+"""How far the sizes of networks of about one size lie from the middle one at most, as a share of it."""
+TRIES = 100
+"""Draws for each network of a pool, after which a small space is taken to hold no more."""
+_LEAN = 3.0
+
+Measure = Callable[[Sequence[int]], float]
+"""Codes -> validation PSNR, dB."""
+
+
+@dataclass(frozen=True)
+class RankSettings:
+    """What a supernet's ranking is held against."""
+
+    rank_networks: int = setting(20, "networks over the space's whole range; and as many of about one size")
+    rank_steps: int = setting(0, "training steps of each of them alone; 0: as the supernet")
+    rank_seeds: int = setting(1, "trainings of each, of one seed after the other; its PSNR is their mean")
+    rank_spread: str = setting(
+        "psnr",
+        "what they are spread over: parameters and the supernet's PSNR; or size, parameters alone: any supernet of "
+        "the space then has the same networks",
+        SPREADS,
+    )
+    rank_from: str = setting(
+        "", "another supernet's workdir: rank its networks, by what --mode=rank trained there, instead of training any"
+    )
+
+    def __post_init__(self) -> None:
+        for name, least in {"rank_networks": 3, "rank_steps": 0, "rank_seeds": 1}.items():
+            if getattr(self, name) < least:
+                raise UserError(f"--{name}={getattr(self, name)}: must be at least {least}")
+        if self.rank_from:
+            object.__setattr__(self, "rank_from", os.path.abspath(Path(self.rank_from).expanduser()))
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """The fields of `TrainSettings` that these decide."""
+        return {"steps": self.rank_steps} if self.rank_steps else {}
+
+
+def choose(space: Space, settings: RankSettings, seed: int, measure: Measure) -> list[dict]:
+    """The networks to train: a function of space, settings and seed, and, spread over PSNR, of what is measured.
+
+    Two samples of `settings.rank_networks` each: "range" lies over the sizes of the whole space, "band" within 5 % of
+    the size that is in the middle of the space, where size alone says nothing. Each is drawn from a pool of ten times
+    as many, evenly over cells of parameters, or of parameters and PSNR. A small space may not hold as many.
+
+    Args:
+        measure: the supernet's PSNR of a network.
+
+    Returns:
+        In order of codes: `arch`, `codes`, `params`, `macs`, `supernet_psnr`, `samples` (the names of those it is in).
+    """
+    rng = generator(seed, "ranking")
+    pools = {"range": _over_range(space, POOL * settings.rank_networks, rng)}
+    pools["band"] = _within_band(space, POOL * settings.rank_networks, rng)
+    measured: dict[Codes, float] = {}
+    if settings.rank_spread == "psnr":
+        measured = _measure_all(itertools.chain(*pools.values()), measure)
+    picked: dict[Codes, list[str]] = {}
+    for name, pool in pools.items():
+        columns: list[list[float]] = [[space.network(codes).params for codes in pool]]
+        if measured:
+            columns.append([measured[codes] for codes in pool])
+        for i in spread(columns, settings.rank_networks, rng):
+            picked.setdefault(pool[i], []).append(name)
+    measured = measured or _measure_all(picked, measure)
+    return [_facts(space, codes, measured[codes], samples) for codes, samples in sorted(picked.items())]
+
+
+def _facts(space: Space, codes: Codes, psnr: float, samples: list[str]) -> dict:
+    network = space.network(codes)
+    return {
+        "arch": str(network),
+        "codes": list(codes),
+        "params": network.params,
+        "macs": network.macs(),
+        "supernet_psnr": psnr,
+        "samples": samples,
+    }
+
+
+def _measure_all(networks, measure: Measure) -> dict[Codes, float]:
+    """In order of codes: networks that begin alike are cheaper one after the other."""
+    ordered = sorted(set(networks))
+    measured = {}
+    with progress("rank: networks in the supernet", len(ordered)) as report:
+        for codes in ordered:
+            measured[codes] = measure(codes)
+            report(len(measured), "")
+    return measured
+
+
+def _over_range(space: Space, count: int, rng: np.random.Generator) -> list[Codes]:
+    """Different networks of all sizes: each drawn with a lean of its own to small or to large paths.
+
+    Drawn uniformly, blocks that are large and blocks that are small would nearly always make up for each other.
+    """
+    start = space.codes(space.smallest(lambda network: network.params)) or ()
+    weights = []
+    for position, paths in enumerate(space.cardinalities):
+        sizes = [space.network((*start[:position], path, *start[position + 1 :])).params for path in range(paths)]
+        weights.append((np.array(sizes) - min(sizes)) / max(1, max(sizes) - min(sizes)))
+
+    def draw() -> Codes:
+        lean = rng.uniform(-_LEAN, _LEAN)
+        likely = [np.exp(lean * size) for size in weights]
+        return tuple(int(rng.choice(len(p), p=p / p.sum())) for p in likely)
+
+    return _different(draw, lambda codes: True, count)
+
+
+def _within_band(space: Space, count: int, rng: np.random.Generator) -> list[Codes]:
+    """Different networks, each as likely as the others, whose sizes are within the band around their median."""
+    sizes = [space.network(space.sample(rng)).params for _ in range(count)]
+    middle = sorted(sizes)[count // 2]  # one that there is
+
+    def fits(codes: Codes) -> bool:
+        return abs(space.network(codes).params - middle) <= BAND * middle
+
+    return _different(lambda: space.sample(rng), fits, count)
+
+
+def _different(draw: Callable[[], Codes], fits: Callable[[Codes], bool], count: int) -> list[Codes]:
+    found: dict[Codes, None] = {}
+    for _ in range(TRIES * count):
+        if len(found) == count:
+            break
+        codes = draw()
+        if fits(codes):
+            found[codes] = None
+    return list(found)
+
+
+def spread(columns: Sequence[Sequence[float]], count: int, rng: np.random.Generator) -> list[int]:
+    """Rows that lie as evenly as can be over the cells of a grid from the least to the greatest of each column.
+
+    The grid has about as many cells as rows are wanted. Cells take turns, in random order; each gives a random row of
+    its own while it has one.
+
+    Args:
+        columns: of equal lengths.
+        count: rows wanted; fewer are returned where there are not as many.
+    """
+    side = math.ceil(count ** (1 / len(columns)))
+    places = []
+    for column in np.array(columns, float):
+        low, width = column.min(), np.ptp(column) or 1.0
+        places.append(np.minimum(side - 1, (side * (column - low) / width).astype(int)))
+    cells: dict[tuple[int, ...], list[int]] = {}
+    for row in rng.permutation(len(columns[0])):
+        cells.setdefault(tuple(int(place[row]) for place in places), []).append(int(row))
+    order = rng.permutation(len(cells))
+    turns = itertools.zip_longest(*(list(cells.values())[i] for i in order))
+    return [row for turn in turns for row in turn if row is not None][:count]
