@@ -6,9 +6,8 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import command
 from scipy import stats
-from test_cli import NETWORK, TRAINING, folder
+from test_cli import TRAINING, folder
 
 from srnas_tf.arch import Space
 from srnas_tf.errors import UserError
@@ -112,86 +111,77 @@ def test_bad_settings(wrong):
         RankSettings(**wrong)
 
 
-RANK = ("--rank_networks=3", "--rank_steps=2", "--rank_seeds=2", "--rank_spread=size")
+NETWORK = ("--depth=1", "--width=16", "--scale=2", "--stages=2")
+RANK = ("--mode=rank", "--rank_networks=3", "--rank_steps=2", "--rank_seeds=2", "--rank_spread=size")
 
 
-@pytest.fixture(scope="module")
-def supernets(tmp_path_factory, folder):
-    """Two workdirs with supernets of one space; the first has a ranking."""
-    first, second = (tmp_path_factory.mktemp("rank") / str(i) for i in range(2))
+def test_a_ranking_goes_on_and_lends_its_networks(folder, invoke, tmp_path, monkeypatch):
+    first, second, again = (tmp_path / name for name in ("first", "second", "again"))
     for workdir, *more in ((first,), (second, "--sampling=sandwich", "--seed=1")):
-        done = command("--mode=supernet", f"--workdir={workdir}", f"--data={folder}", *NETWORK, *TRAINING, *more)
-        assert done.returncode == 0, done.stderr
-    return first, second
-
-
-def test_a_ranking_goes_on_and_lends_its_networks(supernets, folder, invoke, tmp_path, monkeypatch):
-    first, second = supernets
-    killed = tmp_path / "killed"
-    shutil.copytree(first, killed)
-    status, stdout, stderr = invoke("--mode=rank", f"--workdir={first}", *RANK)
+        training = (f"--workdir={workdir}", f"--data={folder}", *NETWORK, *TRAINING, *more)
+        assert invoke("--mode=supernet", *training)[0] == 0
+    status, stdout, stderr = invoke(*RANK, f"--workdir={first}")
     assert status == 0, stderr
-    result = json.loads((first / "rank.json").read_text())
+    assert "Kendall" in stdout
+    _check(first)
+    _check_that_it_goes_on(first, again, invoke)
+    _check_that_it_lends(first, second, invoke, monkeypatch)
+
+
+def _check(workdir):
+    """A ranking of two seeds: its files say what they should, and agree with each other."""
+    result = json.loads((workdir / "rank.json").read_text())
     assert {"kendall_tau", "spearman", "range", "band", "repeats", "pairs"} == set(result)
     assert result["repeats"]["spread"] > 0
-    for name in ("range", "band"):
-        assert result[name]["networks"] == 3
-        value, low, high = result[name]["supernet"]["kendall_tau"]
-        assert low <= value <= high
+    assert result["range"]["networks"] == 3
+    value, low, high = result["range"]["supernet"]["kendall_tau"]
+    assert low <= value <= high
     for entry in result["pairs"]:
         assert {"arch", "params", "macs", "supernet_psnr", "psnr", "samples"} < set(entry)
         assert entry["psnr"] == pytest.approx(np.mean(entry["psnrs"]))
-        assert len(set(entry["psnrs"])) == 2  # two seeds
+        assert len(set(entry["psnrs"])) == 2
     in_range = [entry for entry in result["pairs"] if "range" in entry["samples"]]
     truth, guess = ([entry[key] for entry in in_range] for key in ("psnr", "supernet_psnr"))
     assert result["kendall_tau"] == pytest.approx(stats.kendalltau(guess, truth).statistic)
-    assert (first / "rank.png").exists()
-    assert "Kendall" in stdout
+    assert (workdir / "rank.png").exists()
 
-    # Killed in the middle of the second network; what is finished is not trained again.
-    train_network, trained = Job.train_network, []
 
-    def train(job, network, path, *start):
-        if len(trained) == 3:
-            raise KeyboardInterrupt
-        trained.append(path)
-        return train_network(job, network, path, *start)
-
-    monkeypatch.setattr(Job, "train_network", train)
-    assert invoke("--mode=rank", f"--workdir={killed}", *RANK)[0] == 130
-    finished = {path: (path / "model.keras").stat().st_mtime_ns for path in trained}
-    monkeypatch.setattr(Job, "train_network", train_network)
-    status, _, stderr = invoke("--mode=rank", f"--workdir={killed}")  # the workdir remembers the settings
+def _check_that_it_goes_on(finished, workdir, invoke):
+    """A ranking that stopped in the middle of its second network trains what is missing, and ends alike."""
+    shutil.copytree(finished, workdir)
+    (workdir / "rank.json").unlink()
+    networks = json.loads((workdir / "rank" / "networks.json").read_text())
+    for number in range(3, len(networks) + 1):
+        shutil.rmtree(workdir / "rank" / str(number))
+    (workdir / "rank" / "2" / "2" / "model.keras").unlink()
+    kept = [workdir / "rank" / name / "model.keras" for name in ("1/1", "1/2", "2/1")]
+    times = [path.stat().st_mtime_ns for path in kept]
+    status, _, stderr = invoke("--mode=rank", f"--workdir={workdir}")  # the workdir remembers the settings
     assert status == 0, stderr
-    assert (killed / "rank.json").read_bytes() == (first / "rank.json").read_bytes()
-    assert {path: (path / "model.keras").stat().st_mtime_ns for path in trained} == finished
+    assert (workdir / "rank.json").read_bytes() == (finished / "rank.json").read_bytes()
+    assert [path.stat().st_mtime_ns for path in kept] == times
 
-    # Another supernet, ranked by the same networks: none is trained.
+
+def _check_that_it_lends(first, second, invoke, monkeypatch):
+    """Another supernet of the space is ranked by the same networks, and none of them is trained."""
     monkeypatch.setattr(Job, "train_network", None)
-    status, _, stderr = invoke("--mode=rank", f"--workdir={second}", f"--rank_from={first}")
-    assert status == 0, stderr
-    lent = json.loads((second / "rank.json").read_text())
-    for ours, theirs in zip(lent["pairs"], result["pairs"], strict=True):
-        assert ours["supernet_psnr"] != theirs["supernet_psnr"]
-        assert {**ours, "supernet_psnr": 0} == {**theirs, "supernet_psnr": 0}
-    for flag, named in (("--rank_networks=4", "--rank_networks=4"), ("--rank_from=nowhere", "--rank_from")):
-        status, _, stderr = invoke("--mode=rank", f"--workdir={second}", flag)
-        assert (status, named in stderr, len(stderr.splitlines())) == (2, True, 1)
-
-
-def test_other_networks_cannot_be_lent(supernets, invoke, tmp_path):
-    first, second = supernets
-    shutil.copytree(second, tmp_path / "w", ignore=shutil.ignore_patterns("rank*"))
-    here = ("--mode=rank", f"--workdir={tmp_path / 'w'}")
+    here = ("--mode=rank", f"--workdir={second}", f"--rank_from={first}")
     for more, named in (
-        ([f"--rank_from={tmp_path}"], "--rank_from"),
-        ([f"--rank_from={first}", "--rank_seeds=1"], "--rank_seeds=1"),
-        ([f"--rank_from={first}", "--learning_rate=0.5"], "--learning_rate=0.5"),
+        ("--rank_from=nowhere", "--rank_from"),
+        ("--rank_seeds=1", "--rank_seeds=1"),
+        ("--learning_rate=0.5", "--learning_rate=0.5"),
+        ("--width=24", "--width=24"),
     ):
-        status, _, stderr = invoke(*here, *more)
+        status, _, stderr = invoke(*here, more)
         assert (status, named in stderr, len(stderr.splitlines())) == (2, True, 1), stderr
-    record = json.loads((tmp_path / "w" / "experiment.json").read_text())
-    record["network"]["stages"] = 3
-    (tmp_path / "w" / "experiment.json").write_text(json.dumps(record))
-    status, _, stderr = invoke(*here, f"--rank_from={first}")
+    assert invoke(*here)[0] == 0
+    lent, theirs = (json.loads((workdir / "rank.json").read_text())["pairs"] for workdir in (second, first))
+    for ours, entry in zip(lent, theirs, strict=True):
+        assert ours["supernet_psnr"] != entry["supernet_psnr"]
+        assert {**ours, "supernet_psnr": 0} == {**entry, "supernet_psnr": 0}
+    record = json.loads((first / "experiment.json").read_text())
+    record["network"]["rate"] = 0.5
+    (first / "experiment.json").write_text(json.dumps(record))
+    shutil.rmtree(second / "rank")
+    status, _, stderr = invoke(*here)
     assert (status, "network settings" in stderr) == (2, True)
