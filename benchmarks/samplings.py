@@ -1,0 +1,148 @@
+"""How well supernets rank, by how they were trained: python -m benchmarks.samplings --experiment=NAME [--data=DIV2K]
+
+For each sampling and seed a supernet is trained with as many path gradients as the others (a step of `fair` has as many
+as a block has paths, one of `sandwich` three), searched, and ranked; the best network that it leads to is trained alone.
+All supernets are ranked by the same networks, which are trained once. Everything goes on where it was stopped.
+"""
+
+import datetime
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from absl import app, flags
+
+from srnas_tf import quiet
+from srnas_tf.arch import Space
+from srnas_tf.settings import write_json
+from srnas_tf.train.sampling import SAMPLINGS
+
+
+class Experiment(NamedTuple):
+    """What is ranked.
+
+    Attributes:
+        flagfile: in flags/: space, recipe and search.
+        gradients: of paths, for each supernet.
+        warmup: of these; steps of linear warm-up are as many as hold them.
+        alone: steps of each network alone.
+        networks: over the range, and as many of one size.
+        images: of the training and validation folders; 0: all, or the embedded ones.
+    """
+
+    flagfile: str
+    gradients: int
+    warmup: int
+    alone: int
+    networks: int
+    images: tuple[int, int] = (0, 0)
+
+
+EXPERIMENTS = {
+    "quickstart": Experiment("quickstart", 1500, 50, 250, 12),
+    "div2k": Experiment("ranking_div2k", 3000, 50, 250, 12, (100, 8)),
+}
+ALONE_SEEDS = 2
+PATHS = {name: len(sampling.draw(Space(stages=3), 0, 0)) for name, sampling in SAMPLINGS.items()}
+"""A step trains, in the spaces of both experiments."""
+ROOT = Path(__file__).parents[1]
+
+EXPERIMENT = flags.DEFINE_enum("experiment", "quickstart", list(EXPERIMENTS), "what to rank")
+DATA = flags.DEFINE_string("data", "", "DIV2K, or its like, for the experiment div2k: a folder with train and valid")
+RUNS = flags.DEFINE_string("runs", "runs/samplings", "folder for the workdirs")
+SEEDS = flags.DEFINE_integer("seeds", 2, "supernets of each sampling", lower_bound=1)
+
+
+def main(argv: list[str]) -> None:
+    quiet.import_tensorflow()
+    from srnas_tf.modes.evaluate import machine
+
+    name = EXPERIMENT.value
+    experiment, runs = EXPERIMENTS[name], Path(RUNS.value).resolve() / name
+    supernets, lender = [], None
+    for seed in range(SEEDS.value):
+        for sampling in SAMPLINGS:
+            workdir = runs / f"{sampling}-{seed}"
+            supernets.append(_measure(experiment, sampling, seed, workdir, lender))
+            lender = lender or workdir
+            result = {
+                "experiment": name,
+                "date": datetime.date.today().isoformat(),
+                "machine": machine(),
+                **experiment._asdict(),
+                "alone_seeds": ALONE_SEEDS,
+                "repeats": json.loads((lender / "rank.json").read_text("utf-8"))["repeats"],
+                "supernets": supernets,
+            }
+            write_json(ROOT / "results" / "ranking" / f"{name}.json", result)
+    print(table(result))
+
+
+def _measure(experiment: Experiment, sampling: str, seed: int, workdir: Path, lender: Path | None) -> dict:
+    """One supernet: trained, searched, ranked; and the network found in it, trained alone."""
+    flagfile = f"--flagfile={ROOT / 'flags' / experiment.flagfile}.flags"
+    photographs = _photographs(experiment, workdir.parent)
+    steps, warmup = (round(count / PATHS[sampling]) for count in (experiment.gradients, experiment.warmup))
+    networks = [f"--rank_networks={experiment.networks}", "--rank_spread=size", f"--rank_seeds={ALONE_SEEDS}"]
+    training = [f"--sampling={sampling}", f"--seed={seed}", f"--steps={steps}", f"--warmup={warmup}"]
+    _run("supernet", workdir, flagfile, *photographs, *training)
+    _run("search", workdir, flagfile, "--top_k=1", f"--seed={seed}")
+    # Training flags speak of the networks alone here: as the flagfile says, but for their steps.
+    ranked_by = [f"--rank_from={lender}"] if lender else networks
+    _run("rank", workdir, flagfile, f"--rank_steps={experiment.alone}", "--seed=0", *ranked_by)
+    _run("retrain", workdir, flagfile, f"--retrain_steps={experiment.alone}", "--seed=0")
+    ranked = json.loads((workdir / "rank.json").read_text("utf-8"))
+    [found] = json.loads((workdir / "search" / "best.json").read_text("utf-8"))
+    last = (workdir / "retrain" / "1" / "metrics.jsonl").read_text("utf-8").splitlines()[-1]
+    entry = {key: found[key] for key in ("arch", "params", "macs")}
+    entry |= {"supernet_psnr": found["psnr"], "psnr": json.loads(last)["val_psnr"]}
+    return {"sampling": sampling, "seed": seed, "steps": steps, "found": entry, **ranked}
+
+
+def _photographs(experiment: Experiment, folder: Path) -> list[str]:
+    """The flags that name them: links to the first of each of the data's folders, where only some are wanted."""
+    if not any(experiment.images):
+        return []
+    if not DATA.value:
+        sys.exit(f"--data: missing; --experiment={EXPERIMENT.value} needs a folder with train and valid")
+    for role, count in zip(("train", "valid"), experiment.images, strict=True):
+        (folder / "data" / role).mkdir(parents=True, exist_ok=True)
+        for path in sorted((Path(DATA.value).resolve() / role).iterdir())[:count]:
+            link = folder / "data" / role / path.name
+            if not link.exists():
+                link.symlink_to(path)
+    return [f"--data={folder / 'data'}"]
+
+
+def _run(mode: str, workdir: Path, *arguments: str) -> None:
+    command = [sys.executable, "-m", "srnas_tf.run", f"--mode={mode}", *arguments, f"--workdir={workdir}"]
+    print(f"{workdir.name}: {mode}", file=sys.stderr, flush=True)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
+
+
+def table(result: dict) -> str:
+    """Markdown: a line a sampling, each figure its mean over seeds and, in brackets, the seeds' own."""
+    by_sampling: dict[str, list[dict]] = {}
+    for supernet in result["supernets"]:
+        by_sampling.setdefault(supernet["sampling"], []).append(supernet)
+    lines = ["| sampling | tau, whole range | tau, one size | found network alone, dB |", "|---|---|---|---|"]
+    for name, supernets in by_sampling.items():
+        taus = [[each[sample]["supernet"]["kendall_tau"][0] for each in supernets] for sample in ("range", "band")]
+        found = [each["found"]["psnr"] for each in supernets]
+        lines.append(f"| `{name}` | {_cell(taus[0])} | {_cell(taus[1])} | {_cell(found)} |")
+    first = result["supernets"][0]
+    sizes = [_cell([first[sample]["params"]["kendall_tau"][0]]) for sample in ("range", "band")]
+    return "\n".join([*lines, f"| parameters | {sizes[0]} | {sizes[1]} | |"])
+
+
+def _cell(values: Sequence[float]) -> str:
+    own = f" ({', '.join(f'{value:.2f}' for value in values)})" if len(values) > 1 else ""
+    return f"{np.mean(values):.2f}{own}"
+
+
+if __name__ == "__main__":
+    app.run(main)
