@@ -1,8 +1,8 @@
 """How well supernets rank, by how they were trained: python -m benchmarks.samplings --experiment=NAME [--data=DIV2K]
 
-For each sampling and seed a supernet is trained with as many path gradients as the others (a step of `fair` has as many
-as a block has paths, one of `sandwich` three), searched, and ranked; the best network that it leads to is trained alone.
-All supernets are ranked by the same networks, which are trained once. Everything goes on where it was stopped.
+For each sampling and seed a supernet is trained with as many path gradients as the others (a step of `fair` has as
+many as a block has paths, one of `sandwich` three), searched, and ranked; the best network that it leads to is trained
+alone. All supernets are ranked by the same networks, which are trained once. Everything goes on where it was stopped.
 """
 
 import datetime
