@@ -43,8 +43,8 @@ class Experiment(NamedTuple):
 
 
 EXPERIMENTS = {
-    "quickstart": Experiment("quickstart", 1500, 50, 250, 12),
-    "div2k": Experiment("ranking_div2k", 3000, 50, 250, 12, (100, 8)),
+    "quickstart": Experiment("quickstart", 1500, 50, 200, 10),
+    "div2k": Experiment("ranking_div2k", 1500, 50, 200, 10, (100, 8)),
 }
 ALONE_SEEDS = 2
 PATHS = {name: len(sampling.draw(Space(stages=3), 0, 0)) for name, sampling in SAMPLINGS.items()}

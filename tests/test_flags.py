@@ -49,6 +49,7 @@ MISTAKES = {
     "no model": (["--mode=evaluate"], "--model"),
     "missing model": (["--mode=upscale", "--model=no.keras", "--input=a.png", "--output=b.png"], "no.keras"),
     "search first": (["--mode=search", "--workdir=empty"], "--mode=supernet"),
+    "rank first": (["--mode=rank", "--workdir=empty"], "--mode=supernet"),
     "impossible budget": (["--mode=pipeline", "--max_params=1000"], "needs"),
     "small images": (["--mode=supernet", "--patch=2000"], "--patch"),
     "text and flag": (["--mode=describe", "--arch=x4:w64:imdn:SCSCS", "--width=16"], "--width=16"),

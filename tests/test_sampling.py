@@ -172,9 +172,8 @@ def test_one_path_takes_no_loop():
     assert "While" in _operations(step, *batch, tf.constant([[0, 1], [1, 0]]))
 
 
-@pytest.mark.parametrize("name", SEVERAL)
-def test_a_resumed_run_equals_an_undisturbed_one(data, tmp_path, name, monkeypatch):
-    settings = dataclasses.replace(TINY, ema=0.9, schedule="cosine", sampling=name)
+def test_a_resumed_run_equals_an_undisturbed_one(data, tmp_path, monkeypatch):
+    settings = dataclasses.replace(TINY, ema=0.9, schedule="cosine", sampling="sandwich")
     undisturbed = job(data, settings).train_supernet(SMALL, tmp_path / "a")
     rate_at = TrainSettings.rate_at
 
@@ -191,9 +190,11 @@ def test_a_resumed_run_equals_an_undisturbed_one(data, tmp_path, name, monkeypat
     assert [entry["step"] for entry in lines(tmp_path / "b" / "metrics.jsonl")] == [1, 3, 4, 6]
 
 
-@pytest.mark.parametrize(("name", "precision"), [("fair", "mixed_bfloat16"), ("sandwich", "mixed_float16")])
-def test_low_precision_learns(data, tmp_path, name, precision):
-    settings = dataclasses.replace(TINY, precision=precision, steps=10, sampling=name, first_weights="uniform")
+def test_float16_learns(data, tmp_path):
+    """Losses are scaled, and their scale divided out once, however many paths are added up."""
+    settings = dataclasses.replace(
+        TINY, precision="mixed_float16", steps=10, sampling="sandwich", first_weights="uniform"
+    )
     job(data, settings).train_supernet(SMALL, tmp_path)
     losses = [entry["loss"] for entry in lines(tmp_path / "metrics.jsonl")]
     assert np.isfinite(losses).all()

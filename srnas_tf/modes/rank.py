@@ -129,7 +129,7 @@ def _psnr_alone(network: Network, job: Job, folder: Path) -> float:
 
 
 def _report(pairs: list[dict], seed: int, workdir: Workdir) -> None:
-    """`rank.json`, `rank.png`, and a table."""
+    """`rank.json`, `rank.png`, and a table. What stands first in the file, and is most asked for, is of the range."""
     samples = {name: [entry for entry in pairs if name in entry["samples"]] for name in SAMPLES}
     compared = {name: _compare(some, seed) for name, some in samples.items()}
     alone = repeats([entry["psnrs"] for entry in pairs])
