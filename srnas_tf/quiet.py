@@ -25,12 +25,17 @@ def stderr_aside() -> Iterator[None]:
             os.close(kept)
 
 
-def import_tensorflow() -> None:
-    """Imports TensorFlow and finds its devices; it greets before any of its log levels applies."""
+def import_tensorflow(find_devices: bool = True) -> None:
+    """Imports TensorFlow and finds its devices; it greets before any of its log levels applies.
+
+    Args:
+        find_devices: False leaves them to who sets up more than this machine's.
+    """
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with stderr_aside():
         import tensorflow as tf
 
-        tf.config.list_logical_devices()
+        if find_devices:
+            tf.config.list_logical_devices()
         tf.get_logger().setLevel("ERROR")

@@ -12,6 +12,7 @@ from absl import flags as absl_flags
 
 from srnas_tf import flags, interrupt, quiet
 from srnas_tf.arch import NETS, Space
+from srnas_tf.cluster import read_cluster
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.search.ranking import RankSettings
@@ -29,21 +30,25 @@ class Mode(NamedTuple):
         workdir: where it writes unless --workdir says otherwise: in `runs/`, in a folder named after the
             "experiment" or the "input"; next to the "model"; or in "none".
         tensorflow: whether it needs TensorFlow, which takes seconds to import.
+        trains: whether machines can join to do it.
     """
 
     help: str
     module: str
     workdir: str = "experiment"
     tensorflow: bool = True
+    trains: bool = False
 
 
 MODES = {
-    "pipeline": Mode("supernet, search, retraining, evaluation and export in one: the main job", "pipeline"),
-    "supernet": Mode("train the supernet of a space", "supernet"),
+    "pipeline": Mode(
+        "supernet, search, retraining, evaluation and export in one: the main job", "pipeline", trains=True
+    ),
+    "supernet": Mode("train the supernet of a space", "supernet", trains=True),
     "search": Mode("search the trained supernet of a workdir", "search"),
-    "retrain": Mode("train the networks that the search found", "retrain"),
+    "retrain": Mode("train the networks that the search found", "retrain", trains=True),
     "rank": Mode("see how well the supernet ranks networks, against networks trained alone", "rank"),
-    "train": Mode("train one network (--arch or --net)", "train"),
+    "train": Mode("train one network (--arch or --net)", "train", trains=True),
     "import": Mode("official IMDN weights (--input: .pth or .npz) to model.keras", "import_weights", "input"),
     "evaluate": Mode("PSNR and SSIM of --model on each folder of --data", "evaluate", "model"),
     "upscale": Mode("enlarge --input to --output by --model", "upscale", "none"),
@@ -132,13 +137,18 @@ def main(argv: list[str]) -> int:
 
 
 def _run(mode: Mode) -> None:
+    cluster = read_cluster() if mode.trains and flags.FLAGS.distribution == "multiworker" else None
+    owned = cluster is None or cluster.is_chief
     with contextlib.ExitStack() as stack:
         workdir = None
         if mode.workdir != "none":
-            workdir = stack.enter_context(Workdir(flags.FLAGS.workdir or default_workdir(mode)))
+            workdir = stack.enter_context(Workdir(flags.FLAGS.workdir or default_workdir(mode), owned))
         if mode.tensorflow:
-            quiet.import_tensorflow()
-        importlib.import_module(f"srnas_tf.modes.{mode.module}").run(workdir)
+            quiet.import_tensorflow(find_devices=cluster is None)
+        module = importlib.import_module(f"srnas_tf.modes.{mode.module}")
+        if cluster:
+            stack.enter_context(importlib.import_module("srnas_tf.train.workers").losses_told())
+        module.run(workdir)
 
 
 def _fail(message: str, status: int) -> int:

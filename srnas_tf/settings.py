@@ -56,7 +56,8 @@ class Workdir:
 
     Args:
         path: of the folder.
-        owned: whether to write in it alone; for a process that only reads, or works for one that has the lock, False.
+        owned: whether to write in it alone; for a process that only reads, or works for one that has the lock, False:
+            it claims nothing.
 
     Raises:
         UserError: where there is a record that cannot be read.
@@ -140,6 +141,8 @@ class Workdir:
             UserError: where the folder holds other things and no record, cannot be written, or belongs to another
                 process.
         """
+        if not self._lock:
+            return
         fresh = {name: dataclasses.asdict(value) for name, value in sections.items() if not self.holds(name)}
         if self.path.is_dir():
             self._own()

@@ -9,7 +9,8 @@ import pytest
 from conftest import ROOT
 
 FLOORS = [
-    {"errors", "seeding", "settings", "journal", "model_file", "progress", "quiet", "bicubic", "interrupt", "lock"},
+    {"errors", "seeding", "settings", "journal", "model_file", "progress", "quiet", "bicubic", "interrupt", "lock"}
+    | {"cluster"},
     {"arch", "metrics"},
     {"flags"},
     {"nets", "data"},

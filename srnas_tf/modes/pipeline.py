@@ -55,7 +55,7 @@ def run(workdir: Workdir) -> None:
     workdir.claim(network=space, data=data, supernet=training, **sections)
 
     supernet = job.train_supernet(space, workdir / "supernet", start)
-    top = search_supernet(supernet, data, searching, feasible, pick, machine, workdir)
+    top = job.shared(lambda: search_supernet(supernet, data, searching, feasible, pick, machine, workdir))
     best = [Network.parse(entry["arch"]) for entry in top]
     networks = retrain(retraining_job, best, starts_of(retraining.recipe, best, workdir), workdir)
     found = max(networks, key=lambda network: network.provenance["val_psnr"])
@@ -63,6 +63,8 @@ def run(workdir: Workdir) -> None:
     baseline = retraining_job.train_network(
         imdn_of_size(found.network.params, space.scale, space.depth), workdir / "retrain" / "imdn"
     )
+    if not job.writes:
+        return
 
     upscalers = {"bicubic": bicubic(space.scale), "IMDN": of_network(baseline), "found": of_network(found)}
     architectures: dict[str, Any] = {"IMDN": baseline.network, "found": found.network}

@@ -3,8 +3,10 @@
 import copy
 import dataclasses
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -19,7 +21,7 @@ from srnas_tf.nets.files import save
 from srnas_tf.nets.initial import initialize
 from srnas_tf.seeding import generator
 from srnas_tf.settings import write_text
-from srnas_tf.train import precision, sampling
+from srnas_tf.train import precision, sampling, workers
 from srnas_tf.train.evaluate import of_network, of_paths, validation_psnr
 from srnas_tf.train.loop import fit
 from srnas_tf.train.settings import MachineSettings, TrainSettings
@@ -30,8 +32,17 @@ log = logging.getLogger(__name__)
 VALIDATION_PATHS = 4
 """Networks of a supernet, drawn once, whose mean PSNR stands for it while it trains."""
 
-DISTRIBUTIONS = {"mirrored": tf.distribute.MirroredStrategy}
-"""By `--distribution`: devices -> strategy."""
+
+def _mirrored(machine: MachineSettings) -> tf.distribute.Strategy:
+    kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+    return tf.distribute.MirroredStrategy([device.name for device in tf.config.list_logical_devices(kind)])
+
+
+DISTRIBUTIONS: dict[str, Callable[[MachineSettings], tf.distribute.Strategy]] = {
+    "mirrored": _mirrored,
+    "multiworker": lambda machine: workers.join(machine.patience),
+}
+"""By `--distribution`."""
 
 
 class Job:
@@ -52,12 +63,12 @@ class Job:
         self, data: DataSettings, settings: TrainSettings, machine: MachineSettings, scale: int, home: Path
     ) -> None:
         self.data, self.scale, self._home = data, scale, home
+        self.strategy = DISTRIBUTIONS[machine.distribution](machine)
         self._photographs = Photographs(data.paths("train"), scale, int(machine.memory_gb * 2**30))
         self.pairs = load_pairs(data.paths("val"), scale)
-        kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
-        devices = [device.name for device in tf.config.list_logical_devices(kind)]
-        self.strategy = DISTRIBUTIONS[machine.distribution](devices)
         self._follow(settings)
+        if machine.distribution == "multiworker" and self.writes:
+            print(self._shares(), file=sys.stderr, flush=True)
 
     def by(self, settings: TrainSettings) -> "Job":
         """The same photographs and devices, by another recipe."""
@@ -68,9 +79,18 @@ class Job:
     def _follow(self, settings: TrainSettings) -> None:
         self.settings = settings
         self.patches = Patches(self._photographs, settings.patch, settings.batch, settings.seed)
-        if settings.batch % self.strategy.num_replicas_in_sync:
-            devices = self.strategy.num_replicas_in_sync
+        devices = self.strategy.num_replicas_in_sync
+        if settings.batch % devices:
             raise UserError(f"--batch={settings.batch}: cannot be shared among {devices} devices; give a multiple")
+
+    @property
+    def writes(self) -> bool:
+        """Whether files are this process' to write: always, but for the workers beside a chief."""
+        return workers.writes(self.strategy)
+
+    def shared(self, make: Callable[[], Any]) -> Any:
+        """What a function returns, as JSON can hold it; of several workers the chief alone calls it, for all."""
+        return workers.from_chief(self.strategy, make)
 
     def train_supernet(
         self, space: arch.Space, folder: Path, start_from: Callable[[Supernet], None] | None = None
@@ -82,9 +102,10 @@ class Job:
             folder: for it, its checkpoints and metrics.
             start_from: changes the weights that were drawn from the seed.
         """
-        settings = self.settings
+        self._check_agreed(space)
+        settings, policy = self.settings, self._precision()
         with self.strategy.scope():
-            supernet = Supernet(space, dtype=precision.settle(settings.precision, self._home))
+            supernet = Supernet(space, dtype=policy)
             initialize(supernet, settings.seed, settings.first_weights)
             if start_from:
                 start_from(supernet)
@@ -104,8 +125,10 @@ class Job:
         def paths_at(step: int) -> tuple[Codes, ...]:
             return draw(space, settings.seed, step)
 
-        _load(twin, fit(self.strategy, trainee, self.patches, settings, folder, validate, paths_at, distills))
-        save(twin, folder / "supernet.keras")
+        trained = fit(self.strategy, trainee, self.patches, settings, folder, validate, paths_at, distills)
+        _load(twin, trained)
+        if self.writes:
+            save(twin, folder / "supernet.keras")
         return twin
 
     def train_network(
@@ -121,10 +144,11 @@ class Job:
         Raises:
             UserError: where the folder holds the training of another network.
         """
-        settings = self.settings
-        _claim(folder, network)
+        self._check_agreed(network)
+        self.shared(lambda: _claim(folder, network))
+        settings, policy = self.settings, self._precision()
         with self.strategy.scope():
-            model = build(network, dtype=precision.settle(settings.precision, self._home))
+            model = build(network, dtype=policy)
             initialize(model, settings.seed, settings.first_weights)
             if start_from:
                 start_from(model)
@@ -142,9 +166,34 @@ class Job:
         else:
             log.warning("%s has no weights: nothing to train", network)
             trained, recipe = [], {}
-        twin.provenance = {**recipe, "val_data": self.data.val_data, "val_psnr": validate(trained)}
-        save(twin, folder / "model.keras")
+        _load(twin, trained)
+        psnr = self.shared(lambda: validation_psnr(upscale, self.pairs, self.scale))
+        twin.provenance = {**recipe, "val_data": self.data.val_data, "val_psnr": psnr}
+        if self.writes:
+            save(twin, folder / "model.keras")
         return twin
+
+    def _shares(self) -> str:
+        """What each of several workers does, in one line."""
+        all_devices, devices = self.strategy.num_replicas_in_sync, len(self.strategy.extended.worker_devices)
+        return (
+            f"{all_devices // devices} workers of {devices} device(s): --batch={self.settings.batch} is that of all "
+            f"together, {self.settings.batch // all_devices} patches a device; --learning_rate="
+            f"{self.settings.learning_rate:g} goes with the whole batch, and is used as it is"
+        )
+
+    def _precision(self) -> str:
+        return self.shared(lambda: precision.settle(self.settings.precision, self._home))
+
+    def _check_agreed(self, subject: arch.Architecture | arch.Space) -> None:
+        names = [path.name for path in self._photographs.paths]
+        facts = {
+            "network": subject,
+            "recipe": self.settings,
+            "set of photographs": list(zip(names, self._photographs.sizes, strict=True)),
+            "number of devices": len(self.strategy.extended.worker_devices),
+        }
+        workers.check_agreed(self.strategy, facts)
 
 
 def _claim(folder: Path, network: arch.Architecture) -> None:

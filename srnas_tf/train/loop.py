@@ -12,6 +12,7 @@ from srnas_tf.data.patches import Patches
 from srnas_tf.errors import WorkError
 from srnas_tf.interrupt import after_the_step
 from srnas_tf.progress import progress
+from srnas_tf.train import workers
 from srnas_tf.train.adam import PathAdam
 from srnas_tf.train.checkpoints import Checkpoints
 from srnas_tf.train.settings import TrainSettings
@@ -58,9 +59,10 @@ def fit(
         optimizer = PathAdam(trainee.parts, settings.ema, trainee.model.dtype_policy.name == "mixed_float16")
     weights = [part.variable for part in trainee.parts]
     # By name: Keras hides the layers that a model keeps in a list from checkpoints.
-    states = {"weights": weights, "states": list(trainee.states)}
-    checkpoints = Checkpoints(folder / "checkpoints", settings.keep, optimizer=optimizer, **states)
+    state = {"optimizer": optimizer, "weights": weights, "states": list(trainee.states)}
+    checkpoints = Checkpoints(folder / "checkpoints", settings.keep, **state)
     start = checkpoints.restore()
+    workers.check_agreed(strategy, {"newest checkpoint": start})
     kept = optimizer.averages if settings.ema else weights
 
     def current() -> list[np.ndarray]:
@@ -70,10 +72,15 @@ def fit(
         return current()
 
     step = make_step(strategy, trainee, optimizer, distills)
-    dataset = strategy.experimental_distribute_dataset(_unsharded(patches.dataset(start, settings.steps)))
+    dataset = strategy.distribute_datasets_from_function(
+        lambda context: _shares(patches.dataset(start, settings.steps), context)
+    )
     note = ""
     with contextlib.ExitStack() as stack:
-        metrics = stack.enter_context(contextlib.closing(Metrics(folder, start)))
+        home = stack.enter_context(workers.own(strategy, folder))
+        if home != folder:  # all workers save, as TensorFlow wants it; the chief's files stay
+            checkpoints = Checkpoints(home / "checkpoints", 1, **state)
+        metrics = stack.enter_context(contextlib.closing(Metrics(home, start)))
         report = stack.enter_context(progress("/".join(folder.parts[-2:]), settings.steps, start))
         stack.enter_context(patches.reading())
         stopping = stack.enter_context(after_the_step())
@@ -87,7 +94,7 @@ def fit(
             if at == start or now % LOG_EVERY == 0 or validates or saves:
                 _check_finite(optimizer, float(loss), now, checkpoints)
                 values = {"loss": float(loss), "learning_rate": rate}
-                if validates:
+                if validates and workers.writes(strategy):
                     values["val_psnr"] = validate(current())
                     note = f"validation {values['val_psnr']:.2f} dB"
                 metrics.write(now, **values)
@@ -133,11 +140,19 @@ def make_step(
     return step
 
 
-def _unsharded(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """Each worker draws the whole global batch and takes its share of it: the batch is a function of the step."""
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return dataset.with_options(options)
+def _shares(dataset: tf.data.Dataset, context: tf.distribute.InputContext) -> tf.data.Dataset:
+    """What the devices of one worker take of each batch, one share after the other.
+
+    Each worker draws the whole batch: it is a function of the step, and so is each share.
+    """
+    devices = context.num_replicas_in_sync // context.num_input_pipelines
+    first = context.input_pipeline_id * devices
+
+    def shares(*batch: tf.Tensor) -> tf.data.Dataset:
+        parts = [tf.reshape(x, (context.num_replicas_in_sync, -1, *x.shape[1:])) for x in batch]
+        return tf.data.Dataset.from_tensor_slices(tuple(part[first : first + devices] for part in parts))
+
+    return dataset.flat_map(shares).prefetch(devices)
 
 
 def _check_finite(optimizer: PathAdam, loss: float, step: int, checkpoints: Checkpoints) -> None:

@@ -90,11 +90,18 @@ class RetrainSettings:
 class MachineSettings:
     """What belongs to the machine and not to the experiment: it changes no result."""
 
-    distribution: str = setting("mirrored", "how a batch is spread over this machine's devices", ("mirrored",))
+    distribution: str = setting(
+        "mirrored",
+        "what a batch is spread over: this machine's devices, or those of all machines of TF_CONFIG",
+        ("mirrored", "multiworker"),
+    )
+    patience: float = setting(600.0, "seconds that a worker of several machines waits for the others to come")
     memory_gb: float = setting(
         4.0, "GiB for decoded photographs, and for a search's features; what has no room is made again and again"
     )
 
     def __post_init__(self) -> None:
+        if not 0 <= self.patience < 1e7:
+            raise UserError(f"--patience={self.patience}: must be a number of seconds, 0 or more")
         if not 0 <= self.memory_gb < 1e6:
             raise UserError(f"--memory_gb={self.memory_gb}: must be a number of GiB, 0 or more")
