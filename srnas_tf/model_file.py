@@ -3,9 +3,14 @@
 import json
 import zipfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from srnas_tf import archives
 from srnas_tf.errors import UserError
+
+WEIGHTS = "model.weights.h5"
+MEMBERS = {"metadata.json", "config.json", WEIGHTS}
+"""Of a model file that was written here. Others could be assets, which Keras unpacks."""
 
 
 class Description(NamedTuple):
@@ -20,6 +25,43 @@ class Description(NamedTuple):
     provenance: dict
 
 
+class Archive(NamedTuple):
+    """What a model file holds, unread.
+
+    Attributes:
+        config: its configuration, as Keras wrote it.
+        weights: bytes of its weights.
+    """
+
+    config: dict[str, Any]
+    weights: int
+
+
+def look_into(path: Path) -> Archive:
+    """Reads the configuration of a model file.
+
+    Raises:
+        OSError: where there is none.
+        ValueError: where it is no such file, or one that no honest program writes.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            archives.check(archive, path.stat().st_size)
+            sizes = {member.filename: member.file_size for member in archive.infolist()}
+            if foreign := sizes.keys() - MEMBERS:
+                raise ValueError(f"it holds {min(foreign)!r}")
+            if "config.json" not in sizes:
+                raise ValueError("it holds no config.json")
+            config = json.loads(archive.read("config.json"))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:  # of a compression, or encrypted
+        raise ValueError(str(error)) from None
+    except RecursionError:
+        raise ValueError("its configuration has no bottom") from None
+    if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
+        raise ValueError("its configuration is none")
+    return Archive(config, sizes.get(WEIGHTS, 0))
+
+
 def read(path: Path) -> Description:
     """The description that `--model`, a `model.keras` of this package, carries.
 
@@ -27,10 +69,12 @@ def read(path: Path) -> Description:
         UserError: where the file is missing or carries none.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            config = json.loads(archive.read("config.json"))["config"]
-        return Description(str(config["network"]), dict(config.get("provenance", {})))
+        config = look_into(path).config["config"]
+        provenance = config.get("provenance", {})
+        if not isinstance(config["network"], str) or not isinstance(provenance, dict):
+            raise ValueError("its configuration is none")
+        return Description(config["network"], provenance)
     except FileNotFoundError:
         raise UserError(f"--model={path}: no such model") from None
-    except (OSError, zipfile.BadZipFile, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, ValueError) as error:
         raise UserError(f"--model={path}: carries no architecture ({error}); give a model.keras made here") from None

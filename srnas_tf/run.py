@@ -57,6 +57,9 @@ MODES = {
     "tables": Mode("the thesis' tables as Markdown, with what --results holds", "tables", "none", tensorflow=False),
 }
 
+LONGEST = 900
+"""Characters of a line that says what went wrong."""
+
 USAGE = "usage: python -m srnas_tf.run --mode=MODE [--flagfile=FILE] [--workdir=DIR] [--flag=value ...]\n\nmodes:\n"
 USAGE += "\n".join(f"  {name}: {mode.help}" for name, mode in MODES.items())
 
@@ -131,6 +134,10 @@ def main(argv: list[str]) -> int:
         return 1
     except OSError as error:
         return _fail(f"{error.filename or 'writing'}: {error.strerror or error}", 1)
+    except Exception as error:
+        if not _out_of_memory(error):
+            raise
+        return _fail("out of memory; lower --memory_gb, --batch, --patch, --width or --depth", 1)
     except interrupt.Interrupted as error:
         return _fail(f"{error}; the same command goes on where it was", error.status)
     return 0
@@ -151,8 +158,16 @@ def _run(mode: Mode) -> None:
         module.run(workdir)
 
 
+def _out_of_memory(error: Exception) -> bool:
+    """Python's word for it, or TensorFlow's, which need not be imported here."""
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+
+
 def _fail(message: str, status: int) -> int:
-    print(f"srnas_tf: {' '.join(message.split())}", file=sys.stderr)
+    line = " ".join(message.split())
+    if len(line) > LONGEST:  # what it quotes need not be of a length to be read
+        line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
+    print(f"srnas_tf: {line}", file=sys.stderr)
     return status
 
 

@@ -9,8 +9,20 @@ import pytest
 from conftest import ROOT
 
 FLOORS = [
-    {"errors", "seeding", "settings", "journal", "model_file", "progress", "quiet", "bicubic", "interrupt", "lock"}
-    | {"cluster"},
+    {
+        "errors",
+        "seeding",
+        "settings",
+        "journal",
+        "model_file",
+        "progress",
+        "quiet",
+        "bicubic",
+        "interrupt",
+        "lock",
+        "archives",
+        "cluster",
+    },
     {"arch", "metrics"},
     {"flags"},
     {"nets", "data"},

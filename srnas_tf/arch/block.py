@@ -13,6 +13,8 @@ from typing import NamedTuple
 from srnas_tf.errors import UserError
 
 CCA_REDUCTION = 16
+MOST_LETTERS, MOST_KERNEL = 64, 31
+"""Of a recipe, and pixels across a convolution: several times what anybody trained."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,9 @@ class Block:
         unknown = sorted(set(self.recipe) - set(LETTERS))
         if not self.recipe or unknown:
             wrong = f"unknown letter {unknown[0]!r}" if unknown else "no letters"
-            raise UserError(f"recipe {self.recipe!r}: {wrong}; the letters are {', '.join(LETTERS)}")
+            raise UserError(f"recipe {self.recipe[:MOST_LETTERS]!r}: {wrong}; the letters are {', '.join(LETTERS)}")
+        if len(self.recipe) > MOST_LETTERS:
+            raise UserError(f"a recipe of {len(self.recipe)} letters: give at most {MOST_LETTERS}")
         if self.ending not in ENDINGS:
             raise UserError(f"unknown ending {self.ending!r}; the endings are {', '.join(ENDINGS)}")
         if not 0 < self.rate < 1:
@@ -156,9 +160,9 @@ class Block:
         if self.fusion_kernel == 0:
             object.__setattr__(self, "fusion_kernel", ENDINGS[self.ending].fusion_kernel)
         for name, sizes in (("kernel", self.kernels), ("fusion_kernel", (self.fusion_kernel,))):
-            even = [size for size in sizes if size < 1 or size % 2 == 0]
-            if even:
-                raise UserError(f"{name} {even[0]} is not an odd number")
+            wrong_sizes = [size for size in sizes if not 1 <= size <= MOST_KERNEL or size % 2 == 0]
+            if wrong_sizes:
+                raise UserError(f"{name} {wrong_sizes[0]} is not an odd number of at most {MOST_KERNEL}")
 
     @property
     def kernels(self) -> tuple[int, ...]:
@@ -200,7 +204,7 @@ def parse_kernel(text: str, separator: str = ".") -> int | tuple[int, ...]:
     return sizes if len(sizes) > 1 else sizes[0]
 
 
-_OPTION = re.compile(r"(r)(\d*\.?\d+(?:e-?\d+)?)|(k)(\d+(?:\.\d+)*)|(f)(\d+)")
+_OPTION = re.compile(r"(r)(\d*\.?\d+(?:e-?\d+)?)|(k)(\d{1,9}(?:\.\d{1,9})*)|(f)(\d{1,9})")
 _OPTION_FIELDS: dict[str, tuple[str, Callable]] = {
     "r": ("rate", float),
     "k": ("kernel", parse_kernel),

@@ -11,6 +11,9 @@ from srnas_tf.arch.block import Block, Conv, plan
 from srnas_tf.errors import UserError
 
 SCALES = (2, 3, 4)
+MOST_BLOCKS, MOST_CHANNELS = 1000, 4096
+"""Of any network: ten times what anybody trained, and not so much that a mistyped number takes all memory."""
+
 HD_PIXELS = 1280 * 720
 """Output pixels at which MACs are quoted unless said otherwise."""
 
@@ -121,7 +124,7 @@ class Network:
         Raises:
             UserError: where the text is not of that form.
         """
-        match = re.fullmatch(rf"x(\d+):w(\d+):(?:({'|'.join(STEMS)}):)?(?:(.+):)?([^:]+)", text)
+        match = re.fullmatch(rf"x(\d{{1,9}}):w(\d{{1,9}}):(?:({'|'.join(STEMS)}):)?(?:(.+):)?([^:]+)", text)
         if not match:
             raise UserError(f"architecture {text!r} is not of the form x4:w64:imdn:r0.25:k3:f1:SCSCS-SCSCS")
         scale, width, stem, options, recipes = match.groups()
@@ -139,10 +142,10 @@ def check_scale(scale: int) -> None:
 def check_frame(scale: int, width: int, depth: int) -> None:
     """Refuses a scale, width or depth that no network has."""
     check_scale(scale)
-    if width < 1:
-        raise UserError(f"--width={width}: a network has at least 1 channel")
-    if depth < 1:
-        raise UserError(f"--depth={depth}: a network has at least 1 block")
+    if not 1 <= width <= MOST_CHANNELS:
+        raise UserError(f"--width={width}: a network has 1 to {MOST_CHANNELS} channels")
+    if not 1 <= depth <= MOST_BLOCKS:
+        raise UserError(f"--depth={depth}: a network has 1 to {MOST_BLOCKS} blocks")
 
 
 def block_costs(blocks: Iterable[Block], width: int, pixels: int) -> list[dict]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from srnas_tf.arch.architecture import Architecture, parse
 from srnas_tf.arch.block import ENDINGS, Block, parse_kernel, plan
-from srnas_tf.arch.network import SCALES, Network, check_frame, frame
+from srnas_tf.arch.network import MOST_BLOCKS, MOST_CHANNELS, SCALES, Network, frame
 from srnas_tf.errors import UserError
-from srnas_tf.settings import setting
+from srnas_tf.settings import check, setting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,8 +39,6 @@ def _initial20(space: "Space") -> Iterable[str]:
 
 def _dynamic(space: "Space") -> Iterable[str]:
     """`S`, then the code's bits, most significant first: 1 is a conv, 0 a split (thesis, figure 3.6)."""
-    if not 1 <= space.stages <= 16:
-        raise UserError(f"--stages={space.stages}: give 1 to 16; a block has 2^stages paths")
     for bits in itertools.product("SC", repeat=space.stages):
         yield "S" + "".join(bits)
 
@@ -77,9 +75,9 @@ class Space:
     """
 
     space: str = setting("dynamic", "search space", tuple(SPACES))
-    stages: int = setting(3, "stages of the dynamic space: 2^stages paths a block")
-    depth: int = setting(6, "blocks in a row")
-    width: int = setting(64, "channels of the trunk")
+    stages: int = setting(3, "stages of the dynamic space: 2^stages paths a block", bounds=(1, 16))
+    depth: int = setting(6, "blocks in a row", bounds=(1, MOST_BLOCKS))
+    width: int = setting(64, "channels of the trunk", bounds=(1, MOST_CHANNELS))
     rate: float = setting(0.25, "distillation rate: the share of its channels that a split keeps back")
     ending: str = setting("", "how a block ends; the space's own unless given", ("", *ENDINGS))
     fusion_kernel: int = setting(0, "kernel size of a block's fusion conv; 0: the ending's own", (0, 1, 3))
@@ -89,16 +87,14 @@ class Space:
     scale: int = setting(4, "enlargement", SCALES)
 
     def __post_init__(self) -> None:
-        if self.space not in SPACES:
-            raise UserError(f"--space={self.space}: choose one of {', '.join(SPACES)}")
-        if self.sharing not in SHARING:
-            raise UserError(f"--sharing={self.sharing}: choose one of {', '.join(SHARING)}")
+        check(self)
+        if not 0 < self.rate < 1:
+            raise UserError(f"--rate={self.rate}: must be above 0 and below 1")
         if not self.ending:
             object.__setattr__(self, "ending", SPACES[self.space].ending)
         object.__setattr__(self, "kernel", str(self.kernel))
-        if not re.fullmatch(r"\d+(,\d+)*", self.kernel):
+        if not re.fullmatch(r"\d{1,9}(,\d{1,9})*", self.kernel):
             raise UserError(f"--kernel={self.kernel}: give an odd number, or several with commas between (1,3)")
-        check_frame(self.scale, self.width, self.depth)
         if len(set(self.choices)) < len(self.choices):
             raise UserError(f"--skip_first: space {self.space} has such paths already; drop the flag")
         ends = {plan(choice, self.width).ends for choice in self.choices}

@@ -1,11 +1,11 @@
 """Networks as files: `.keras` archives that carry their own description."""
 
-import json
-import zipfile
+import warnings
 from pathlib import Path
 
 import keras
 
+from srnas_tf import arch, model_file
 from srnas_tf.errors import UserError, first_line, writing
 from srnas_tf.nets.build import Net
 from srnas_tf.nets.network import SRNet
@@ -47,13 +47,21 @@ def _load(path: Path, *kinds: type):
     if not path.is_file():
         raise UserError(f"{path}: no such model")
     try:
-        with zipfile.ZipFile(path) as archive:
-            described = json.loads(archive.read("config.json"))
-        if described.get("registered_name") not in map(keras.saving.get_registered_name, kinds):
+        config, size = model_file.look_into(path)
+        if config.get("registered_name") not in map(keras.saving.get_registered_name, kinds):
             wanted = " or ".join(kind.__name__ for kind in kinds)
-            raise UserError(f"{path}: holds a {described.get('class_name')}, not a {wanted} of this package")
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except UserError:
-        raise
+            raise UserError(f"holds a {config.get('class_name')}, not a {wanted} of this package")
+        if size < 4 * _params(config["config"]):
+            raise UserError(f"{size} bytes of weights do not fill its network")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # Keras says so where weights are missing
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     except Exception as error:  # A broken archive fails in as many ways as it can be broken.
         raise UserError(f"{path}: not a model of this package ({first_line(error)})") from None
+
+
+def _params(config: dict) -> int:
+    """How many parameters, of 4 bytes each, a network of this configuration has; known before it is built."""
+    return arch.Space(**config["space"]).supernet_params if "space" in config else arch.parse(config["network"]).params

@@ -5,7 +5,7 @@ import importlib.util
 from dataclasses import dataclass
 
 from srnas_tf.errors import UserError
-from srnas_tf.settings import setting
+from srnas_tf.settings import MANY, check, setting
 from srnas_tf.train.settings import PRECISIONS
 
 STRATEGIES = ("evolution", "random", "pareto")
@@ -17,14 +17,14 @@ COSTS = ("params", "macs", "latency_ms")
 class Budget:
     """What a network may cost at most; 0 sets no limit."""
 
-    max_params: int = setting(0, "parameters that a found network may have at most; 0: no limit")
-    max_macs: int = setting(0, "MACs at 1280x720 output that it may take at most; 0: no limit")
-    max_latency_ms: float = setting(0.0, "milliseconds that it may take at most, as --runtime has it; 0: no limit")
+    max_params: int = setting(0, "parameters that a found network may have at most; 0: no limit", bounds=(0, 10**18))
+    max_macs: int = setting(0, "MACs at 1280x720 output that it may take at most; 0: no limit", bounds=(0, 10**18))
+    max_latency_ms: float = setting(
+        0.0, "milliseconds that it may take at most, as --runtime has it; 0: no limit", bounds=(0, MANY)
+    )
 
     def __post_init__(self) -> None:
-        for name, limit in dataclasses.asdict(self).items():
-            if not 0 <= limit < float("inf"):
-                raise UserError(f"--{name}={limit}: must be a number, 0 or more")
+        check(self)
 
     @property
     def limits(self) -> dict[str, float]:
@@ -37,22 +37,22 @@ class SearchSettings:
     """The thesis' Algorithm 1 and its control; the defaults are those of Guo et al. 2020, but for their size."""
 
     strategy: str = setting("evolution", "how candidates are proposed", STRATEGIES)
-    population: int = setting(50, "architectures an iteration")
-    iterations: int = setting(20, "iterations; the search evaluates population * iterations architectures")
+    population: int = setting(50, "architectures an iteration", bounds=(2, 1_000_000))
+    iterations: int = setting(
+        20, "iterations; the search evaluates population * iterations architectures", bounds=(1, MANY)
+    )
     mutation: float = setting(0.1, "probability that a mutation changes a block's path")
-    top_k: int = setting(3, "best architectures to report and retrain")
+    top_k: int = setting(3, "best architectures to report and retrain", bounds=(1, 1_000_000))
     objectives: str = setting(
         "macs", "what PSNR is weighed against on the front: one or two of params, macs, latency_ms"
     )
     search_precision: str = setting(
         "float32", "Keras dtype policy of a first, rough measurement; the best are measured in float32", PRECISIONS
     )
-    seed: int = setting(0, "seed of all that is drawn")
+    seed: int = setting(0, "seed of all that is drawn", bounds=(0, MANY))
 
     def __post_init__(self) -> None:
-        for name, least in {"population": 2, "iterations": 1, "top_k": 1, "seed": 0}.items():
-            if getattr(self, name) < least:
-                raise UserError(f"--{name}={getattr(self, name)}: must be at least {least}")
+        check(self)
         if not 0 < self.mutation <= 1:
             raise UserError(f"--mutation={self.mutation}: must be above 0 and at most 1")
 

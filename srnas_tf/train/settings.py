@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from srnas_tf.errors import UserError
-from srnas_tf.settings import setting
+from srnas_tf.settings import MANY, check, setting
 from srnas_tf.train.sampling import SAMPLINGS
 from srnas_tf.train.schedule import SCHEDULES
 
@@ -20,9 +20,9 @@ class TrainSettings:
     theirs are `uniform`, and take far longer to pass bicubic.
     """
 
-    steps: int = setting(20000, "training steps")
-    batch: int = setting(16, "patches a step, over all devices")
-    patch: int = setting(48, "side of a training patch, low-resolution pixels")
+    steps: int = setting(20000, "training steps", bounds=(1, MANY))
+    batch: int = setting(16, "patches a step, over all devices", bounds=(1, 65536))
+    patch: int = setting(48, "side of a training patch, low-resolution pixels", bounds=(1, 4096))
     learning_rate: float = setting(2e-4, "Adam's learning rate at its highest")
     first_weights: str = setting(
         "", "what a network begins as; unless given, interpolation, or what suits a network of the zoo", FIRST_WEIGHTS
@@ -31,8 +31,8 @@ class TrainSettings:
         "scratch", "first weights: scratch, supernet (for found networks), or a model.keras: what fits of it"
     )
     schedule: str = setting("step", "learning rate: halved every --halve_every steps, or cosine", tuple(SCHEDULES))
-    halve_every: int = setting(200_000, "steps between two halvings of --schedule=step")
-    warmup: int = setting(0, "steps of linear warm-up")
+    halve_every: int = setting(200_000, "steps between two halvings of --schedule=step", bounds=(1, MANY))
+    warmup: int = setting(0, "steps of linear warm-up", bounds=(0, MANY))
     ema: float = setting(0.0, "decay of the moving average of the weights that is validated and kept; 0: none")
     precision: str = setting("float32", "Keras dtype policy; auto: the fastest on this machine", PRECISIONS)
     sampling: str = setting(
@@ -41,17 +41,13 @@ class TrainSettings:
         "of every block in one of them; sandwich: the largest, and from its output the smallest and a random one",
         tuple(SAMPLINGS),
     )
-    validate_every: int = setting(1000, "steps between two validations")
-    checkpoint_every: int = setting(1000, "steps between two checkpoints")
-    keep: int = setting(3, "checkpoints to keep")
-    seed: int = setting(0, "seed of all that is drawn")
+    validate_every: int = setting(1000, "steps between two validations", bounds=(1, MANY))
+    checkpoint_every: int = setting(1000, "steps between two checkpoints", bounds=(1, MANY))
+    keep: int = setting(3, "checkpoints to keep", bounds=(1, MANY))
+    seed: int = setting(0, "seed of all that is drawn", bounds=(0, MANY))
 
     def __post_init__(self) -> None:
-        least = {"steps": 1, "batch": 1, "patch": 1, "halve_every": 1, "warmup": 0, "validate_every": 1}
-        least |= {"checkpoint_every": 1, "keep": 1, "seed": 0}
-        for name, minimum in least.items():
-            if getattr(self, name) < minimum:
-                raise UserError(f"--{name}={getattr(self, name)}: must be at least {minimum}")
+        check(self)
         if not 0 < self.learning_rate < 1:
             raise UserError(f"--learning_rate={self.learning_rate}: must be between 0 and 1")
         if self.init not in ("scratch", "supernet"):
@@ -69,13 +65,12 @@ class TrainSettings:
 class RetrainSettings:
     """What the training of a found network does otherwise than the supernet's."""
 
-    retrain_steps: int = setting(0, "training steps of a found network; 0: as the supernet")
+    retrain_steps: int = setting(0, "training steps of a found network; 0: as the supernet", bounds=(0, MANY))
     retrain_learning_rate: float = setting(0.0, "its highest learning rate; 0: as the supernet")
     retrain_schedule: str = setting("", "its schedule; as the supernet unless given", ("", *SCHEDULES))
 
     def __post_init__(self) -> None:
-        if self.retrain_steps < 0:
-            raise UserError(f"--retrain_steps={self.retrain_steps}: must not be negative")
+        check(self)
         if not 0 <= self.retrain_learning_rate < 1:
             raise UserError(f"--retrain_learning_rate={self.retrain_learning_rate}: must be at least 0 and below 1")
 
@@ -95,13 +90,14 @@ class MachineSettings:
         "what a batch is spread over: this machine's devices, or those of all machines of TF_CONFIG",
         ("mirrored", "multiworker"),
     )
-    patience: float = setting(600.0, "seconds that a worker of several machines waits for the others to come")
+    patience: float = setting(
+        600.0, "seconds that a worker of several machines waits for the others to come", bounds=(0, 10_000_000)
+    )
     memory_gb: float = setting(
-        4.0, "GiB for decoded photographs, and for a search's features; what has no room is made again and again"
+        4.0,
+        "GiB for decoded photographs, and for a search's features; what has no room is made again and again",
+        bounds=(0, 1_000_000),
     )
 
     def __post_init__(self) -> None:
-        if not 0 <= self.patience < 1e7:
-            raise UserError(f"--patience={self.patience}: must be a number of seconds, 0 or more")
-        if not 0 <= self.memory_gb < 1e6:
-            raise UserError(f"--memory_gb={self.memory_gb}: must be a number of GiB, 0 or more")
+        check(self)

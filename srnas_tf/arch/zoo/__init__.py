@@ -129,7 +129,7 @@ class ZooNetwork:
         Raises:
             UserError: where the text is not of that form.
         """
-        match = re.fullmatch(r"x(\d+):(\w+)", text)
+        match = re.fullmatch(r"x(\d{1,9}):(\w+)", text)
         if not match:
             raise UserError(f"architecture {text!r} is not of the form x4:carn")
         return cls(match[2], int(match[1]))
