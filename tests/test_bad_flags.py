@@ -18,8 +18,8 @@ SETTINGS = (Space, TrainSettings, RetrainSettings, SearchSettings, Budget, Machi
 HUGE = str(10**30)
 ALLOWED = {
     "0": {
-        "ema", "fusion_kernel", "max_latency_ms", "max_macs", "max_params", "memory_gb", "retrain_learning_rate",
-        "retrain_steps", "seed", "warmup",
+        "ema", "fusion_kernel", "max_latency_ms", "max_macs", "max_params", "memory_gb", "patience",
+        "retrain_learning_rate", "retrain_steps", "seed", "warmup",
     },
 }  # fmt: skip
 """The flags that may have such a value."""

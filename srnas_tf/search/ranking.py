@@ -12,10 +12,9 @@ import numpy as np
 
 from srnas_tf.arch import Space
 from srnas_tf.arch.space import Codes
-from srnas_tf.errors import UserError
 from srnas_tf.progress import progress
 from srnas_tf.seeding import generator
-from srnas_tf.settings import setting
+from srnas_tf.settings import MANY, check, setting
 
 SPREADS = ("psnr", "size")
 POOL = 10
@@ -34,9 +33,13 @@ Measure = Callable[[Sequence[int]], float]
 class RankSettings:
     """What a supernet's ranking is held against."""
 
-    rank_networks: int = setting(20, "networks over the space's whole range; and as many of about one size")
-    rank_steps: int = setting(0, "training steps of each of them alone; 0: as the supernet")
-    rank_seeds: int = setting(1, "trainings of each, of one seed after the other; its PSNR is their mean")
+    rank_networks: int = setting(
+        20, "networks over the space's whole range; and as many of about one size", bounds=(3, 100_000)
+    )
+    rank_steps: int = setting(0, "training steps of each of them alone; 0: as the supernet", bounds=(0, MANY))
+    rank_seeds: int = setting(
+        1, "trainings of each, of one seed after the other; its PSNR is their mean", bounds=(1, 1000)
+    )
     rank_spread: str = setting(
         "psnr",
         "what they are spread over: parameters and the supernet's PSNR; or size, parameters alone: any supernet of "
@@ -48,9 +51,7 @@ class RankSettings:
     )
 
     def __post_init__(self) -> None:
-        for name, least in {"rank_networks": 3, "rank_steps": 0, "rank_seeds": 1}.items():
-            if getattr(self, name) < least:
-                raise UserError(f"--{name}={getattr(self, name)}: must be at least {least}")
+        check(self)
         if self.rank_from:
             object.__setattr__(self, "rank_from", os.path.abspath(Path(self.rank_from).expanduser()))
 

@@ -55,7 +55,6 @@ class SearchSettings:
         check(self)
         if not 0 < self.mutation <= 1:
             raise UserError(f"--mutation={self.mutation}: must be above 0 and at most 1")
-
         if not self.weighed or len(self.weighed) > 2 or not set(self.weighed) <= set(COSTS):
             raise UserError(f"--objectives={self.objectives}: give one or two of {', '.join(COSTS)}, a comma between")
         if self.strategy == "pareto":
