@@ -15,6 +15,7 @@ from srnas_tf.arch import NETS, Space
 from srnas_tf.cluster import read_cluster
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError, WorkError
+from srnas_tf.freeze.settings import BenchmarkSettings, LatencySettings
 from srnas_tf.search.ranking import RankSettings
 from srnas_tf.search.settings import Budget, Pick, SearchSettings
 from srnas_tf.settings import Workdir
@@ -28,7 +29,7 @@ class Mode(NamedTuple):
         help: what it does.
         module: in `srnas_tf.modes`; its `run` takes the workdir.
         workdir: where it writes unless --workdir says otherwise: in `runs/`, in a folder named after the
-            "experiment" or the "input"; next to the "model"; or in "none".
+            "experiment" or the "input"; next to the "model", or the "model if given"; or in "none".
         tensorflow: whether it needs TensorFlow, which takes seconds to import.
         trains: whether machines can join to do it.
     """
@@ -53,6 +54,7 @@ MODES = {
     "evaluate": Mode("PSNR and SSIM of --model on each folder of --data", "evaluate", "model"),
     "upscale": Mode("enlarge --input to --output by --model", "upscale", "none"),
     "export": Mode("freeze --model into SavedModel, LiteRT and ONNX, each checked", "export", "model"),
+    "benchmark": Mode("latency of --model, or of a space's blocks, in a runtime", "benchmark", "model if given"),
     "describe": Mode("an architecture and its cost, or a space, as JSON", "describe", "none", tensorflow=False),
     "tables": Mode("the thesis' tables as Markdown, with what --results holds", "tables", "none", tensorflow=False),
 }
@@ -83,6 +85,7 @@ def define_flags() -> dict[str, list[str]]:
         "retraining": [RetrainSettings],
         "search": [SearchSettings, Budget, Pick],
         "ranking": [RankSettings],
+        "latency": [LatencySettings, BenchmarkSettings],
         "machine": [MachineSettings],
     }
     flags.define(Space, *(kind for group in kinds.values() for kind in group))
@@ -95,7 +98,7 @@ def define_flags() -> dict[str, list[str]]:
 
 def default_workdir(mode: Mode) -> Path:
     """Next to the model that a mode works on; else a folder of `runs/` that says what makes the experiment."""
-    if mode.workdir == "model":
+    if mode.workdir == "model" or (mode.workdir == "model if given" and flags.FLAGS.model):
         return flags.required_path("model").parent
     if mode.workdir == "input":
         return Path("runs") / flags.required_path("input").stem

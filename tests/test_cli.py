@@ -219,7 +219,7 @@ def test_help_names_the_modes_that_there_are(invoke):
     assert status == 0
     for mode in run.MODES:
         assert f"  {mode}: " in stdout
-    for absent in ("benchmark", "report"):
+    for absent in ("report",):
         assert f"  {absent}: " not in stdout
 
 

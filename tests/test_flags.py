@@ -55,6 +55,13 @@ MISTAKES = {
     "text and flag": (["--mode=describe", "--arch=x4:w64:imdn:SCSCS", "--width=16"], "--width=16"),
     "endless memory": (["--mode=supernet", "--memory_gb=inf"], "--memory_gb"),
     "bad retraining": (["--mode=pipeline", "--retrain_steps=-1"], "--retrain_steps"),
+    "no size": (["--mode=benchmark", "--input_size=128"], "--input_size=128"),
+    "negative threads": (["--mode=benchmark", "--threads=-1"], "--threads=-1"),
+    "unknown runtime": (["--mode=benchmark", "--runtime=abacus"], "runtime"),
+    "no rounds": (["--mode=benchmark", "--rounds=0"], "--rounds=0"),
+    "one network": (["--mode=benchmark", "--net=carn"], "--net"),
+    "missing table": (["--mode=benchmark", "--latency_table=no.json"], "no.json"),
+    "a folder in the way": (["--mode=benchmark", f"--blocks_to={ROOT}"], "--blocks_to"),
     "workdir is a file": (["--mode=supernet", f"--workdir={__file__}", "--width=16"], "--workdir"),
 }
 

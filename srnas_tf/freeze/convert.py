@@ -1,8 +1,11 @@
 """SavedModel -> LiteRT and ONNX. Run as a process of its own: the converters leak memory and are loud.
 
-python -m srnas_tf.freeze.convert SAVED_MODEL TARGET=FILE ...
+python -m srnas_tf.freeze.convert SAVED_MODEL TARGET=FILE ... [-- SAVED_MODEL TARGET=FILE ...]
+
+It prints the name of each file that it has written.
 """
 
+import itertools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -60,10 +63,14 @@ CONVERTERS: dict[str, Callable[[Path, Path], None]] = {
 
 
 def main(argv: list[str]) -> None:
-    source, *targets = argv
-    for target in targets:
-        name, _, path = target.partition("=")
-        CONVERTERS[name](Path(source), Path(path))
+    for separates, job in itertools.groupby(argv, lambda argument: argument == "--"):
+        if separates:
+            continue
+        source, *targets = job
+        for target in targets:
+            name, _, path = target.partition("=")
+            CONVERTERS[name](Path(source), Path(path))
+            print(path, flush=True)
 
 
 if __name__ == "__main__":

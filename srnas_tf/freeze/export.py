@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,7 +79,7 @@ def export(network: Net, pairs: list[Pair], folder: Path) -> dict:
 def _export(network: Net, pairs: list[Pair], folder: Path, partial: Path) -> dict:
     with writing(folder, tf.errors.OpError):
         partial.mkdir(parents=True)
-        _save(network, partial / TARGETS[0].file)
+        save(network, partial / TARGETS[0].file)
     _convert(partial)
     expected = _outputs(of_network(network), pairs)
     quality = mean_psnr(expected, pairs, network.scale)
@@ -133,7 +134,9 @@ def _former(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.former")
 
 
-def _save(network: Net, path: Path) -> None:
+def save(network: Callable, path: Path) -> None:
+    """Writes a SavedModel that enlarges: `serving_default`, `lr` [batch, height, width, 3] to `sr`."""
+
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, name="lr")])
     def serve(lr):
         return {"sr": network(lr)}

@@ -1,0 +1,254 @@
+"""Latency: networks are frozen, timed by turns in a process of their own, and a space's blocks kept as a table."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from srnas_tf.arch import Network, Space
+from srnas_tf.arch import latency as tables
+from srnas_tf.arch.latency import LatencyTable
+from srnas_tf.errors import UserError, WorkError, writing
+from srnas_tf.freeze import stopwatch
+from srnas_tf.freeze.export import save
+from srnas_tf.freeze.settings import LatencySettings
+from srnas_tf.nets import SRNet, files
+from srnas_tf.nets.initial import initialize
+from srnas_tf.nets.network import Frame
+from srnas_tf.progress import progress
+from srnas_tf.settings import Workdir, write_json
+
+SCRIPT = Path(stopwatch.__file__)
+MANIFEST = "manifest.json"
+DESCRIBED = ("machine", "runtime", "runtime_version", "threads", "input_size")
+"""What is said of any measurement."""
+
+Model = Callable[[], Callable]
+"""Makes what is to be frozen: an image's batch, enlarged."""
+
+
+class Form(NamedTuple):
+    """The files that a runtime runs.
+
+    Attributes:
+        converter: a key of `convert.CONVERTERS` that makes them of SavedModels; empty where they are SavedModels.
+        suffix: of their names.
+    """
+
+    converter: str
+    suffix: str
+
+
+FORMS = {"onnxruntime": Form("onnx", ".onnx"), "litert": Form("litert", ".tflite"), "tf": Form("", "")}
+
+
+class Times(NamedTuple):
+    """What the script measured.
+
+    Attributes:
+        described: `DESCRIBED`, by name.
+        ms: milliseconds by file.
+    """
+
+    described: dict
+    ms: dict[str, float]
+
+
+def table_of(settings: LatencySettings, space: Space, workdir: Workdir, rounds: int = stopwatch.ROUNDS) -> LatencyTable:
+    """The latency table of a space: the one that the settings give, or the workdir's, or one that is measured now.
+
+    Measuring takes minutes, goes on where an earlier process was stopped, and records the space in the workdir.
+
+    Raises:
+        UserError: where a table is of another space or of other conditions.
+        WorkError: where measuring fails.
+    """
+    return known_table(settings, space, workdir) or measure_space(settings, space, workdir, (), rounds)[0]
+
+
+def known_table(settings: LatencySettings, space: Space, workdir: Workdir) -> LatencyTable | None:
+    """The table that the settings give, or that the workdir has; None where there is none. Raises as `table_of`."""
+    given = bool(settings.latency_table)
+    path = Path(settings.latency_table) if given else _kept(settings, workdir)
+    if not given and not path.exists():
+        return None
+    source = f"--latency_table={path}" if given else str(path)
+    table = tables.read(path)
+    table.check(space, source)
+    settings.check(table, source)
+    return table
+
+
+def _kept(settings: LatencySettings, workdir: Workdir) -> Path:
+    return workdir / f"latency-{settings.name}.json"
+
+
+def measure_space(
+    settings: LatencySettings, space: Space, workdir: Workdir, networks: Sequence[Network], rounds: int
+) -> tuple[LatencyTable, Times]:
+    """A space's table and, by the same turns where the table is new, the times of whole networks, by text form."""
+    table = known_table(settings, space, workdir)
+    if table and not networks:
+        return table, Times({name: getattr(table, name) for name in DESCRIBED}, {})
+    here = settings.like(table) if table else settings
+    if table and here.runtime not in FORMS:
+        raise UserError(
+            f"--latency_table={settings.latency_table}: of {here.runtime}, which nothing can be timed in here"
+        )
+    workdir.claim(network=space)
+    folder = workdir / f".latency-{here.name}"
+    write_kit(folder, here, space, networks, blocks=table is None)
+    times = measure(folder, here, rounds)
+    if table is None:
+        table = tables.read(folder / f"latency-{here.name}.json")
+        tables.write(_kept(here, workdir), table)
+    manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    shutil.rmtree(folder)
+    return table, Times(
+        times.described, {text: times.ms[entry["file"]] for text, entry in manifest["networks"].items()}
+    )
+
+
+def measure_model(path: Path, settings: LatencySettings, rounds: int) -> Times:
+    """A model file's latency in the settings' runtime; a `.keras` file is frozen for it first.
+
+    Raises:
+        UserError: where that runtime does not run such files.
+        WorkError: where it fails.
+    """
+    if settings.runtime not in runtimes_of(path):
+        raise UserError(f"--runtime={settings.runtime}: does not run {path}; drop the flag")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        file = str(path.absolute())
+        if path.suffix == ".keras":
+            file = f"model{FORMS[settings.runtime].suffix}"
+            _freeze({file: lambda: files.load(path)}, folder, settings.runtime)
+        networks = {str(path): {"file": file, "blocks": []}}
+        manifest = {"version": 1, "runtime": settings.runtime, "input_size": settings.input_size}
+        write_json(folder / MANIFEST, {**manifest, "networks": networks})
+        times = measure(folder, settings, rounds)
+        return Times(times.described, {str(path): times.ms[file]})
+
+
+def runtimes_of(path: Path) -> list[str]:
+    """The runtimes that a model file can be timed in."""
+    return [name for name, form in FORMS.items() if path.suffix in (".keras", form.suffix)]
+
+
+def write_kit(
+    folder: Path, settings: LatencySettings, space: Space, networks: Sequence[Network], blocks: bool = True
+) -> None:
+    """A folder of frozen networks and `manifest.json`, which the script times; one that is there already stays.
+
+    Args:
+        settings: for which runtime, and the usual size of image.
+        networks: whole networks of the space, to compare predictions with.
+        blocks: whether the frame and the blocks go along, which make a table.
+    """
+    suffix = FORMS[settings.runtime].suffix
+    models: dict[str, Model] = {}
+    manifest: dict = {"version": 1, "runtime": settings.runtime, "input_size": settings.input_size}
+    manifest |= {name: getattr(space, name) for name in ("scale", "width", "depth")}
+    if blocks:
+        manifest["frame"] = f"frame{suffix}"
+        models[manifest["frame"]] = lambda: _frame(space)
+        manifest["blocks"] = {str(block): f"block{code}{suffix}" for code, block in enumerate(space.choices)}
+        for code, file in enumerate(manifest["blocks"].values()):
+            models[file] = _drawn(space.network((code,) * space.depth))
+    manifest["networks"] = {}
+    for i, network in enumerate(networks):
+        file = f"network{i}{suffix}"
+        manifest["networks"][str(network)] = {"file": file, "blocks": [str(block) for block in network.blocks]}
+        models[file] = _drawn(network)
+    if (folder / MANIFEST).exists() and json.loads((folder / MANIFEST).read_text("utf-8")) == manifest:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    _freeze(models, folder, settings.runtime)
+    write_json(folder / MANIFEST, manifest)
+
+
+def _drawn(network: Network) -> Model:
+    """A network with weights drawn at random, on which its latency does not depend."""
+
+    def make() -> Callable:
+        model = SRNet(network)
+        initialize(model, 0, "uniform")
+        return model
+
+    return make
+
+
+def _frame(space: Space) -> Callable:
+    """A network whose blocks do nothing."""
+    frame = Frame(space.scale, space.width, space.depth)
+    return lambda lr: frame.enlarge(lr, [lambda x: x] * space.depth)
+
+
+def _freeze(models: Mapping[str, Model], folder: Path, runtime: str) -> None:
+    """Writes each model as a file that the runtime runs."""
+    converter = FORMS[runtime].converter
+    saved = folder / "saved" if converter else folder
+    command: list[str] = []
+    with progress(f"networks for {runtime}", 2 * len(models)) as report:
+        for done, (file, make) in enumerate(models.items(), start=1):
+            with writing(folder, tf.errors.OpError):
+                save(make(), saved / file)
+            command += ["--", str(saved / file), f"{converter}={folder / file}"]
+            report(done, file)
+        if converter:
+            finished = 0
+            for line in _lines([sys.executable, "-m", "srnas_tf.freeze.convert", *command], "converting"):
+                if (name := Path(line).name) in models:
+                    finished += 1
+                    report(len(models) + finished, name)
+            shutil.rmtree(saved)
+
+
+def measure(folder: Path, settings: LatencySettings, rounds: int) -> Times:
+    """Times what a manifest lists, in a process of its own: threads are given to a runtime once, at its beginning.
+
+    Raises:
+        WorkError: where the script fails, with its own words.
+    """
+    manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    count = len(manifest["networks"]) + (1 + len(manifest["blocks"]) if "frame" in manifest else 0)
+    command = [sys.executable, str(SCRIPT), f"--folder={folder}", f"--threads={settings.threads}"]
+    command += [f"--input_size={settings.input_size}", f"--rounds={rounds}"]
+    with progress(f"timing, {settings.name}", rounds * count) as report:
+        for line in _lines(command, "timing"):
+            done, _, said = line.partition("/")
+            if done.isdigit():
+                report(int(done), said.partition(" ")[2])
+    measured = json.loads((folder / f"times-{settings.name}.json").read_text("utf-8"))
+    return Times({name: measured[name] for name in DESCRIBED}, measured["ms"])
+
+
+def _lines(command: Sequence[str], what: str) -> Iterator[str]:
+    """What a process prints, line by line; none is left behind.
+
+    Raises:
+        WorkError: where it fails, with the last line of its stderr.
+    """
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as aside,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=aside, text=True) as process,
+    ):
+        assert process.stdout
+        try:
+            for line in process.stdout:
+                yield line.rstrip("\n")
+        except BaseException:
+            process.kill()
+            raise
+        if process.wait():
+            aside.seek(0)
+            said = aside.read().strip().splitlines()
+            raise WorkError(f"{what} failed: {said[-1] if said else process.returncode}")

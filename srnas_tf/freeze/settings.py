@@ -1,0 +1,79 @@
+"""In which runtime, and how, latency is measured."""
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from srnas_tf.arch.latency import LatencyTable, parse_size
+from srnas_tf.errors import UserError
+from srnas_tf.freeze import stopwatch
+from srnas_tf.settings import setting
+
+
+@dataclass(frozen=True)
+class LatencySettings:
+    """Under which conditions a network's latency counts: what flags leave open is the table's, where one is given."""
+
+    runtime: str = setting(
+        "", "runtime whose latency counts; unless given, that of --latency_table, or onnxruntime", stopwatch.NAMES
+    )
+    threads: int = setting(0, "threads that it may use; 0: those of --latency_table, or one a core")
+    input_size: str = setting(
+        "", "low-resolution image that it enlarges, HEIGHTxWIDTH; unless given, that of --latency_table, or 128x128"
+    )
+    latency_table: str = setting(
+        "", "a latency table made elsewhere (export/latency); unless given, one is measured here and kept"
+    )
+
+    def __post_init__(self) -> None:
+        if self.threads < 0:
+            raise UserError(f"--threads={self.threads}: must not be negative")
+        if self.latency_table:
+            object.__setattr__(self, "latency_table", os.path.abspath(Path(self.latency_table).expanduser()))
+        else:
+            for name, usual in (("runtime", "onnxruntime"), ("threads", stopwatch.cores()), ("input_size", "128x128")):
+                object.__setattr__(self, name, getattr(self, name) or usual)
+        if self.input_size:
+            try:
+                parse_size(self.input_size)
+            except ValueError as error:
+                raise UserError(f"--input_size={self.input_size}: {error}") from None
+
+    @property
+    def name(self) -> str:
+        """The conditions, as they stand in names of files: `onnxruntime-t2-128x128`."""
+        return stopwatch.name_of(dataclasses.asdict(self))
+
+    def like(self, table: LatencyTable) -> "LatencySettings":
+        """A table's conditions, for measurements beside it."""
+        return LatencySettings(table.runtime, table.threads, table.input_size)
+
+    def check(self, table: LatencyTable, source: str) -> None:
+        """Refuses a table of other conditions.
+
+        Args:
+            source: the flag or file to name.
+
+        Raises:
+            UserError: with what differs.
+        """
+        for name in ("runtime", "threads", "input_size"):
+            asked, has = getattr(self, name), getattr(table, name)
+            if asked and asked != has:
+                raise UserError(f"--{name}={asked}: {source} was measured with {has}; drop one of the two")
+
+
+@dataclass(frozen=True)
+class BenchmarkSettings:
+    """How a measurement of latency is made."""
+
+    networks: int = setting(20, "networks, spread over the space")
+    rounds: int = setting(stopwatch.ROUNDS, "turns that each network has at being timed; medians over them count")
+    blocks_to: str = setting("", "new folder for a space's networks and the script that times them on another device")
+    seed: int = setting(0, "seed of all that is drawn")
+
+    def __post_init__(self) -> None:
+        for name, least in {"networks": 0, "rounds": 1, "seed": 0}.items():
+            if getattr(self, name) < least:
+                raise UserError(f"--{name}={getattr(self, name)}: must be at least {least}")

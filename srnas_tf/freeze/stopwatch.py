@@ -1,0 +1,217 @@
+"""Times networks by turns on the device that runs it, and makes a latency table of them: python measure.py [--help]
+
+It stands alone: it needs numpy and one runtime (onnxruntime, ai-edge-litert or TensorFlow), and nothing else of this
+package. `--mode=benchmark` runs it here; `--blocks_to` puts it, as `measure.py`, into a folder of networks to take to
+a device. There it reads `manifest.json` beside it:
+
+    {"version": 1, "runtime": "onnxruntime", "input_size": "128x128", "scale": 4, "width": 16, "depth": 2,
+     "frame": "frame.onnx",
+     "blocks": {"SCS+reduced+r0.25+k3+f1": "block0.onnx", "SCC+reduced+r0.25+k3+f1": "block1.onnx"},
+     "networks": {"x4:w16:reduced:r0.25:k3:f1:SCS-SCC":
+                  {"file": "network0.onnx", "blocks": ["SCS+reduced+r0.25+k3+f1", "SCC+reduced+r0.25+k3+f1"]}}}
+
+Each file is a whole network, image in and image out, so that nothing is timed out of its place: for each block, the
+network that repeats it `depth` times; and the frame, which has no blocks. The frame's time is that of all that stands
+outside blocks and of the call itself; a depth-th of what the network of a block takes more than that is the block's.
+"""
+
+import argparse
+import datetime
+import importlib
+import json
+import os
+import platform
+import re
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROUNDS = 7
+WARM, LEAST_RUNS, LEAST_SECONDS = 2, 5, 0.2
+"""Of a turn: runs that do not count, and how many runs and seconds it lasts at least."""
+
+
+def _onnxruntime(path, lr, threads):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=onnxruntime.get_available_providers())
+    [source] = session.get_inputs()
+    planes = np.ascontiguousarray(lr.transpose(0, 3, 1, 2))
+    return lambda: session.run(None, {source.name: planes})
+
+
+def _litert(path, lr, threads):
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(path), num_threads=threads)
+    [source], [target] = interpreter.get_input_details(), interpreter.get_output_details()
+    interpreter.resize_tensor_input(source["index"], lr.shape)
+    interpreter.allocate_tensors()
+    whole = np.issubdtype(source["dtype"], np.integer)
+    image = (255 * lr if whole else lr).astype(source["dtype"])
+
+    def run():
+        interpreter.set_tensor(source["index"], image)
+        interpreter.invoke()
+        return interpreter.get_tensor(target["index"])
+
+    return run
+
+
+def _tensorflow(path, lr, threads):
+    import tensorflow as tf
+
+    if tf.config.threading.get_intra_op_parallelism_threads() != threads:  # can be set before the first network only
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    loaded = tf.saved_model.load(str(path))
+
+    def run():
+        [sr] = loaded.signatures["serving_default"](lr=tf.constant(lr)).values()
+        return sr.numpy()
+
+    return run
+
+
+RUNTIMES = {
+    "onnxruntime": (_onnxruntime, "onnxruntime"),
+    "litert": (_litert, "ai_edge_litert"),
+    "tf": (_tensorflow, "tensorflow"),
+}
+"""By name: (file, image, threads) -> what enlarges that image once; and the module that knows its version."""
+NAMES = ("", *RUNTIMES)
+
+
+def turn(run):
+    """Milliseconds of a run: the median over one turn."""
+    for _ in range(WARM):
+        run()
+    times: list = []
+    start = time.perf_counter()
+    while len(times) < LEAST_RUNS or time.perf_counter() - start < LEAST_SECONDS:
+        before = time.perf_counter()
+        run()
+        times.append(1000 * (time.perf_counter() - before))
+    return statistics.median(times)
+
+
+def cores():
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def machine():
+    """This machine in words: "2 cores, AMD EPYC"."""
+    cpuinfo = Path("/proc/cpuinfo")
+    text = cpuinfo.read_text(errors="replace") if cpuinfo.exists() else ""
+    named = re.search(r"^(?:model name|Hardware)\s*: (.+)$", text, re.MULTILINE)
+    return f"{cores()} cores, {named[1] if named else platform.processor() or platform.machine()}"
+
+
+def name_of(described):
+    """The conditions of a measurement, in the names of files."""
+    return "{runtime}-t{threads}-{input_size}".format(**described)
+
+
+def measure(folder, files, described, rounds):
+    """Milliseconds of each file: medians over rounds, in each of which all files have their turn.
+
+    A machine that slows down slows all of them. A file is loaded anew for each turn: what luck with memory a load has
+    becomes part of the spread, and what is not at its turn takes no cores. Turns that an earlier process had are in the
+    journal, and are not had again.
+    """
+    journal = folder / f"times-{name_of(described)}.jsonl"
+    head, *lines = _read(journal) or [described]
+    if head != described:
+        raise SystemExit(f"{journal}: begun under other conditions; remove it to begin anew")
+    times = {(line["round"], line["file"]): line["ms"] for line in lines}
+    wanted = [(number, file) for number in range(rounds) for file in files]
+    image = np.random.default_rng(0).random((1, *map(int, described["input_size"].split("x")), 3), np.float32)
+    load, _ = RUNTIMES[described["runtime"]]
+    with journal.open("a", encoding="utf-8") as log:
+        if log.tell() == 0:
+            _append(log, described)
+        for done, (number, file) in enumerate(wanted, start=1):
+            if (number, file) not in times:
+                times[number, file] = turn(load(folder / file, image, described["threads"]))
+                _append(log, {"round": number, "file": file, "ms": times[number, file]})
+            print(f"{done}/{len(wanted)} {Path(file).name} {times[number, file]:.3f} ms", flush=True)
+    return {file: statistics.median(times[number, file] for number in range(rounds)) for file in files}
+
+
+def _read(journal):
+    """The journal's whole lines; one that a kill cut short is dropped, from the file too."""
+    text = journal.read_text("utf-8") if journal.exists() else ""
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        journal.write_text(whole, "utf-8")
+    return [json.loads(line) for line in whole.splitlines()]
+
+
+def _append(log, entry):
+    log.write(json.dumps(entry) + "\n")
+    log.flush()
+
+
+def table_of(manifest, times, described):
+    """The latency table, as plain data.
+
+    Raises:
+        SystemExit: where a block seems to take no time.
+    """
+    frame, depth = times[manifest["frame"]], manifest["depth"]
+    blocks = {text: (times[file] - frame) / depth for text, file in manifest["blocks"].items()}
+    for text, ms in blocks.items():
+        if ms <= 0:
+            raise SystemExit(f"{text} takes no measurable time; give a larger --input_size, or more --rounds")
+    framed = {name: manifest[name] for name in ("scale", "width", "depth")}
+    today = datetime.date.today().isoformat()
+    return {"version": 1, **described, "date": today, **framed, "frame": frame, "blocks": blocks}
+
+
+def errors(manifest, times, table):
+    """By how much the table is wrong about each whole network, as a share of what that takes."""
+    for network in manifest["networks"].values():
+        predicted = table["frame"] + sum(table["blocks"][block] for block in network["blocks"])
+        yield abs(predicted / times[network["file"]] - 1)
+
+
+def main(arguments=None):
+    """Measures what the manifest lists; where it lists blocks, writes the table."""
+    parser = argparse.ArgumentParser(description="Times the networks of manifest.json, and writes a latency table.")
+    parser.add_argument("--folder", type=Path, default=Path(__file__).parent, help="where they are [this one]")
+    parser.add_argument("--threads", type=int, default=cores(), help="that the runtime may use [%(default)s]")
+    parser.add_argument("--input_size", help="HEIGHTxWIDTH of the low-resolution image [the manifest's]")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns of each network [%(default)s]")
+    parser.add_argument("--machine", default=machine(), help="its name, for the table [%(default)s]")
+    asked = parser.parse_args(arguments)
+    manifest = json.loads((asked.folder / "manifest.json").read_text("utf-8"))
+    size, runtime = asked.input_size or manifest["input_size"], manifest["runtime"]
+    if not re.fullmatch(r"[1-9]\d*x[1-9]\d*", size) or asked.threads < 1 or asked.rounds < 1:
+        parser.error("--input_size is of the form 128x128, and --threads and --rounds are 1 or more")
+    described = {"machine": asked.machine, "runtime": runtime}
+    described["runtime_version"] = importlib.import_module(RUNTIMES[runtime][1]).__version__
+    described |= {"threads": asked.threads, "input_size": size}
+    files = [network["file"] for network in manifest["networks"].values()]
+    if "frame" in manifest:
+        files = [manifest["frame"], *manifest["blocks"].values(), *files]
+    times = measure(asked.folder, files, described, asked.rounds)
+    results = asked.folder / f"times-{name_of(described)}.json"
+    results.write_text(json.dumps({**described, "ms": times}, indent=1) + "\n", "utf-8")
+    if "frame" in manifest:
+        table = table_of(manifest, times, described)
+        output = asked.folder / f"latency-{name_of(described)}.json"
+        output.write_text(json.dumps(table, indent=1) + "\n", "utf-8")
+        if manifest["networks"]:
+            middle = statistics.median(errors(manifest, times, table))
+            print(f"{len(manifest['networks'])} whole networks: median error of the prediction {middle:.1%}")
+        print(output)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,215 @@
+"""Measured latency: turns, their journal, tables made of them here and on devices, and how well those predict."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from srnas_tf import nets
+from srnas_tf.arch import Space, latency
+from srnas_tf.arch.latency import LatencyTable
+from srnas_tf.errors import UserError
+from srnas_tf.freeze import stopwatch
+from srnas_tf.freeze.settings import LatencySettings
+from srnas_tf.modes.benchmark import compare, spread
+from srnas_tf.nets import files
+
+SPACE = Space(stages=1, depth=2, width=8, scale=2)
+FLAGS = ("--stages=1", "--depth=2", "--width=8", "--scale=2", "--input_size=16x16", "--rounds=1", "--threads=1")
+BLOCKS = [str(block) for block in SPACE.choices]
+MANIFEST = {
+    "version": 1,
+    "runtime": "fake",
+    "input_size": "8x6",
+    **{
+        "scale": 2,
+        "width": 8,
+        "depth": 2,
+        "frame": "frame",
+        "blocks": dict(zip(BLOCKS, ["light", "heavy"], strict=True)),
+    },
+    "networks": {"mixed": {"file": "mixed", "blocks": BLOCKS}},
+}
+
+
+class Device:
+    """A machine with its own clock: its files take a sum of milliseconds, and ever longer from load to load."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.now, self.loads = 0.0, 0
+        monkeypatch.setattr(stopwatch.time, "perf_counter", lambda: self.now)
+        monkeypatch.setitem(stopwatch.RUNTIMES, "fake", (self.load, "numpy"))
+
+    def load(self, path, image, threads):
+        assert image.shape == (1, 8, 6, 3)
+        ms = {"frame": 4, "light": 4 + 2 * 3, "heavy": 4 + 2 * 5, "mixed": 4 + 3 + 5}[path.name]
+        self.loads += 1
+        slower = 1 + (self.loads - 1) // 4 / 100
+
+        def run():
+            self.now += ms * slower / 1000
+
+        return run
+
+
+@pytest.fixture
+def device(monkeypatch, tmp_path):
+    (tmp_path / "manifest.json").write_text(json.dumps(MANIFEST))
+    return Device(monkeypatch)
+
+
+def test_turns_cancel_what_slows_all(device, tmp_path, capsys):
+    stopwatch.main([f"--folder={tmp_path}", "--rounds=3", "--threads=2", "--machine=A phone"])
+    table = latency.read(tmp_path / "latency-fake-t2-8x6.json")
+    assert (table.machine, table.runtime, table.threads, table.measures) == ("A phone", "fake", 2, {
+        "scale": 2, "width": 8, "depth": 2,
+    })  # fmt: skip
+    assert table.frame == pytest.approx(4 * 1.01)  # the middle one of three rounds
+    assert [table.blocks[block] for block in BLOCKS] == pytest.approx([3 * 1.01, 5 * 1.01])
+    table.check(SPACE, "it")
+    assert "1 whole networks: median error of the prediction 0.0%" in capsys.readouterr().out
+    assert device.loads == 12
+
+
+def test_a_measurement_goes_on_where_it_was(device, tmp_path):
+    arguments = [f"--folder={tmp_path}", "--rounds=3", "--threads=2"]
+    stopwatch.main(arguments)
+    journal, table = tmp_path / "times-fake-t2-8x6.jsonl", tmp_path / "latency-fake-t2-8x6.json"
+    whole, undisturbed = journal.read_text(), table.read_text()
+    journal.write_text(whole[: len(whole) * 2 // 3])  # a kill, in the middle of a line
+    left = journal.read_text().count("\n") - 1
+    device.loads = left
+    stopwatch.main(arguments)
+    assert device.loads == 12
+    assert (journal.read_text(), table.read_text()) == (whole, undisturbed)
+    with pytest.raises(SystemExit, match="other conditions"):
+        stopwatch.main([*arguments, "--machine=Another phone"])
+
+
+def test_a_block_that_takes_no_time_makes_no_table():
+    times = {"frame": 4.0, "light": 3.9, "heavy": 5.0}
+    with pytest.raises(SystemExit, match=r"SS\+.* no measurable time"):
+        stopwatch.table_of(MANIFEST, times, {})
+
+
+def test_networks_to_compare_with_are_spread_over_the_space():
+    space = Space(depth=4, width=16)
+    networks = spread(space, 20, seed=0)
+    assert networks == spread(space, 20, seed=0) != spread(space, 20, seed=1)
+    macs = [network.macs() for network in networks]
+    assert macs == sorted(macs)
+    assert len(set(networks)) == 20
+    assert all(len(set(network.blocks)) > 1 for network in networks)
+    least, most = (sign * space.smallest(lambda n, s=sign: s * n.macs()).macs() * sign for sign in (1, -1))
+    assert macs[-1] - macs[0] > 0.6 * (most - least)
+    assert len(spread(SPACE, 20, 0)) == 2  # all that are there and mixed
+    assert spread(Space(space="imdn"), 3, 0) == [Space(space="imdn").network((0,) * 6)]
+    assert spread(SPACE, 0, 0) == []
+
+
+def _table(**changes) -> LatencyTable:
+    described = {"machine": "m", "runtime": "litert", "runtime_version": "2", "threads": 1, "input_size": "16x16"}
+    described |= {"date": "2026-11-23", "frame": 4.0, "blocks": dict(zip(BLOCKS, (3.0, 5.0), strict=True))}
+    return LatencyTable(**{**described, **SPACE_MEASURES, **changes})
+
+
+SPACE_MEASURES = {"scale": 2, "width": 8, "depth": 2}
+
+
+def test_what_a_comparison_says():
+    networks = [SPACE.network(codes) for codes in ((0, 0), (0, 1), (1, 1))]  # 10, 12 and 14 ms are predicted
+    measured = {str(network): ms for network, ms in zip(networks, (20.0, 10.0, 28.0), strict=True)}
+    said = compare(_table(), networks, measured)
+    assert [entry["predicted_ms"] for entry in said["networks"]] == [10, 12, 14]
+    assert (said["median_error"], said["largest_error"], said["median_ratio"]) == (0.5, 0.5, 2)
+    assert said["spearman"] == pytest.approx(0.5)
+    assert compare(_table(), networks[:1], measured)["spearman"] is None
+    assert compare(_table(), [], {}) == {"networks": []}
+
+
+def test_conditions_are_the_tables_or_what_the_flags_say():
+    usual = LatencySettings()
+    assert (usual.runtime, usual.input_size, usual.threads) == ("onnxruntime", "128x128", stopwatch.cores())
+    assert LatencySettings(threads=3).name == "onnxruntime-t3-128x128"
+    given = LatencySettings(latency_table="a.json", threads=1)
+    given.check(_table(), "a.json")
+    assert given.like(_table()) == LatencySettings("litert", 1, "16x16")
+    for changes in ({"runtime": "tf"}, {"threads": 2}, {"input_size": "16x17"}):
+        with pytest.raises(UserError, match=f"--{next(iter(changes))}=.*a.json"):
+            LatencySettings(latency_table="a.json", **changes).check(_table(), "a.json")
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory):
+    """A folder for a device, and what its script said there: without this package, and without TensorFlow."""
+    from srnas_tf.freeze import latency as measuring
+
+    folder = tmp_path_factory.mktemp("kit") / "blocks"
+    networks = spread(SPACE, 1, 0)
+    measuring.write_kit(folder, LatencySettings("litert", 1, "16x16"), SPACE, networks)
+    (folder / "measure.py").write_bytes(measuring.SCRIPT.read_bytes())
+    script = "import sys, measure; measure.main(); assert not {'tensorflow', 'srnas_tf', 'keras'} & set(sys.modules)"
+    script = f"import sys; sys.argv = ['measure.py', '--threads=1', '--rounds=2', '--machine=A phone']; {script}"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    line = [sys.executable, "-c", script]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, cwd=folder, env=environment)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def test_a_table_made_elsewhere_is_accepted(kit, invoke, tmp_path):
+    folder, said = kit
+    path = folder / "latency-litert-t1-16x16.json"
+    assert str(path.name) in said
+    assert "1 whole networks" in said
+    assert latency.read(path).machine == "A phone"
+    here = ("--mode=benchmark", f"--workdir={tmp_path / 'w'}", f"--latency_table={path}", "--networks=0")
+    status, _, stderr = invoke(*here, *FLAGS)
+    assert status == 0, stderr
+    assert list(json.loads((tmp_path / "w" / "benchmark.json").read_text())["space"]) == ["litert-t1-16x16"]
+    for flag, named in (("--stages=2", "lacks"), ("--runtime=tf", "--runtime=tf"), ("--depth=3", "depth 2")):
+        status, _, stderr = invoke(*here[:1], *here[2:], f"--workdir={tmp_path / 'v'}", *FLAGS, flag)
+        assert status == 2
+        [line] = stderr.splitlines()
+        assert named in line
+        assert str(path) in line
+    assert not (tmp_path / "v").exists()
+
+
+def test_a_space_is_measured_once_and_compared_with_whole_networks(invoke, tmp_path):
+    here = ("--mode=benchmark", f"--workdir={tmp_path / 'w'}", *FLAGS)
+    status, stdout, stderr = invoke(*here, "--networks=1")
+    assert status == 0, stderr
+    path = tmp_path / "w" / "latency-onnxruntime-t1-16x16.json"
+    table, text = latency.read(path), path.read_text()
+    table.check(SPACE, "it")
+    entry = json.loads((tmp_path / "w" / "benchmark.json").read_text())["space"]["onnxruntime-t1-16x16"]
+    assert entry["table"] == path.name
+    [network] = entry["networks"]
+    assert network["predicted_ms"] == pytest.approx(table.frame + sum(table.blocks.values()))
+    assert 0.2 < network["measured_ms"] / network["predicted_ms"] < 5  # 1 but for noise
+    assert network["arch"] in stdout
+    names = {"experiment.json", "benchmark.json", path.name}
+    assert {file.name for file in (tmp_path / "w").iterdir()} == names
+    assert invoke(*here, "--networks=0")[0] == 0
+    assert path.read_text() == text  # not measured again
+
+
+def test_a_model_is_timed_in_its_runtimes(kit, invoke, tmp_path):
+    model = nets.SRNet(SPACE.network((0, 1)))
+    files.save(model, tmp_path / "model.keras")
+    (tmp_path / "model.tflite").write_bytes((kit[0] / "network0.tflite").read_bytes())
+    small = ("--mode=benchmark", "--input_size=16x16", "--rounds=1", "--threads=1")
+    for name, runtime in (("model.keras", "tf"), ("model.tflite", "litert")):
+        status, stdout, stderr = invoke(*small, f"--model={tmp_path / name}", f"--runtime={runtime}")
+        assert status == 0, stderr
+        assert runtime in stdout
+    entries = json.loads((tmp_path / "benchmark.json").read_text())["models"]
+    assert list(entries) == ["model.keras tf-t1-16x16", "model.tflite litert-t1-16x16"]
+    assert all(np.isfinite(entry["latency_ms"]) and entry["latency_ms"] > 0 for entry in entries.values())
+    status, _, stderr = invoke(*small, f"--model={tmp_path / 'model.tflite'}", "--runtime=onnxruntime")
+    assert status == 2
+    assert "--runtime=onnxruntime" in stderr
