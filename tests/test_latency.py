@@ -2,11 +2,14 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from srnas_tf import nets
 from srnas_tf.arch import Space, latency
@@ -213,3 +216,13 @@ def test_a_model_is_timed_in_its_runtimes(kit, invoke, tmp_path):
     status, _, stderr = invoke(*small, f"--model={tmp_path / 'model.tflite'}", "--runtime=onnxruntime")
     assert status == 2
     assert "--runtime=onnxruntime" in stderr
+
+
+def test_the_kit_of_deployers_holds_the_script():
+    assert (ROOT / "export" / "latency" / "measure.py").read_bytes() == Path(stopwatch.__file__).read_bytes()
+
+
+def test_the_format_is_described():
+    text = (ROOT / "export" / "latency" / "README.md").read_text("utf-8")
+    described = re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)))
+    assert sorted(described) == sorted(_table().to_json())
