@@ -138,11 +138,11 @@ def test_conditions_are_the_tables_or_what_the_flags_say():
     assert (usual.runtime, usual.input_size, usual.threads) == ("onnxruntime", "128x128", stopwatch.cores())
     assert LatencySettings(threads=3).name == "onnxruntime-t3-128x128"
     given = LatencySettings(latency_table="a.json", threads=1)
-    given.check(_table(), "a.json")
+    given.agree(_table(), "a.json")
     assert given.like(_table()) == LatencySettings("litert", 1, "16x16")
     for changes in ({"runtime": "tf"}, {"threads": 2}, {"input_size": "16x17"}):
         with pytest.raises(UserError, match=f"--{next(iter(changes))}=.*a.json"):
-            LatencySettings(latency_table="a.json", **changes).check(_table(), "a.json")
+            LatencySettings(latency_table="a.json", **changes).agree(_table(), "a.json")
 
 
 @pytest.fixture(scope="module")

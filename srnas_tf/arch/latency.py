@@ -163,9 +163,9 @@ def parse_size(text: str) -> tuple[int, int]:
     Raises:
         ValueError: where the text is not of that form.
     """
-    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", text)
     if not match:
-        raise ValueError(f"size {text!r} is not of the form 128x128 (height x width, pixels)")
+        raise ValueError(f"size {text!r} is not of the form 128x128: height and width in pixels, 9999 at most")
     return int(match[1]), int(match[2])
 
 

@@ -81,7 +81,7 @@ def known_table(settings: LatencySettings, space: Space, workdir: Workdir) -> La
     source = f"--latency_table={path}" if given else str(path)
     table = tables.read(path)
     table.check(space, source)
-    settings.check(table, source)
+    settings.agree(table, source)
     return table
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from srnas_tf.arch.latency import LatencyTable, parse_size
 from srnas_tf.errors import UserError
 from srnas_tf.freeze import stopwatch
-from srnas_tf.settings import setting
+from srnas_tf.settings import MANY, check, setting
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class LatencySettings:
     runtime: str = setting(
         "", "runtime whose latency counts; unless given, that of --latency_table, or onnxruntime", stopwatch.NAMES
     )
-    threads: int = setting(0, "threads that it may use; 0: those of --latency_table, or one a core")
+    threads: int = setting(0, "threads that it may use; 0: those of --latency_table, or one a core", bounds=(0, 1024))
     input_size: str = setting(
         "", "low-resolution image that it enlarges, HEIGHTxWIDTH; unless given, that of --latency_table, or 128x128"
     )
@@ -27,8 +27,7 @@ class LatencySettings:
     )
 
     def __post_init__(self) -> None:
-        if self.threads < 0:
-            raise UserError(f"--threads={self.threads}: must not be negative")
+        check(self)
         if self.latency_table:
             object.__setattr__(self, "latency_table", os.path.abspath(Path(self.latency_table).expanduser()))
         else:
@@ -49,7 +48,7 @@ class LatencySettings:
         """A table's conditions, for measurements beside it."""
         return LatencySettings(table.runtime, table.threads, table.input_size)
 
-    def check(self, table: LatencyTable, source: str) -> None:
+    def agree(self, table: LatencyTable, source: str) -> None:
         """Refuses a table of other conditions.
 
         Args:
@@ -68,12 +67,12 @@ class LatencySettings:
 class BenchmarkSettings:
     """How a measurement of latency is made."""
 
-    networks: int = setting(20, "networks, spread over the space")
-    rounds: int = setting(stopwatch.ROUNDS, "turns that each network has at being timed; medians over them count")
+    networks: int = setting(20, "networks, spread over the space, to compare predictions with", bounds=(0, 100_000))
+    rounds: int = setting(
+        stopwatch.ROUNDS, "turns that each network has at being timed; medians over them count", bounds=(1, 100_000)
+    )
     blocks_to: str = setting("", "new folder for a space's networks and the script that times them on another device")
-    seed: int = setting(0, "seed of all that is drawn")
+    seed: int = setting(0, "seed of all that is drawn", bounds=(0, MANY))
 
     def __post_init__(self) -> None:
-        for name, least in {"networks": 0, "rounds": 1, "seed": 0}.items():
-            if getattr(self, name) < least:
-                raise UserError(f"--{name}={getattr(self, name)}: must be at least {least}")
+        check(self)
