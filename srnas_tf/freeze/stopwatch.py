@@ -105,12 +105,18 @@ def cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def machine():
-    """This machine in words: "2 cores, AMD EPYC"."""
+def machine(runtime):
+    """This machine in words, with the accelerators that a runtime takes of itself: "2 cores, AMD EPYC"."""
     cpuinfo = Path("/proc/cpuinfo")
     text = cpuinfo.read_text(errors="replace") if cpuinfo.exists() else ""
     named = re.search(r"^(?:model name|Hardware)\s*: (.+)$", text, re.MULTILINE)
-    return f"{cores()} cores, {named[1] if named else platform.processor() or platform.machine()}"
+    parts = [f"{cores()} cores", named[1] if named else platform.processor() or platform.machine()]
+    if runtime == "tf":
+        import tensorflow as tf
+
+        for gpu in tf.config.list_physical_devices("GPU"):
+            parts.append(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU"))
+    return ", ".join(parts)
 
 
 def name_of(described):
@@ -188,13 +194,13 @@ def main(arguments=None):
     parser.add_argument("--threads", type=int, default=cores(), help="that the runtime may use [%(default)s]")
     parser.add_argument("--input_size", help="HEIGHTxWIDTH of the low-resolution image [the manifest's]")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns of each network [%(default)s]")
-    parser.add_argument("--machine", default=machine(), help="its name, for the table [%(default)s]")
+    parser.add_argument("--machine", help="its name, for the table [what it says of itself]")
     asked = parser.parse_args(arguments)
     manifest = json.loads((asked.folder / "manifest.json").read_text("utf-8"))
     size, runtime = asked.input_size or manifest["input_size"], manifest["runtime"]
     if not re.fullmatch(r"[1-9]\d*x[1-9]\d*", size) or asked.threads < 1 or asked.rounds < 1:
         parser.error("--input_size is of the form 128x128, and --threads and --rounds are 1 or more")
-    described = {"machine": asked.machine, "runtime": runtime}
+    described = {"machine": asked.machine or machine(runtime), "runtime": runtime}
     described["runtime_version"] = importlib.import_module(RUNTIMES[runtime][1]).__version__
     described |= {"threads": asked.threads, "input_size": size}
     files = [network["file"] for network in manifest["networks"].values()]
