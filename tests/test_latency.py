@@ -1,5 +1,6 @@
 """Measured latency: turns, their journal, tables made of them here and on devices, and how well those predict."""
 
+import dataclasses
 import json
 import os
 import re
@@ -139,7 +140,7 @@ def test_conditions_are_the_tables_or_what_the_flags_say():
     assert LatencySettings(threads=3).name == "onnxruntime-t3-128x128"
     given = LatencySettings(latency_table="a.json", threads=1)
     given.agree(_table(), "a.json")
-    assert given.like(_table()) == LatencySettings("litert", 1, "16x16")
+    assert LatencySettings.of(_table()) == LatencySettings("litert", 1, "16x16")
     for changes in ({"runtime": "tf"}, {"threads": 2}, {"input_size": "16x17"}):
         with pytest.raises(UserError, match=f"--{next(iter(changes))}=.*a.json"):
             LatencySettings(latency_table="a.json", **changes).agree(_table(), "a.json")
@@ -179,6 +180,11 @@ def test_a_table_made_elsewhere_is_accepted(kit, invoke, tmp_path):
         [line] = stderr.splitlines()
         assert named in line
         assert str(path) in line
+    other = tmp_path / "other.json"
+    latency.write(other, dataclasses.replace(latency.read(path), runtime="ncnn"))
+    status, _, stderr = invoke("--mode=benchmark", f"--workdir={tmp_path / 'v'}", f"--latency_table={other}", *FLAGS)
+    assert status == 2
+    assert "ncnn" in stderr
     assert not (tmp_path / "v").exists()
 
 

@@ -96,7 +96,7 @@ def measure_space(
     table = known_table(settings, space, workdir)
     if table and not networks:
         return table, Times({name: getattr(table, name) for name in DESCRIBED}, {})
-    here = settings.like(table) if table else settings
+    here = LatencySettings.of(table) if table else settings
     if table and here.runtime not in FORMS:
         raise UserError(
             f"--latency_table={settings.latency_table}: of {here.runtime}, which nothing can be timed in here"

@@ -44,9 +44,10 @@ class LatencySettings:
         """The conditions, as they stand in names of files: `onnxruntime-t2-128x128`."""
         return stopwatch.name_of(dataclasses.asdict(self))
 
-    def like(self, table: LatencyTable) -> "LatencySettings":
+    @classmethod
+    def of(cls, table: LatencyTable) -> "LatencySettings":
         """A table's conditions, for measurements beside it."""
-        return LatencySettings(table.runtime, table.threads, table.input_size)
+        return cls(table.runtime, table.threads, table.input_size)
 
     def agree(self, table: LatencyTable, source: str) -> None:
         """Refuses a table of other conditions.

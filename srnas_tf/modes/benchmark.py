@@ -80,7 +80,7 @@ def _of_space(settings: LatencySettings, asked: BenchmarkSettings, space: Space,
     table, times = latency.measure_space(settings, space, workdir, networks, asked.rounds)
     comparison = compare(table, networks, times.ms)
     workdir.claim(network=space)
-    name = settings.like(table).name
+    name = LatencySettings.of(table).name
     source = {"date": datetime.date.today().isoformat(), "table": settings.latency_table or f"latency-{name}.json"}
     _record(workdir, "space", name, {**times.described, **source, **comparison})
     rows = [
