@@ -50,6 +50,10 @@ MODES = {
     ),
     "search": Victim(("--population=20", "--iterations=3", "--top_k=2"), ("search/journal.jsonl", "search/best.json")),
     "retrain": Victim(("--steps=40",), ("retrain/*/model.keras", "retrain/*/metrics.jsonl")),
+    "rank": Victim(
+        ("--rank_networks=3", "--rank_steps=10", "--rank_spread=size"),
+        ("rank.json", "rank/networks.json", "rank/*/*/model.keras", "rank/*/*/metrics.jsonl"),
+    ),
     "export": Victim(
         ("--model={workdir}/retrain/1/model.keras", "--test_data={data}"),
         ("export/export.json", "export/*.tflite", "export/*.onnx"),

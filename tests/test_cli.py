@@ -286,7 +286,7 @@ def test_a_pipeline_that_is_killed_in_each_part_comes_to_the_same_end(done, fold
         else:
             assert process.returncode == -number
     assert command(*line[3:]).returncode == 0
-    for mode in kill.MODES:
+    for mode in kill.MODES.keys() - {"rank"}:
         for path in kill.results(mode, done[0]):
             assert kill.same(done[0] / path, tmp_path / "work" / path), path
 

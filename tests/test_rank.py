@@ -147,14 +147,12 @@ def _check(workdir):
 
 
 def _check_that_it_goes_on(finished, workdir, invoke):
-    """A ranking that stopped in the middle of its second network trains what is missing, and ends alike."""
+    """A ranking that stopped at the end of its second network's second training goes on there, and ends alike."""
     shutil.copytree(finished, workdir)
     (workdir / "rank.json").unlink()
-    networks = json.loads((workdir / "rank" / "networks.json").read_text())
-    for number in range(3, len(networks) + 1):
-        shutil.rmtree(workdir / "rank" / str(number))
     (workdir / "rank" / "2" / "2" / "model.keras").unlink()
-    kept = [workdir / "rank" / name / "model.keras" for name in ("1/1", "1/2", "2/1")]
+    kept = sorted(workdir.glob("rank/*/*/model.keras"))
+    assert len(kept) >= 5
     times = [path.stat().st_mtime_ns for path in kept]
     status, _, stderr = invoke("--mode=rank", f"--workdir={workdir}")  # the workdir remembers the settings
     assert status == 0, stderr

@@ -48,8 +48,10 @@ def run(workdir: Workdir) -> None:
     # Training flags speak of the networks alone, as in --mode=retrain.
     training = flags.recorded(workdir, "supernet", TrainSettings, "--mode=supernet", obey=False)
     settings, recipe, source = settle(workdir, training)
-    supernet = trained_supernet(workdir)
     machine = flags.from_flags(MachineSettings)
+    if machine.distribution == "multiworker":
+        raise UserError("--distribution=multiworker: --mode=rank trains on one machine; drop the flag")
+    supernet = trained_supernet(workdir)
     scorer = PathScorer(supernet, load_pairs(data.paths("val"), space.scale), int(machine.memory_gb * 2**30))
     theirs = _ranked_in(source, space, data) if source else []
     job = None if source else Job(data, recipe, machine, space.scale, workdir.path)
