@@ -46,7 +46,6 @@ EXPERIMENTS = {
     "quickstart": Experiment("quickstart", 1500, 50, 200, 10),
     "div2k": Experiment("ranking_div2k", 1500, 50, 200, 10, (100, 8)),
 }
-ALONE_SEEDS = 2
 PATHS = {name: len(sampling.draw(Space(stages=3), 0, 0)) for name, sampling in SAMPLINGS.items()}
 """A step trains, in the spaces of both experiments."""
 ROOT = Path(__file__).parents[1]
@@ -55,6 +54,7 @@ EXPERIMENT = flags.DEFINE_enum("experiment", "quickstart", list(EXPERIMENTS), "w
 DATA = flags.DEFINE_string("data", "", "DIV2K, or its like, for the experiment div2k: a folder with train and valid")
 RUNS = flags.DEFINE_string("runs", "runs/samplings", "folder for the workdirs")
 SEEDS = flags.DEFINE_integer("seeds", 2, "supernets of each sampling", lower_bound=1)
+ALONE_SEEDS = flags.DEFINE_integer("alone_seeds", 2, "trainings of each network alone", lower_bound=1)
 
 
 def main(argv: list[str]) -> None:
@@ -74,7 +74,7 @@ def main(argv: list[str]) -> None:
                 "date": datetime.date.today().isoformat(),
                 "machine": machine(),
                 **experiment._asdict(),
-                "alone_seeds": ALONE_SEEDS,
+                "alone_seeds": ALONE_SEEDS.value,
                 "repeats": json.loads((lender / "rank.json").read_text("utf-8"))["repeats"],
                 "supernets": supernets,
             }
@@ -87,7 +87,7 @@ def _measure(experiment: Experiment, sampling: str, seed: int, workdir: Path, le
     flagfile = f"--flagfile={ROOT / 'flags' / experiment.flagfile}.flags"
     photographs = _photographs(experiment, workdir.parent)
     steps, warmup = (round(count / PATHS[sampling]) for count in (experiment.gradients, experiment.warmup))
-    networks = [f"--rank_networks={experiment.networks}", "--rank_spread=size", f"--rank_seeds={ALONE_SEEDS}"]
+    networks = [f"--rank_networks={experiment.networks}", "--rank_spread=size", f"--rank_seeds={ALONE_SEEDS.value}"]
     training = [f"--sampling={sampling}", f"--seed={seed}", f"--steps={steps}", f"--warmup={warmup}"]
     _run("supernet", workdir, flagfile, *photographs, *training)
     _run("search", workdir, flagfile, "--top_k=1", f"--seed={seed}")
