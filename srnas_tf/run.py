@@ -2,9 +2,11 @@
 
 import contextlib
 import importlib
+import io
 import logging
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -114,6 +116,9 @@ def default_workdir(mode: Mode) -> Path:
 def main(argv: list[str]) -> int:
     """Runs a mode; returns the exit status: 0 done, 2 the user's mistake, 1 anything else."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    warnings.simplefilter("ignore")  # of libraries, to programmers
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # for names that are not in its encoding, as on stderr
     groups = define_flags()
     try:
         rest = flags.FLAGS(argv)[1:]

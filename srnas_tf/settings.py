@@ -105,6 +105,8 @@ class Workdir:
 
     def __init__(self, path: str | Path, owned: bool = True) -> None:
         self.path = Path(path).expanduser()
+        if os.fsencode(self.path).decode("utf-8", "ignore") != str(self.path):
+            raise UserError(f"--workdir={self.path}: is not UTF-8, as TensorFlow's paths are; give another")
         self.record = self.path / "experiment.json"
         self._lock = lock.Lock(self.path) if owned else None
         self._sections = self._recorded()

@@ -55,6 +55,21 @@ def module_photographs(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
+def unprivileged(tmp_path_factory):
+    """A folder of a user who is not root, as whom the test goes on."""
+    folder = tmp_path_factory.mktemp("unprivileged")
+    if os.geteuid():
+        yield folder
+        return
+    for each in (folder, *folder.parents[:2]):
+        each.chmod(0o755)
+    os.chown(folder, 65534, 65534)
+    os.seteuid(65534)
+    yield folder
+    os.seteuid(0)
+
+
+@pytest.fixture
 def invoke(capsys):
     """Runs the command line in this process: (exit status, stdout, stderr)."""
     from srnas_tf import run

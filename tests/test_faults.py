@@ -5,7 +5,6 @@ earned before is still there.
 import contextlib
 import dataclasses
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -159,21 +158,6 @@ def test_a_kill_while_an_export_takes_the_place_of_another_loses_neither(tmp_pat
     with full_disk(1_000), pytest.raises(WorkError):
         freezing.export(nets.build(NETWORK), load_pairs(images.find(photographs), 2), tmp_path / "export")
     assert (tmp_path / "export" / "export.json").read_text() == "{}"
-
-
-@pytest.fixture
-def unprivileged(tmp_path_factory):
-    """A folder of a user who is not root, as whom the test goes on."""
-    folder = tmp_path_factory.mktemp("unprivileged")
-    if os.geteuid():
-        yield folder
-        return
-    for each in (folder, *folder.parents[:2]):
-        each.chmod(0o755)
-    os.chown(folder, 65534, 65534)
-    os.seteuid(65534)
-    yield folder
-    os.seteuid(0)
 
 
 @pytest.mark.parametrize("mode", ["supernet", "train", "pipeline", "search", "retrain"])

@@ -15,6 +15,9 @@ from srnas_tf.progress import progress
 T = TypeVar("T")
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
+"""What a photograph comes in, whatever it is called. Pillow reads others, one of them by running a program on it."""
+
 _GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
 
 log = logging.getLogger(__name__)
@@ -24,11 +27,14 @@ def find(folder: Path) -> list[Path]:
     """The image files of a folder, by name.
 
     Raises:
-        UserError: where the folder is missing, or holds none.
+        UserError: where the folder is missing, may not be read, or holds none.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; give a folder of photographs")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    try:
+        if not folder.is_dir():
+            raise UserError(f"{folder}: no such folder; give a folder of photographs")
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    except OSError as error:
+        raise UserError(f"{folder}: {error.strerror}; give a folder of photographs") from None
     if not paths:
         raise UserError(f"{folder}: holds no images ({', '.join(SUFFIXES)})")
     return paths
@@ -41,15 +47,24 @@ def open_upright(path: Path) -> Image.Image:
         UserError: where the file is missing, broken, or not an image.
     """
     try:
-        with Image.open(path) as image:
+        if not path.is_file():  # nor a pipe, which would have its reader wait
+            raise FileNotFoundError
+        with Image.open(path, formats=FORMATS) as image:
             image.load()
-            return ImageOps.exif_transpose(image)
+            return _turned(image)
     except FileNotFoundError:
         raise UserError(f"{path}: no such image") from None
     except UnidentifiedImageError:  # whose message repeats the path
-        raise UserError(f"{path}: not an image") from None
+        raise UserError(f"{path}: not an image ({', '.join(FORMATS)})") from None
     except Exception as error:  # Pillow's decoders raise whatever the broken bytes led them to.
         raise UserError(f"{path}: not a readable image ({error})") from None
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # Pillow's reader of EXIF raises as its decoders do; what cannot be read asks for nothing.
+        return image
 
 
 def is_gray(image: Image.Image) -> bool:
@@ -113,7 +128,7 @@ def load_all(paths: Iterable[Path], prepare: Callable[[np.ndarray], T]) -> Itera
     if broken and len(broken) == len(paths):
         raise UserError(f"none of the {len(paths)} images can be read; the first: {broken[0]}")
     for message in broken:
-        log.warning("skipped %s", message)
+        log.warning("skipped %s", " ".join(message.split()))  # a name may have several lines
 
 
 def check_target(path: Path) -> None:

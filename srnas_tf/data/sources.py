@@ -79,7 +79,7 @@ def _of_training_data(spec: str, role: str, held_out: tuple[str, ...]) -> list[P
         return paths if role == "train" else images.find(_subfolder(folder, role) or separate)
     if len(paths) <= len(held_out):
         raise UserError(f"{folder}: {len(paths)} images are too few to hold some out; add images, or give --val_data")
-    shuffled = sorted(paths, key=lambda path: hashlib.sha256(path.name.encode()).digest())
+    shuffled = sorted(paths, key=lambda path: hashlib.sha256(os.fsencode(path.name)).digest())
     count = max(1, len(paths) // 10)
     shares = {name: shuffled[i * count : (i + 1) * count] for i, name in enumerate(held_out)}
     shares["train"] = shuffled[len(held_out) * count :]
