@@ -130,7 +130,7 @@ def main(argv: list[str]) -> int:
         if not flags.FLAGS.mode:
             raise UserError(f"--mode: missing; choose one of {', '.join(MODES)}, or see --help")
         with interrupt.at_once():
-            _run(MODES[flags.FLAGS.mode])
+            _run(MODES[flags.FLAGS.mode], argv[1:])
     except (absl_flags.Error, UserError) as error:
         return _fail(str(error), 2)
     except UnicodeDecodeError as error:
@@ -151,13 +151,14 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _run(mode: Mode) -> None:
+def _run(mode: Mode, arguments: list[str]) -> None:
     cluster = read_cluster() if mode.trains and flags.FLAGS.distribution == "multiworker" else None
     owned = cluster is None or cluster.is_chief
     with contextlib.ExitStack() as stack:
         workdir = None
         if mode.workdir != "none":
-            workdir = stack.enter_context(Workdir(flags.FLAGS.workdir or default_workdir(mode), owned))
+            path = flags.FLAGS.workdir or default_workdir(mode)
+            workdir = stack.enter_context(Workdir(path, owned, arguments))
         if mode.tensorflow:
             quiet.import_tensorflow(find_devices=cluster is None)
         module = importlib.import_module(f"srnas_tf.modes.{mode.module}")

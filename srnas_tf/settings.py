@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
-from srnas_tf import lock
+from srnas_tf import lock, runs
 from srnas_tf.errors import UserError, writing
 
 S = TypeVar("S")
@@ -85,6 +85,7 @@ class Workdir:
         path: of the folder.
         owned: whether to write in it alone; for a process that only reads, or works for one that has the lock, False:
             it claims nothing.
+        command: arguments of the command line, to be kept in `runs.jsonl` once something is written; None keeps none.
 
     Raises:
         UserError: where there is a record that cannot be read.
@@ -103,12 +104,13 @@ class Workdir:
         "subject": "train",
     }
 
-    def __init__(self, path: str | Path, owned: bool = True) -> None:
+    def __init__(self, path: str | Path, owned: bool = True, command: Sequence[str] | None = None) -> None:
         self.path = Path(path).expanduser()
         if os.fsencode(self.path).decode("utf-8", "ignore") != str(self.path):
             raise UserError(f"--workdir={self.path}: is not UTF-8, as TensorFlow's paths are; give another")
         self.record = self.path / "experiment.json"
         self._lock = lock.Lock(self.path) if owned else None
+        self._command = command
         self._sections = self._recorded()
         self._announced = False
 
@@ -178,7 +180,7 @@ class Workdir:
             if self._recorded() != self._sections:
                 raise UserError(f"--workdir={self.path}: another process began there meanwhile; give another")
             # A partial record is what a kill left of the first claim.
-            own = {self.record, _partial(self.record), self.path / lock.NAME}
+            own = {self.record, _partial(self.record), self.path / lock.NAME, self.path / runs.NAME}
             if not self._sections and set(self.path.iterdir()) - own:
                 raise UserError(f"--workdir={self.path}: is not empty and holds no {self.record.name}; give another")
         self.make()
@@ -187,7 +189,7 @@ class Workdir:
             write_json(self.record, self._sections)
 
     def make(self) -> None:
-        """Makes the folder, takes its lock, and says on stderr which it is.
+        """Makes the folder, takes its lock, says on stderr which it is, and keeps the command that writes there.
 
         Raises:
             UserError: where it cannot be written, or belongs to another process.
@@ -196,6 +198,8 @@ class Workdir:
         if not self._announced:
             print(f"workdir: {self.path}", file=sys.stderr, flush=True)
             self._announced = True
+            if self._lock and self._command is not None:
+                runs.note(self.path, self._command)
 
     def _own(self) -> None:
         try:

@@ -66,6 +66,8 @@ def test_the_pipeline_ends_with_a_table_files_and_a_picture(done):
         assert (workdir / name).exists()
     for name in ("saved_model/1", "model.tflite", "model_fp16.tflite", "model.onnx", "export.json"):
         assert (workdir / "export" / name).exists()
+    [run] = lines(workdir / "runs.jsonl")
+    assert f"--mode=pipeline --workdir={workdir}" in run["command"]
 
 
 def test_the_same_command_again_changes_nothing(done, invoke, folder):

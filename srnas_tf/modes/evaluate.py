@@ -1,13 +1,10 @@
 """`--mode=evaluate`: PSNR and SSIM of a model on folders of photographs."""
 
-import os
-import platform
-import re
 from pathlib import Path
 
 import tensorflow as tf
 
-from srnas_tf import flags, model_file
+from srnas_tf import flags, model_file, runs
 from srnas_tf.arch import parse
 from srnas_tf.data import images
 from srnas_tf.data.sources import DataSettings, hr_folder, load_pairs
@@ -56,10 +53,7 @@ def to_record(model: Path) -> model_file.Description:
 
 def machine() -> str:
     """The cores and accelerators that this process may use, by their makers' names: "2 cores, AMD EPYC"."""
-    cpuinfo = Path("/proc/cpuinfo")
-    model = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else None
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    parts = [f"{cores} cores", model[1] if model else platform.processor() or platform.machine()]
+    parts = [runs.processor()]
     for gpu in tf.config.list_physical_devices("GPU"):
         parts.append(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU"))
     return ", ".join(parts)

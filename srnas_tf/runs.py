@@ -1,0 +1,59 @@
+"""What was run in a folder: each command that wrote there, when, with which versions, on what processor."""
+
+import datetime
+import json
+import os
+import platform
+import re
+import shlex
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+from srnas_tf import __version__
+from srnas_tf.errors import writing
+
+NAME = "runs.jsonl"
+"""The file in a workdir: a line a process."""
+PACKAGES = ("tensorflow", "keras", "numpy")
+"""Whose versions results may depend on."""
+
+
+def note(folder: Path, arguments: Sequence[str]) -> None:
+    """Adds this process to a folder's record.
+
+    Args:
+        folder: must exist.
+        arguments: of the command line, without the program.
+
+    Raises:
+        WorkError: where it cannot be written.
+    """
+    line = {
+        "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        "command": shlex.join(["python", "-m", "srnas_tf.run", *arguments]),
+        "processor": processor(),
+        "versions": {"srnas_tf": __version__, "python": platform.python_version(), **_versions()},
+    }
+    path = folder / NAME
+    with writing(path), path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def _versions() -> dict[str, str]:
+    """Of the packages that are installed."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # a build of it by another name
+            continue
+    return found
+
+
+def processor() -> str:
+    """The cores that this process may use, by their maker's name: "2 cores, AMD EPYC"."""
+    cpuinfo = Path("/proc/cpuinfo")
+    model = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else None
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cores} cores, {model[1] if model else platform.processor() or platform.machine()}"
