@@ -53,6 +53,8 @@ def test_the_pipeline_ends_with_a_table_files_and_a_picture(done):
     assert rows["found"]["codes"]
     with Image.open(workdir / "compare.png") as picture:
         assert picture.width > picture.height  # one photograph is held out: a row of four
+    [row] = json.loads((workdir / "compare" / "crops.json").read_text())
+    assert [crop["method"] for crop in row["crops"]] == ["original", "bicubic", "IMDN", "found"]
     best = json.loads((workdir / "search" / "best.json").read_text())
     assert len(best) == 2
     assert {"arch", "psnr", "params", "macs"} <= set(best[0])

@@ -13,7 +13,7 @@ from srnas_tf.modes.retrain import retrain, starts_of
 from srnas_tf.modes.retrain import settle as settle_retraining
 from srnas_tf.modes.search import search_supernet
 from srnas_tf.modes.start import start_of
-from srnas_tf.report.compare import compare
+from srnas_tf.report.compare import ROWS, compare, crops, write_crops
 from srnas_tf.report.table import print_table
 from srnas_tf.search.feasible import Feasible
 from srnas_tf.search.settings import Budget, Pick, SearchSettings
@@ -81,8 +81,10 @@ def run(workdir: Workdir) -> None:
 
 
 def _picture(upscalers: Mapping[str, Upscaler], test, scale: int, workdir: Workdir) -> None:
-    enlarged = {name: [metrics.to_uint8(up(pair.lr)) for pair in test] for name, up in upscalers.items()}
-    compare(test, enlarged, scale, workdir / "compare.png")
+    enlarged = {name: [metrics.to_uint8(up(pair.lr)) for pair in test[:ROWS]] for name, up in upscalers.items()}
+    shown = crops(test, enlarged, scale)
+    compare(shown, workdir / "compare.png")
+    write_crops(shown, workdir / "compare")
 
 
 def _write(rows: list[Row], workdir: Workdir) -> None:

@@ -1,47 +1,96 @@
-"""`compare.png`: crops of held-out photographs, enlarged by each method, side by side."""
+"""Crops of held-out photographs, enlarged by each method, side by side: `compare.png`, and one file each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
+from PIL import Image
 
 from srnas_tf import metrics
 from srnas_tf.data.imresize import reduce
 from srnas_tf.data.sources import Pair
+from srnas_tf.settings import write_json
 
 CROP = 96
 """Side of a crop, high-resolution pixels."""
 ROWS = 4
 """Photographs at most."""
+INDEX = "crops.json"
+"""What the files of crops show, in their folder."""
 
 matplotlib.use("agg")
 
 
-def compare(pairs: list[Pair], enlarged: Mapping[str, list[np.ndarray]], scale: int, path: Path) -> None:
-    """Draws one row a photograph: the original's crop, then each method's with its PSNR over the whole photograph.
+class Crop(NamedTuple):
+    """A part of a photograph as one method has it.
+
+    Attributes:
+        method: its name; `original` for the photograph itself.
+        image: uint8 RGB.
+        psnr: over the whole photograph, dB; None for the original.
+    """
+
+    method: str
+    image: np.ndarray
+    psnr: float | None
+
+
+class Row(NamedTuple):
+    """A photograph's crops: the original's first."""
+
+    photograph: str
+    crops: list[Crop]
+
+
+def crops(pairs: Sequence[Pair], enlarged: Mapping[str, list[np.ndarray]], scale: int) -> list[Row]:
+    """Each photograph's crop where there is most to lose, as it was and as each method has it.
 
     Args:
-        pairs: the photographs.
+        pairs: the photographs; `ROWS` at most are shown.
         enlarged: by method, uint8 images in the order of `pairs`.
         scale: the enlargement.
-        path: of the PNG.
     """
-    shown = pairs[:ROWS]
-    columns = 1 + len(enlarged)
-    figure = Figure(figsize=(2.6 * columns, 2.9 * len(shown)), layout="constrained")
-    grid = GridSpec(len(shown), columns, figure)
-    for row, pair in enumerate(shown):
+    rows = []
+    for row, pair in enumerate(pairs[:ROWS]):
         top, left = _busiest(pair.hr, scale)
         window = slice(top, top + CROP), slice(left, left + CROP)
-        _draw(figure.add_subplot(grid[row, 0]), pair.hr[window], f"{Path(pair.name).stem}\noriginal")
-        for column, (method, images) in enumerate(enlarged.items(), start=1):
-            quality = metrics.psnr(images[row], pair.hr, scale)
-            _draw(figure.add_subplot(grid[row, column]), images[row][window], f"{method}\n{quality:.2f} dB")
+        images = {method: images[row] for method, images in enlarged.items()}
+        cut = [Crop(name, image[window], metrics.psnr(image, pair.hr, scale)) for name, image in images.items()]
+        rows.append(Row(Path(pair.name).stem, [Crop("original", pair.hr[window], None), *cut]))
+    return rows
+
+
+def compare(rows: Sequence[Row], path: Path) -> None:
+    """Draws them into one PNG."""
+    columns = max(len(row.crops) for row in rows)
+    figure = Figure(figsize=(2.6 * columns, 2.9 * len(rows)), layout="constrained")
+    grid = GridSpec(len(rows), columns, figure)
+    for row, (photograph, crops) in enumerate(rows):
+        for column, crop in enumerate(crops):
+            title = f"{photograph}\noriginal" if crop.psnr is None else f"{crop.method}\n{crop.psnr:.2f} dB"
+            _draw(figure.add_subplot(grid[row, column]), crop.image, title)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130)
+
+
+def write_crops(rows: Sequence[Row], folder: Path) -> None:
+    """Writes each crop as a PNG, and `crops.json`, which says what they show."""
+    folder.mkdir(parents=True, exist_ok=True)
+    index = []
+    for row, (photograph, crops) in enumerate(rows, start=1):
+        entries = []
+        for crop in crops:
+            name = f"{row}-{crop.method}.png"
+            Image.fromarray(crop.image).save(folder / name, optimize=True)
+            # JSON has no infinity, the PSNR of equal images.
+            psnr = crop.psnr if crop.psnr is not None and np.isfinite(crop.psnr) else None
+            entries.append({"method": crop.method, "psnr": psnr, "file": name})
+        index.append({"photograph": photograph, "crops": entries})
+    write_json(folder / INDEX, index)
 
 
 def _draw(axes, image: np.ndarray, title: str) -> None:
