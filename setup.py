@@ -17,11 +17,12 @@ setup(
     long_description=(HERE / "README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
     packages=find_packages(include=["srnas_tf", "srnas_tf.*"]),
-    package_data={"srnas_tf.report": ["thesis.json"]},
+    package_data={"srnas_tf.report": ["thesis.json", "page/*"]},
     python_requires=">=3.11",
     install_requires=[
         "absl-py>=2.3",
         "ai-edge-litert>=2.1",
+        "jinja2>=3.1",
         "keras>=3.15",
         "matplotlib>=3.10",
         "numpy>=2.2",

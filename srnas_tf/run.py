@@ -34,6 +34,7 @@ class Mode(NamedTuple):
             "experiment" or the "input"; next to the "model", or the "model if given"; or in "none".
         tensorflow: whether it needs TensorFlow, which takes seconds to import.
         trains: whether machines can join to do it.
+        reads: whether it changes nothing of an experiment, so that another process may be at work there.
     """
 
     help: str
@@ -41,11 +42,12 @@ class Mode(NamedTuple):
     workdir: str = "experiment"
     tensorflow: bool = True
     trains: bool = False
+    reads: bool = False
 
 
 MODES = {
     "pipeline": Mode(
-        "supernet, search, retraining, evaluation and export in one: the main job", "pipeline", trains=True
+        "supernet, search, retraining, evaluation, export and report in one: the main job", "pipeline", trains=True
     ),
     "supernet": Mode("train the supernet of a space", "supernet", trains=True),
     "search": Mode("search the trained supernet of a workdir", "search"),
@@ -54,6 +56,7 @@ MODES = {
     "train": Mode("train one network (--arch or --net)", "train", trains=True),
     "import": Mode("official IMDN weights (--input: .pth or .npz) to model.keras", "import_weights", "input"),
     "evaluate": Mode("PSNR and SSIM of --model on each folder of --data", "evaluate", "model"),
+    "report": Mode("all that a workdir holds as one page, report.html", "report", tensorflow=False, reads=True),
     "upscale": Mode("enlarge --input to --output by --model", "upscale", "none"),
     "export": Mode("freeze --model into SavedModel, LiteRT and ONNX, each checked", "export", "model"),
     "benchmark": Mode("latency of --model, or of a space's blocks, in a runtime", "benchmark", "model if given"),
@@ -153,7 +156,7 @@ def main(argv: list[str]) -> int:
 
 def _run(mode: Mode, arguments: list[str]) -> None:
     cluster = read_cluster() if mode.trains and flags.FLAGS.distribution == "multiworker" else None
-    owned = cluster is None or cluster.is_chief
+    owned = not mode.reads and (cluster is None or cluster.is_chief)
     with contextlib.ExitStack() as stack:
         workdir = None
         if mode.workdir != "none":

@@ -1,6 +1,7 @@
 """The command line as its users call it: modes, and the files that they write, keep and leave alone."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -46,7 +47,8 @@ def test_the_pipeline_ends_with_a_table_files_and_a_picture(done):
     assert process.stderr.splitlines() == [f"workdir: {workdir}"]  # quiet in success
     measured = json.loads((workdir / "evaluate.json").read_text())
     assert measured["photographs"]["images"] == 1
-    for word in ("bicubic", "IMDN", "found", "parameters", "PSNR", str(workdir / "export"), "compare.png"):
+    words = ("bicubic", "IMDN", "found", "parameters", "PSNR", str(workdir / "export"), "compare.png", "report.html")
+    for word in words:
         assert word in process.stdout
     rows = {row["method"]: row for row in json.loads((workdir / "pipeline.json").read_text())}
     assert rows["found"]["params"] <= rows["IMDN"]["params"]
@@ -70,6 +72,8 @@ def test_the_pipeline_ends_with_a_table_files_and_a_picture(done):
         assert (workdir / "export" / name).exists()
     [run] = lines(workdir / "runs.jsonl")
     assert f"--mode=pipeline --workdir={workdir}" in run["command"]
+    absent = re.findall(r"--mode=(\w+)</code> does that", (workdir / "report.html").read_text("utf-8"))
+    assert absent == ["rank", "benchmark"]
 
 
 def test_the_same_command_again_changes_nothing(done, invoke, folder):

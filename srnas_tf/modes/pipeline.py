@@ -13,6 +13,7 @@ from srnas_tf.modes.retrain import retrain, starts_of
 from srnas_tf.modes.retrain import settle as settle_retraining
 from srnas_tf.modes.search import search_supernet
 from srnas_tf.modes.start import start_of
+from srnas_tf.report import page
 from srnas_tf.report.compare import ROWS, compare, crops, write_crops
 from srnas_tf.report.table import print_table
 from srnas_tf.search.feasible import Feasible
@@ -77,6 +78,7 @@ def run(workdir: Workdir) -> None:
     export(found, test, workdir / "export")
     _picture(upscalers, test, space.scale, workdir)
     _write(rows, workdir)
+    page.write(workdir.path)
     _print(rows, data, space.scale, retraining.recipe.init, workdir)
 
 
@@ -126,3 +128,4 @@ def _print(rows: list[Row], data: DataSettings, scale: int, init: str, workdir: 
     )
     print(f"exported: {workdir / 'export'}")
     print(f"pictures: {workdir / 'compare.png'}")
+    print(f"report: {workdir / page.NAME}")

@@ -1,0 +1,17 @@
+"""`--mode=report`: all that a workdir holds as one page. Needs no TensorFlow, and leaves alone who works there."""
+
+from srnas_tf import flags
+from srnas_tf.arch import Space
+from srnas_tf.data.sources import DataSettings
+from srnas_tf.errors import UserError
+from srnas_tf.report import page
+from srnas_tf.settings import Workdir
+
+
+def run(workdir: Workdir) -> None:
+    """Writes `report.html`, of whatever has been done so far."""
+    if not workdir.path.is_dir():
+        raise UserError(f"--workdir={workdir.path}: no such folder; give the folder of an experiment")
+    for section, kind in (("network", Space), ("data", DataSettings)):
+        flags.settle(workdir, section, kind)  # flags that contradict what was done are a mistake
+    print(f"report: {page.write(workdir.path)}")

@@ -1,0 +1,201 @@
+"""A block as a stream of channels: convolutions in its way, and the shares that splits keep back until the end.
+
+From left to right; the height of a band says how many channels it has. Everything is read off the block's plan.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from markupsafe import Markup
+
+from srnas_tf.arch import AnyConv, Block, Conv, Plan
+from srnas_tf.arch.block import plan
+from srnas_tf.report import svg
+
+WIDTH = 900.0
+FULL = 30.0
+"""Height of as many channels as the network is wide."""
+TOP = 16.0
+CONV = 34.0
+"""Width of a convolution."""
+GAP = 9.0
+"""Between the trunk and what is kept, and between what is kept."""
+END = 3
+"""Places after the letters: last convolution, attention, fusion."""
+
+
+def places(block: Plan) -> int:
+    """How many places a block's first convolution and its letters take."""
+    return 1 + sum(bool(step.distilled) + len(step.trunk) for step in block.steps)
+
+
+def describe(block: Block, features: int) -> str:
+    """A block in words, for those who do not see it."""
+    made = plan(block, features)
+    return f"{'; '.join(_words(made))}; {features} channels, added to the block's input"
+
+
+def _words(made: Plan) -> Iterator[str]:
+    yield f"{kernel(made.first)} conv"
+    width = made.first.outputs
+    for step in made.steps:
+        if step.distilled:
+            through = f" through a {kernel(step.branch[0])} conv" if step.branch else ""
+            yield f"{step.distilled} of {width} channels kept{through}"
+        for conv in step.trunk:
+            yield f"{kernel(conv)} conv {conv.inputs} to {conv.outputs}"
+        width = step.width
+    yield f"{kernel(made.last)} conv {made.last.inputs} to {made.last.outputs}"
+    yield f"all concatenated, {made.fusion.inputs} channels; contrast-aware attention"
+    yield f"{kernel(made.fusion)} conv {made.fusion.inputs} to {made.fusion.outputs}"
+
+
+def kernel(conv: AnyConv) -> str:
+    """`3×3`; `1×1 | 3×3` for a selective one."""
+    sizes = (conv.kernel,) if isinstance(conv, Conv) else conv.kernels
+    return " | ".join(f"{size}×{size}" for size in sizes)
+
+
+class Band(NamedTuple):
+    """A stream of channels at some place.
+
+    Attributes:
+        top: its upper edge.
+        channels: its height, in channels.
+    """
+
+    top: float
+    channels: int
+
+
+def draw(block: Block, features: int, columns: int) -> Markup:
+    """The picture of a block.
+
+    Args:
+        block: which.
+        features: channels of the network's trunk.
+        columns: places to leave for first convolution and letters: the most that a block of the network takes, so that
+            all of them are drawn to one measure.
+    """
+    return _Picture(plan(block, features), features, columns).svg(describe(block, features))
+
+
+class _Picture:
+    def __init__(self, made: Plan, features: int, columns: int) -> None:
+        self.made, self.features, self.unit = made, features, FULL / features
+        self.step = (WIDTH - 20) / (columns + END + 1)
+        self.parts: list[Markup] = []
+        self.boxes: list[Markup] = []
+        kept = [step.distilled for step in made.steps if step.distilled]
+        widest = max([features, *(step.width for step in made.steps)])
+        # The first that is kept lies lowest: so no band crosses another.
+        floor = TOP + widest * self.unit + GAP
+        self.lanes: list[float] = []
+        for i in range(len(kept)):
+            self.lanes.append(floor + sum(kept[i + 1 :]) * self.unit + GAP * (len(kept) - 1 - i))
+        self.height = (self.lanes[0] + kept[0] * self.unit if kept else floor) + 8
+        self.join = WIDTH - 10 - 2.2 * self.step
+
+    def svg(self, title: str) -> Markup:
+        trunk, x = self._letters()
+        self._end(trunk, x)
+        return svg.drawing(WIDTH, self.height, title, *self.parts, *self.boxes, class_="block")
+
+    def _letters(self) -> tuple[Band, float]:
+        """Draws up to the last letter; returns the trunk there."""
+        x, trunk = 10.0, Band(TOP, self.features)
+        self._skip()
+        trunk, x = self._conv(self.made.first, trunk, x)
+        lanes = iter(self.lanes)
+        for step in self.made.steps:
+            if step.distilled:
+                trunk, x = self._split(step.distilled, step.branch, trunk, x, next(lanes))
+            for conv in step.trunk:
+                trunk, x = self._conv(conv, trunk, x)
+        return trunk, x
+
+    def _skip(self) -> None:
+        """The block's input on its way to the sum."""
+        self.parts.append(svg.path([(14, TOP), (14, 5), (WIDTH - 14, 5), (WIDTH - 14, TOP - 1)], class_="skip"))
+
+    def _conv(self, conv: AnyConv, trunk: Band, x: float) -> tuple[Band, float]:
+        self._flow(x, x + self.step, trunk, trunk)
+        after = Band(TOP, conv.outputs)
+        self._box(conv, x + self.step / 2, trunk, after)
+        self._flow(x + self.step / 2, x + self.step, after, after)
+        self._count(x + self.step - 3, after)
+        return after, x + self.step
+
+    def _split(
+        self, distilled: int, branch: Sequence[AnyConv], trunk: Band, x: float, lane: float
+    ) -> tuple[Band, float]:
+        rest = Band(trunk.top, trunk.channels - distilled)
+        leaving = Band(trunk.top + rest.channels * self.unit, distilled)
+        resting, arriving = Band(lane, distilled), self._arrival(distilled, lane)
+        self._flow(x, x + self.step, rest, rest)
+        self._flow(x, x + self.step, leaving, resting, "kept")
+        self._flow(x + self.step, self.join - self.step, resting, resting, "kept")
+        self._flow(self.join - self.step, self.join, resting, arriving, "kept")
+        self._count(x + self.step - 3, rest)
+        self._count(x + self.step + 16, resting, "kept")
+        for conv in branch:
+            self._box(conv, x + 1.9 * self.step, resting, resting)
+        return rest, x + self.step
+
+    def _arrival(self, distilled: int, lane: float) -> Band:
+        """Where what is kept lies in the concatenation: all of it in the order of the lanes, without gaps."""
+        above = sum(
+            step.distilled
+            for step, other in zip((s for s in self.made.steps if s.distilled), self.lanes, strict=True)
+            if other < lane
+        )
+        return Band(TOP + (self.made.last.outputs + above) * self.unit, distilled)
+
+    def _end(self, trunk: Band, x: float) -> None:
+        last, fusion = self.made.last, self.made.fusion
+        after, joined, out = (Band(TOP, n) for n in (last.outputs, fusion.inputs, fusion.outputs))
+        place = self.join - 1.5 * self.step
+        self._flow(x, place, trunk, trunk)
+        self._box(last, place, trunk, after)
+        self._flow(place, self.join, after, after)
+        self._count(self.join - self.step + 14, after)
+        attention, fused = self.join + 0.55 * self.step, self.join + 1.45 * self.step
+        self._flow(self.join, fused, joined, joined)
+        self._flow(fused, WIDTH - 10, out, out)
+        self._box(None, attention, joined, joined)
+        self._box(fusion, fused, joined, out)
+        self._plus()
+
+    def _plus(self) -> None:
+        x, y = WIDTH - 14, TOP + FULL / 2
+        self.boxes.append(svg.tag("circle", cx=x, cy=y, r=8, class_="plus"))
+        self.boxes.append(svg.tag("text", "+", x=x, y=y, dy=".34em", class_="sign middle"))
+
+    def _flow(self, left: float, right: float, start: Band, end: Band, kind: str = "trunk") -> None:
+        """A band from one place to another; bent where they differ."""
+        if right <= left:
+            return
+        edges = ((start.top, end.top), (start.top + start.channels * self.unit, end.top + end.channels * self.unit))
+        (top, top_end), (foot, foot_end) = edges
+        middle = (left + right) / 2
+        n = svg.number
+        there = f"M{n(left)} {n(top)}C{n(middle)} {n(top)} {n(middle)} {n(top_end)} {n(right)} {n(top_end)}"
+        back = f"L{n(right)} {n(foot_end)}C{n(middle)} {n(foot_end)} {n(middle)} {n(foot)} {n(left)} {n(foot)}Z"
+        self.parts.append(svg.tag("path", d=there + back, class_=f"band {kind}"))
+
+    def _box(self, conv: AnyConv | None, x: float, before: Band, after: Band) -> None:
+        """A convolution; None for the attention."""
+        name = kernel(conv) if conv else "CCA"
+        height = max(18.0, max(before.channels, after.channels) * self.unit + 6)
+        top = before.top + max(before.channels, after.channels) * self.unit / 2 - height / 2
+        width = max(CONV, 6.4 * len(name) + 6)
+        kind = "conv" if conv else "attention"
+        self.boxes.append(svg.tag("rect", x=x - width / 2, y=top, width=width, height=height, rx=3, class_=kind))
+        self.boxes.append(svg.tag("text", name, x=x, y=top + height / 2, dy=".34em", class_=f"{kind} middle"))
+
+    def _count(self, x: float, band: Band, kind: str = "trunk") -> None:
+        """How many channels a band has."""
+        height = band.channels * self.unit
+        beside = band.top - 6 if kind == "kept" else band.top + height + 6
+        y = band.top + height / 2 if height >= 10 else beside
+        self.boxes.append(svg.tag("text", str(band.channels), x=x, y=y, dy=".34em", class_=f"count end {kind}"))

@@ -1,0 +1,216 @@
+"""The sections of a report that are charts: search, front, ranking and training."""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from srnas_tf.arch import parse
+from srnas_tf.report.chart import NAMED, SMALL, Line, Mark, axis, chart
+from srnas_tf.report.holdings import Holdings
+from srnas_tf.report.sections import cost
+from srnas_tf.search.front import front
+
+COSTS = {
+    "params": ("parameters, thousands", 1e3),
+    "macs": ("MACs at 1280 × 720, billions", 1e9),
+    "latency_ms": ("milliseconds", 1.0),
+}
+"""What a network costs: the label of an axis, and its unit."""
+MOST = 2000
+"""Points and steps of a chart at most: more do not show."""
+KINDS = ("strong", "other", "third", "strong dashed", "other dashed", "third dashed")
+"""Classes of lines that are told apart by colour and by dashes."""
+
+
+def search(holdings: Holdings) -> dict | None:
+    """What was measured, in its order; the front; and what was gone on with."""
+    journal = holdings.lines("search/journal.jsonl")
+    measured = [entry for entry in journal if "psnr" in entry]
+    if not journal:
+        return None
+    best = holdings.json("search/best.json") or []
+    settings = (holdings.json("experiment.json") or {}).get("search", {})
+    weighed = [name.strip() for name in settings.get("objectives", "macs").split(",")]
+    usable = [name for name in weighed if name in COSTS and all(name in entry for entry in measured)]
+    return {
+        "networks": len({str(entry["codes"]) for entry in journal}),
+        "measured": len(measured),
+        "screened": sum("screened" in entry for entry in journal),
+        "planned": 0 if best else settings.get("population", 0) * settings.get("iterations", 0),
+        "history": _history(measured) if measured else None,
+        "fronts": [_front(measured, best, name) for name in usable] if measured else [],
+        "best": [_row(entry) for entry in best],
+        "front": [_row(entry) for entry in holdings.json("search/front.json") or []],
+    }
+
+
+def _recipes(entry: Mapping[str, Any]) -> str:
+    return entry["arch"].rpartition(":")[2]
+
+
+def _row(entry: Mapping[str, Any]) -> dict:
+    return {**entry, "recipes": _recipes(entry)}
+
+
+def _says(entry: Mapping[str, Any]) -> str:
+    """A measured network in words."""
+    costs = ", ".join(cost(name, entry[name]) for name in COSTS if name in entry)
+    return f"{_recipes(entry)}: {entry['psnr']:.3f} dB, {costs}"
+
+
+def _thinned(values: Sequence, most: int = MOST) -> Sequence:
+    """Evenly, the first and the last included."""
+    if len(values) <= most:
+        return values
+    return [values[round(i * (len(values) - 1) / (most - 1))] for i in range(most)]
+
+
+def _history(measured: Sequence[Mapping[str, Any]]):
+    """PSNR over candidates, and the best so far."""
+    psnrs = [entry["psnr"] for entry in measured]
+    best = list(itertools.accumulate(psnrs, max))
+    records = [i for i, psnr in enumerate(psnrs) if i == 0 or psnr > best[i - 1]]
+    marks = [Mark(i + 1, psnrs[i], f"Candidate {i + 1}, {_says(measured[i])}") for i in _thinned(range(len(psnrs)))]
+    marks += [
+        Mark(i + 1, psnrs[i], f"Best so far: candidate {i + 1}, {_says(measured[i])}", "strong", True) for i in records
+    ]
+    line = Line([*((i + 1, psnrs[i]) for i in records), (len(psnrs), best[-1])], "strong", "", True)
+    x, y = (
+        axis("candidates, in the order of their measurement", [0, len(psnrs)]),
+        axis("PSNR in the supernet, dB", psnrs),
+    )
+    title = f"PSNR of {len(psnrs)} candidates; the best so far rises from {psnrs[0]:.3f} to {best[-1]:.3f} dB"
+    return chart(title, x, y, [line], marks)
+
+
+def _front(measured: Sequence[Mapping], best: Sequence[Mapping], name: str) -> Markup:
+    """PSNR over one cost: all that was measured, what nothing beats in both, and what was gone on with."""
+    label, unit = COSTS[name]
+
+    def mark(entry: Mapping, kind: str, stop: bool = False, before: str = "") -> Mark:
+        return Mark(entry[name] / unit, entry["psnr"], before + _says(entry), kind, stop)
+
+    edge = front([dict(entry) for entry in measured], [name])
+    marks = [mark(entry, "faint") for entry in _thinned(measured)]
+    marks += [mark(entry, "strong", True, "On the front: ") for entry in edge]
+    marks += [mark(entry, "ring other", True, f"Trained on, {i}: ") for i, entry in enumerate(best, 1) if name in entry]
+    lines = [Line([(entry[name] / unit, entry["psnr"]) for entry in edge], "strong", "", True)]
+    x = axis(label, [entry[name] / unit for entry in measured])
+    y = axis("PSNR in the supernet, dB", [entry["psnr"] for entry in measured])
+    return chart(f"PSNR over {label} of {len(measured)} networks; {len(edge)} are on the front", x, y, lines, marks)
+
+
+def ranking(holdings: Holdings) -> dict | None:
+    """What the supernet says of networks against what they reach alone."""
+    rank = holdings.json("rank.json")
+    if not rank:
+        return None
+    pairs = [pair for pair in rank.get("pairs", []) if {"supernet_psnr", "psnr"} <= set(pair)]
+    marks = []
+    for pair in pairs:
+        band = pair.get("samples") == ["band"]
+        says = f"{_recipes(pair)}: {pair['supernet_psnr']:.3f} dB in the supernet, {pair['psnr']:.3f} dB alone"
+        marks.append(Mark(pair["supernet_psnr"], pair["psnr"], says, "ring other" if band else "strong", True))
+    figure = None
+    if marks:
+        x, y = (
+            axis("in the supernet, dB", [mark.x for mark in marks]),
+            axis("trained alone, dB", [mark.y for mark in marks]),
+        )
+        figure = chart(f"{len(marks)} networks: PSNR trained alone over PSNR in the supernet", x, y, marks=marks)
+    samples = {"range": "over the whole space", "band": "of about one size"}
+    rows = [
+        {"sample": title, "networks": rank[key].get("networks"), "who": who, **_estimates(rank[key][part])}
+        for key, title in samples.items()
+        for part, who in (("supernet", "the supernet"), ("params", "parameters alone"))
+        if isinstance(rank.get(key), dict) and isinstance(rank[key].get(part), dict)
+    ]
+    return {
+        "chart": figure,
+        "kendall_tau": rank.get("kendall_tau"),
+        "spearman": rank.get("spearman"),
+        "repeated": (rank.get("repeats") or {}).get("kendall_tau"),
+        "rows": rows,
+        "pairs": [_row(pair) for pair in pairs],
+        "both": any(mark.kind != "strong" for mark in marks),
+    }
+
+
+def _estimates(figures: Mapping[str, Sequence[float | None]]) -> dict[str, str]:
+    """Figures and their intervals."""
+    texts = {}
+    for name, figure in figures.items():
+        known = [f"{one:.2f}" for one in figure if one is not None]
+        texts[name] = "{} ({} to {})".format(*known) if len(known) == 3 else "-"
+    return texts
+
+
+def training(holdings: Holdings) -> dict | None:
+    """Loss and validated PSNR over steps."""
+    names = [name for pattern in ("", "retrain/") for name in holdings.names(f"{pattern}*/metrics.jsonl")]
+    runs = {str(Path(name).parent): lines for name in names if (lines := holdings.lines(name))}
+    if not runs:
+        return None
+    validated = {name: [(x["step"], x["val_psnr"]) for x in lines if "val_psnr" in x] for name, lines in runs.items()}
+    validated = {name: points for name, points in validated.items() if points}
+    record = holdings.json("experiment.json") or {}
+    planned = {name: (record.get(name.split("/")[0]) or {}).get("steps") for name in runs}
+    return {
+        "psnr": _validations(validated) if validated else None,
+        "losses": [{"name": titled(name), "chart": _loss(titled(name), lines)} for name, lines in runs.items()],
+        "rows": [_training_row(holdings, name, lines, planned[name]) for name, lines in runs.items()],
+    }
+
+
+def titled(name: str) -> str:
+    """A training by its folder: `retrain/1` is the network of rank 1."""
+    last = Path(name).name
+    return "IMDN" if name == "retrain/imdn" else f"found {last}" if name.startswith("retrain/") else last
+
+
+def _validations(runs: Mapping[str, Sequence[tuple[int, float]]]):
+    lines = [
+        Line(_thinned(points), kind, titled(name)) for (name, points), kind in zip(runs.items(), itertools.cycle(KINDS))
+    ]
+    every = [point for points in runs.values() for point in points]
+    marks = [
+        Mark(x, y, f"{line.name}, step {x:,}: {y:.3f} dB", f"strong {line.kind.removesuffix(' dashed')}")
+        for line in lines
+        for x, y in line.points
+    ]
+    title = "Validated PSNR over steps of " + ", ".join(line.name for line in lines)
+    return chart(
+        title, axis("steps", [0, *(x for x, _ in every)]), axis("PSNR, dB", [y for _, y in every]), lines, marks, NAMED
+    )
+
+
+def _loss(name: str, lines: Sequence[Mapping[str, Any]]):
+    """A loss, smoothed, over its scatter: what is drawn differs from step to step."""
+    points = [(line["step"], line["loss"]) for line in lines if math.isfinite(line["loss"])]
+    shown = _thinned(points, 600)
+    averages = itertools.accumulate((loss for _, loss in shown), lambda average, loss: 0.9 * average + 0.1 * loss)
+    smooth = [(step, average) for (step, _), average in zip(shown, averages, strict=True)]
+    x, y = axis("steps", [0, *(x for x, _ in shown)], 4), axis("loss (L1)", [0, *(y for _, y in shown)], 4)
+    title = f"Loss of {name}: {points[0][1]:.4f} at first, {smooth[-1][1]:.4f} at last, smoothed"
+    return chart(title, x, y, [Line(shown, "faint"), Line(smooth, "strong")], size=SMALL)
+
+
+def _training_row(holdings: Holdings, name: str, lines: Sequence[Mapping[str, Any]], planned: int | None) -> dict:
+    psnrs = [line["val_psnr"] for line in lines if "val_psnr" in line]
+    model = holdings.model(f"{name}/model.keras")
+    # Each process counts its seconds anew.
+    pairs = itertools.pairwise(line.get("seconds", 0.0) for line in lines)
+    return {
+        "name": titled(name),
+        "recipes": model.network.rpartition(":")[2] if model else "",
+        "params": parse(model.network).params if model else None,
+        "steps": lines[-1]["step"],
+        "planned": planned,
+        "loss": lines[-1]["loss"],
+        "psnr": psnrs[-1] if psnrs else None,
+        "minutes": sum(max(0.0, b - a) for a, b in pairs) / 60,
+    }

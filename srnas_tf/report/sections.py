@@ -1,0 +1,296 @@
+"""The sections of a report: each takes what it shows from a workdir's files, or says None where there is nothing."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from srnas_tf.arch import Architecture, Network, Space, parse
+from srnas_tf.arch.block import plan
+from srnas_tf.report import drawing
+from srnas_tf.report.compare import INDEX
+from srnas_tf.report.holdings import Holdings, UnreadableError
+
+
+def si(value: float) -> str:
+    """A count in thousands, millions or billions: `2.01 G`."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "K")):
+        if abs(value) >= size:
+            return f"{value / size:#.3g}".rstrip(".") + f" {letter}"
+    return f"{value:g}"
+
+
+def cost(name: str, value: float) -> str:
+    """A cost with its unit, by its name in a journal."""
+    if name == "macs":
+        return f"{si(value)}MACs"
+    return f"{value:.3g} ms" if name == "latency_ms" else f"{value:,} parameters"
+
+
+def quality(psnr: float | None) -> str:
+    """dB; a PSNR without end is null in JSON."""
+    return "∞" if psnr is None else f"{psnr:.2f}"
+
+
+class Answer(NamedTuple):
+    """The network that a workdir is about.
+
+    Attributes:
+        network: which.
+        source: how it is known.
+        latency_ms: where it is known.
+        psnr: on the photographs that it was chosen by, dB; None where it was not measured on its own.
+    """
+
+    network: Architecture
+    source: str
+    latency_ms: float | None = None
+    psnr: float | None = None
+
+
+def answer_of(holdings: Holdings) -> Answer | None:
+    """The network of the final table, or else the best that was trained on, or found, or the one that was trained."""
+    rows = {row["method"]: row for row in holdings.json("pipeline.json") or []}
+    best = holdings.json("search/best.json") or []
+    times = {entry["arch"]: entry.get("latency_ms") for entry in best}
+    trained = [model for name in holdings.names("retrain/*/model.keras") if (model := _numbered(holdings, name))]
+    trained.sort(key=lambda model: -model.provenance.get("val_psnr", 0))
+    if found := rows.get("found"):
+        psnr = next((m.provenance.get("val_psnr") for m in trained if m.network == found["arch"]), None)
+        return Answer(parse(found["arch"]), "The network of the final table.", times.get(found["arch"]), psnr)
+    if trained:
+        first = trained[0]
+        source = "Of the networks that were trained on, the best on the photographs to choose by."
+        return Answer(parse(first.network), source, times.get(first.network), first.provenance.get("val_psnr"))
+    if best:
+        source = "The first that the search found; it has not been trained on its own yet."
+        return Answer(parse(best[0]["arch"]), source, best[0].get("latency_ms"))
+    for name in ("train/model.keras", "model.keras"):
+        if model := holdings.model(name):
+            return Answer(parse(model.network), f"The network of {name}.", psnr=model.provenance.get("val_psnr"))
+    return None
+
+
+def _numbered(holdings: Holdings, name: str):
+    """A found network's file; None for the baseline's."""
+    return holdings.model(name) if Path(name).parent.name.isdigit() else None
+
+
+def headline(holdings: Holdings) -> list[tuple[str, str, str]]:
+    """Figures that the page opens with: figure, unit, what it is."""
+    found = answer_of(holdings)
+    if found is None:
+        return []
+    figures = []
+    rows = {row["method"]: row for row in holdings.json("pipeline.json") or []}
+    if row := rows.get("found"):
+        figures.append((quality(row["psnr"]), "dB", "PSNR on held-out photographs"))
+        for method in ("bicubic", "IMDN"):
+            other = rows.get(method, {}).get("psnr")
+            if other is not None and row["psnr"] is not None:
+                figures.append((f"{row['psnr'] - other:+.2f}".replace("-", "−"), "dB", f"against {method}"))
+    elif found.psnr is not None:
+        figures.append((quality(found.psnr), "dB", "PSNR on the photographs to choose by"))
+    figures.append((f"{found.network.params:,}", "", "parameters"))
+    macs, unit = si(found.network.macs()).split()
+    figures.append((macs, f"{unit}MACs", "at 1280 × 720 output"))
+    if found.latency_ms:
+        figures.append((f"{found.latency_ms:.3g}", "ms", "predicted latency"))
+    return figures
+
+
+def asked(holdings: Holdings) -> dict | None:
+    """Space, photographs, budget, and how was searched and trained."""
+    record = holdings.json("experiment.json")
+    if not record:
+        return None
+    terms: list[tuple[str, str]] = []
+    if "network" in record:
+        space = Space(**record["network"])
+        terms += [("Enlargement", f"×{space.scale}"), ("Space", _space(space))]
+    if "subject" in record:
+        terms.append(("Network", record["subject"]["arch"]))
+    terms += _photographs(record.get("data", {}))
+    if "search" in record:
+        limits = record.get("budget", {}).items()
+        set_ = [cost(name.removeprefix("max_"), limit) for name, limit in limits if limit]
+        terms.append(("Budget", f"at most {', '.join(set_)}" if set_ else "no limit"))
+        terms.append(("Search", _search(record["search"], record.get("pick", {}))))
+    titles = {"supernet": "Supernet", "retrain": "Found networks", "ranked": "Ranked networks", "train": "Training"}
+    terms += [(title, _recipe(record[name])) for name, title in titles.items() if name in record]
+    return {"terms": terms}
+
+
+def _space(space: Space) -> str:
+    count = len(space.choices)
+    return (
+        f"{space}: {space.depth} blocks of {count} paths each, {space.width} channels wide; "
+        f"{si(float(count) ** space.depth) if count**space.depth >= 1e6 else f'{count**space.depth:,}'} networks"
+    )
+
+
+def _photographs(data: Mapping[str, str]) -> list[tuple[str, str]]:
+    if "data" not in data:
+        return []
+    held_out = "photographs held out of these"
+    chosen = data.get("val_data") or held_out
+    measured = data.get("test_data") or ("the same" if data.get("val_data") else held_out)
+    return [("Trained on", data["data"]), ("Chosen by", chosen), ("Measured on", measured)]
+
+
+def _search(settings: Mapping[str, Any], pick: Mapping[str, Any]) -> str:
+    """The search in a line."""
+    text = "{strategy}, {iterations} × {population} candidates, seed {seed}".format(**settings)
+    if settings.get("strategy") == "pareto":
+        text += f"; PSNR against {settings['objectives']}"
+    return f"{text}; goes on with {pick['pick']}" if pick.get("pick") else text
+
+
+def _recipe(settings: Mapping[str, Any]) -> str:
+    """A training in a line."""
+    text = "{steps:,} steps of {batch} patches of {patch} × {patch}, learning rate {learning_rate:g}, {schedule}"
+    parts = [text.format(**settings)]
+    parts += [f"average {settings['ema']:g}"] if settings.get("ema") else []
+    parts += [settings["precision"], f"seed {settings['seed']}"]
+    start = settings.get("init", "scratch")
+    return ", ".join(parts) + ("" if start == "scratch" else f", from weights of {Path(start).name}")
+
+
+def answer(holdings: Holdings) -> dict | None:
+    """The network, block by block, and what it takes of its budget."""
+    found = answer_of(holdings)
+    if found is None:
+        return None
+    record = holdings.json("experiment.json") or {}
+    network = found.network
+    costs = {"params": network.params, "macs": network.macs(), "latency_ms": found.latency_ms}
+    shares = []
+    for name, limit in record.get("budget", {}).items():
+        kind = name.removeprefix("max_")
+        if limit and (used := costs.get(kind)):
+            shares.append((f"{cost(kind, used)} of {cost(kind, limit)}", used / limit))
+    context: dict[str, Any] = {"arch": str(network), "source": found.source, "budget": shares, "scale": network.scale}
+    if not isinstance(network, Network):
+        return {**context, "blocks": []}
+    space = Space(**record["network"]) if "network" in record else None
+    codes = space.codes(network) if space else None
+    columns = max(drawing.places(plan(block, network.width)) for block in network.blocks)
+    blocks = [
+        {
+            **entry,
+            "code": codes[i] if codes else None,
+            "picture": drawing.draw(network.blocks[i], network.width, columns),
+            "words": drawing.describe(network.blocks[i], network.width),
+        }
+        for i, entry in enumerate(network.costs())
+    ]
+    rest = {"params": network.params - sum(b["params"] for b in blocks)}
+    rest["macs"] = network.macs() - sum(b["macs"] for b in blocks)
+    return {**context, "blocks": blocks, "frame": _frame(network), "rest": rest, "total": costs}
+
+
+def _frame(network: Network) -> list[str]:
+    """What stands around the blocks, in the order in which data flows."""
+    frame = network.frame
+    before = [f"{drawing.kernel(conv)} conv, {conv.inputs} → {conv.outputs}" for conv in frame.head]
+    aggregate, smooth, upsample = (
+        f"{drawing.kernel(c)} conv, {c.inputs} → {c.outputs}" for c in (frame.aggregate, frame.smooth, frame.upsample)
+    )
+    blocks = f"{len(network.blocks)} blocks, {network.width} channels"
+    return [
+        *before,
+        blocks,
+        f"all outputs: {aggregate}",
+        f"{smooth}, plus the input of the blocks",
+        upsample,
+        "pixel shuffle",
+    ]
+
+
+def pictures(holdings: Holdings) -> dict | None:
+    """Crops side by side."""
+    rows = []
+    for row in holdings.json(f"compare/{INDEX}") or []:
+        shown = []
+        for i, crop in enumerate(row["crops"]):
+            if Path(crop["file"]).name != crop["file"]:
+                raise UnreadableError(f"compare/{INDEX} names a file outside its folder")
+            psnr = "" if i == 0 else f"{quality(crop['psnr'])} dB"
+            shown.append({**crop, "uri": holdings.picture(f"compare/{crop['file']}"), "psnr": psnr})
+        rows.append({"photograph": row["photograph"], "crops": shown})
+    whole = None if rows else holdings.picture("compare.png")
+    return {"rows": rows, "whole": whole} if rows or whole else None
+
+
+def compared(holdings: Holdings) -> dict | None:
+    """The final table, and measurements on sets of photographs."""
+    rows = holdings.json("pipeline.json") or []
+    best = max((row["psnr"] or 0 for row in rows), default=0)
+    table = [
+        {**row, "best": row["psnr"] == best, "short": row["arch"] and row["arch"].rpartition(":")[2]} for row in rows
+    ]
+    sets = [
+        {"where": name, "set": key, **figures}
+        for name in holdings.names("evaluate.json")
+        + holdings.names("*/evaluate.json")
+        + holdings.names("*/*/evaluate.json")
+        for key, figures in holdings.json(name).items()
+    ]
+    return {"rows": table, "sets": sets} if table or sets else None
+
+
+def files(holdings: Holdings) -> dict | None:
+    """Exported files, and how far each is from its network."""
+    names = [name for pattern in ("", "*/", "*/*/") for name in holdings.names(f"{pattern}export/export.json")]
+    exports = []
+    for name in names:
+        entries = {file: entry for file, entry in holdings.json(name).items() if isinstance(entry, dict)}
+        exports.append({"folder": str(Path(name).parent), "files": entries})
+    return {"exports": exports} if exports else None
+
+
+def benchmark(holdings: Holdings) -> dict | None:
+    """Latencies: whatever `benchmark.json` holds, as tables."""
+    value = holdings.json("benchmark.json")
+    return {"tables": list(_tables(value, ""))} if value else None
+
+
+def _tables(value: Any, title: str):
+    """JSON as tables: of objects, of lists of objects, and of single values."""
+    rows = value if isinstance(value, list) else None
+    if isinstance(value, dict):
+        scalars = {key: one for key, one in value.items() if not isinstance(one, dict | list)}
+        nested = {key: one for key, one in value.items() if isinstance(one, dict | list) and one}
+        if scalars:
+            yield {"title": title, "columns": ["", ""], "rows": [[key, shown(one)] for key, one in scalars.items()]}
+        if nested and all(isinstance(one, dict) and not _nested(one) for one in nested.values()):
+            rows = [{"": key} | one for key, one in nested.items() if isinstance(one, dict)]
+        else:
+            for key, one in nested.items():
+                yield from _tables(one, f"{title} {key}".strip())
+    if rows and all(isinstance(row, dict) for row in rows):
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        cells = [[shown(row.get(key)) for key in columns] for row in rows]
+        yield {"title": title, "columns": columns, "rows": cells}
+    elif rows:
+        yield {"title": title, "columns": [""], "rows": [[shown(row)] for row in rows]}
+
+
+def _nested(value: dict) -> bool:
+    return any(isinstance(one, dict | list) for one in value.values())
+
+
+def shown(value: Any) -> str:
+    """A value of any kind in a cell."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def made(holdings: Holdings) -> dict | None:
+    """The commands, versions and settings."""
+    runs = holdings.lines("runs.jsonl")
+    record = holdings.json("experiment.json") or {}
+    sections = {name: entry for name, entry in record.items() if isinstance(entry, dict)}
+    return {"runs": runs, "sections": sections} if runs or sections else None
