@@ -9,6 +9,7 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "srnas_tf/__init__.py").read_text("utf-8"))[1]
 
 PARETO = ["pymoo>=0.6.2"]
+RAY = ["ray>=2.50"]
 
 setup(
     name="srnas_tf",
@@ -39,6 +40,7 @@ setup(
     extras_require={
         "pareto": PARETO,
         "benchmarks": ["torch>=2.13"],
-        "test": ["mypy>=1.18", "pytest>=9", "ruff>=0.14", *PARETO],
+        "ray": RAY,
+        "test": ["mypy>=1.18", "pytest>=9", "ruff>=0.14", *PARETO, *RAY],
     },
 )

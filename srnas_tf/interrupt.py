@@ -71,8 +71,18 @@ def after_the_step() -> Iterator[Callable[[], bool]]:
 
 
 @contextlib.contextmanager
-def _handled_by(handler: Handler) -> Iterator[Callable[[], None]]:
-    """Sets the handler of the signals that are not ignored; yields what puts the former ones back, as its end does."""
+def kept() -> Iterator[None]:
+    """Handlers that a library sets inside, for its own ends, do not stay."""
+    with _handled_by(None):
+        yield
+
+
+@contextlib.contextmanager
+def _handled_by(handler: Handler | None) -> Iterator[Callable[[], None]]:
+    """Sets the handler of the signals that are not ignored; yields what puts the former ones back, as its end does.
+
+    None leaves them as they are.
+    """
     if threading.current_thread() is not threading.main_thread():  # where signals do not arrive
         yield lambda: None
         return
@@ -84,7 +94,7 @@ def _handled_by(handler: Handler) -> Iterator[Callable[[], None]]:
         for number, old in former.items():
             signal.signal(number, old)
 
-    for number in former:
+    for number in former if handler else ():
         signal.signal(number, handler)
     try:
         yield restore

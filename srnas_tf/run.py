@@ -155,7 +155,10 @@ def main(argv: list[str]) -> int:
 
 
 def _run(mode: Mode, arguments: list[str]) -> None:
-    cluster = read_cluster() if mode.trains and flags.FLAGS.distribution == "multiworker" else None
+    together = flags.FLAGS.distribution == "multiworker"
+    if together and not mode.trains:
+        raise UserError(f"--distribution=multiworker: --mode={flags.FLAGS.mode} is for one machine; drop the flag")
+    cluster = read_cluster() if together else None
     owned = not mode.reads and (cluster is None or cluster.is_chief)
     with contextlib.ExitStack() as stack:
         workdir = None

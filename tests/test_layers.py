@@ -22,6 +22,7 @@ FLOORS = [
         "lock",
         "archives",
         "cluster",
+        "executors",
         "runs",
     },
     {"arch", "metrics"},

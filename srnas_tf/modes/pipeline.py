@@ -55,8 +55,8 @@ def run(workdir: Workdir) -> None:
     sections |= {"retraining": retraining.differences, "retrain": retraining.recipe}
     workdir.claim(network=space, data=data, supernet=training, **sections)
 
-    supernet = job.train_supernet(space, workdir / "supernet", start)
-    top = job.shared(lambda: search_supernet(supernet, data, searching, feasible, pick, machine, workdir))
+    job.train_supernet(space, workdir / "supernet", start)
+    top = job.shared(lambda: search_supernet(data, searching, feasible, pick, machine, workdir))
     best = [Network.parse(entry["arch"]) for entry in top]
     networks = retrain(retraining_job, best, starts_of(retraining.recipe, best, workdir), workdir)
     found = max(networks, key=lambda network: network.provenance["val_psnr"])

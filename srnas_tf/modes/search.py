@@ -1,9 +1,12 @@
 """`--mode=search`: searches the trained supernet of a workdir."""
 
+from pathlib import Path
+
 from srnas_tf import flags
 from srnas_tf.arch import Space
-from srnas_tf.data.sources import DataSettings, load_pairs
+from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
+from srnas_tf.executors import executor_of
 from srnas_tf.nets import Supernet
 from srnas_tf.nets.files import load_supernet
 from srnas_tf.search.feasible import Feasible
@@ -11,7 +14,7 @@ from srnas_tf.search.search import search
 from srnas_tf.search.settings import Budget, Pick, SearchSettings
 from srnas_tf.settings import Workdir
 from srnas_tf.train import precision
-from srnas_tf.train.paths import scorers
+from srnas_tf.train.paths import travelling_scorers
 from srnas_tf.train.settings import MachineSettings
 
 
@@ -23,13 +26,13 @@ def run(workdir: Workdir) -> None:
     budget = flags.settle(workdir, "budget", Budget)
     pick = flags.settle(workdir, "pick", Pick)
     feasible = Feasible(space, budget.limits)
-    supernet = trained_supernet(workdir)
+    supernet_file(workdir)
     workdir.claim(search=settings, budget=budget, pick=pick)
-    search_supernet(supernet, data, settings, feasible, pick, flags.from_flags(MachineSettings), workdir)
+    search_supernet(data, settings, feasible, pick, flags.from_flags(MachineSettings), workdir)
 
 
-def trained_supernet(workdir: Workdir) -> Supernet:
-    """The supernet of a workdir.
+def supernet_file(workdir: Workdir) -> Path:
+    """Where the supernet of a workdir is.
 
     Raises:
         UserError: where its training has not come to its end.
@@ -37,11 +40,15 @@ def trained_supernet(workdir: Workdir) -> Supernet:
     path = workdir / "supernet" / "supernet.keras"
     if not path.exists():
         raise UserError(f"{path}: missing; run --mode=supernet with --workdir={workdir.path} to its end first")
-    return load_supernet(path)
+    return path
+
+
+def trained_supernet(workdir: Workdir) -> Supernet:
+    """The supernet of a workdir. Raises as `supernet_file`."""
+    return load_supernet(supernet_file(workdir))
 
 
 def search_supernet(
-    supernet: Supernet,
     data: DataSettings,
     settings: SearchSettings,
     feasible: Feasible,
@@ -50,7 +57,7 @@ def search_supernet(
     workdir: Workdir,
 ) -> list[dict]:
     """The networks to go on with, by validation PSNR with the supernet's weights."""
-    pairs = load_pairs(data.paths("val"), supernet.scale)
     policy = precision.settle(settings.search_precision, workdir.path)
-    evaluate, screen = scorers(supernet, pairs, int(machine.memory_gb * 2**30), policy)
-    return search(feasible, settings, evaluate, workdir / "search", screen, pick)
+    evaluate, screen = travelling_scorers(supernet_file(workdir), data, int(machine.memory_gb * 2**30), policy)
+    run = executor_of(machine.executor, machine.ray_address, machine.actors, machine.patience)
+    return search(feasible, settings, evaluate, workdir / "search", screen, pick, run)

@@ -32,12 +32,17 @@ class Screening:
         added = [self._exact[codes] - self._rough[codes] for codes in self._exact]
         return max(added) + (max(added) - min(added))
 
+    def promising(self) -> list[Codes]:
+        """What is not measured exactly, in the order in which `next` will ask for it."""
+        left = [codes for codes in self._rough if codes not in self._exact]
+        return sorted(left, key=self._rough.__getitem__, reverse=True)
+
     def next(self) -> Codes | None:
         """The most promising network that is not measured exactly; None where none can be among the best."""
-        left = [codes for codes in self._rough if codes not in self._exact]
-        if not left:
+        left = (codes for codes in self._rough if codes not in self._exact)
+        promising = max(left, key=self._rough.__getitem__, default=None)
+        if promising is None:
             return None
-        promising = max(left, key=self._rough.__getitem__)
         if len(self._exact) < self._best:
             return promising
         to_beat = sorted(self._exact.values(), reverse=True)[self._best - 1]

@@ -1,10 +1,12 @@
 """The search: proposes, measures each architecture, and keeps a journal from which it goes on."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 from srnas_tf.arch.space import Codes
 from srnas_tf.errors import UserError
+from srnas_tf.executors import Executor, in_turn
 from srnas_tf.interrupt import after_the_step
 from srnas_tf.journal import append_line, read_lines
 from srnas_tf.progress import progress
@@ -20,6 +22,8 @@ from srnas_tf.settings import write_json
 Measure = Callable[[Sequence[int]], float]
 """Codes -> validation PSNR, dB."""
 USUAL = Pick()
+TOGETHER = 8
+"""Neighbours in the order of codes that are best measured by one process: they have features in common."""
 
 
 def search(
@@ -29,6 +33,7 @@ def search(
     folder: Path,
     screen: Measure | None = None,
     pick: Pick = USUAL,
+    run: Executor = in_turn,
 ) -> list[dict]:
     """Searches the networks that a budget allows, and writes `journal.jsonl`, `front.json` and `best.json`.
 
@@ -41,6 +46,7 @@ def search(
         folder: for the files.
         screen: a cheaper, rough measurement. Given one, only what may be among the best is measured by `evaluate`.
         pick: which networks to go on with.
+        run: who measures. The journal does not depend on it.
 
     Returns:
         The `settings.top_k` to go on with, best first: `arch`, `codes`, `psnr`, its costs, `iteration`, `origin`.
@@ -49,15 +55,12 @@ def search(
         UserError: where the journal is of another search.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    journal = _Journal(folder / "journal.jsonl")
+    journal = _Journal(folder / "journal.jsonl", run)
     strategy = STRATEGIES[settings.strategy](settings, feasible)
     proposed: dict[Codes, dict] = {}
     rough: dict[Codes, float] = {}
     exact: dict[Codes, float] = {}
     screening = Screening(settings.parents, rough, exact)
-
-    def settle(codes: Codes) -> None:
-        exact[codes] = journal.entry(proposed[codes], "psnr", evaluate)
 
     def settled() -> dict[Codes, float]:
         """In the order of proposal."""
@@ -69,16 +72,17 @@ def search(
             pool = Pool(feasible, set(proposed))
             rng = generator(settings.seed, f"search {settings.strategy}", iteration)
             # In order of codes: networks that begin alike are cheaper one after the other.
-            for candidate in sorted(strategy.ask(pool, rng)):
-                codes = candidate.codes
-                proposed[codes] = _facts(feasible, candidate, iteration)
-                if screen:
-                    rough[codes] = journal.entry(proposed[codes], "screened", screen)
-                else:
-                    settle(codes)
+            fresh = {each.codes: _facts(feasible, each, iteration) for each in sorted(strategy.ask(pool, rng))}
+            measure, kind, found = (screen, "screened", rough) if screen else (evaluate, "psnr", exact)
+            entries = journal.entries(list(fresh.values()), kind, measure, TOGETHER)
+            for codes, value in zip(fresh, entries, strict=True):
+                proposed[codes], found[codes] = fresh[codes], value
                 report(len(proposed), f"best {max(exact.values()):.3f} dB" if exact else "")
-            while rival := screening.next():
-                settle(rival)
+            # One after the other until none can be among the best; an executor of many goes ahead, maybe in vain.
+            rivals = [proposed[codes] for codes in screening.promising()]
+            with contextlib.closing(journal.entries(rivals, "psnr", evaluate)) as entries:
+                while rival := screening.next():
+                    exact[rival] = next(entries)
             strategy.tell(settled())
     measured = [{**proposed[codes], "psnr": psnr} for codes, psnr in settled().items()]
     write_json(folder / "front.json", front(measured, settings.weighed))
@@ -90,32 +94,38 @@ def search(
 class _Journal:
     """The measurements of a search, in order: those of an earlier process are not made again."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, run: Executor) -> None:
         self._path, self._earlier, self._count = path, read_lines(path), 0
+        self._run = run
 
     @property
     def networks(self) -> int:
         """How many networks an earlier process measured."""
         return len({str(line.get("codes")) for line in self._earlier})
 
-    def entry(self, facts: dict, kind: str, measure: Measure) -> float:
-        """The next measurement: a line of the facts and, under its kind, what was measured.
+    def entries(
+        self, many: Sequence[dict], kind: str, measure: Measure, together: int = 1
+    ) -> Generator[float, None, None]:
+        """The next measurements, each as it is asked for: a line of the facts and, under its kind, what was measured.
 
         Raises:
             UserError: where an earlier process measured something else there.
             Interrupted: where a signal asked for the end meanwhile; the line is written.
         """
-        if self._count < len(self._earlier):
-            line = self._earlier[self._count]
+        known = self._earlier[self._count : self._count + len(many)]
+        for facts, line in zip(many, known, strict=False):
+            self._count += 1
             if line.get("codes") != facts["codes"] or kind not in line:
-                raise UserError(f"{self._path}: line {self._count + 1} is of another search; remove the file")
-            value = line[kind]
-        else:
-            with after_the_step():
-                value = measure(facts["codes"])
-                append_line(self._path, {**facts, kind: value})
-        self._count += 1
-        return value
+                raise UserError(f"{self._path}: line {self._count} is of another search; remove the file")
+            yield line[kind]
+        left = many[len(known) :]
+        with contextlib.closing(self._run(measure, [facts["codes"] for facts in left], together)) as values:
+            for facts in left:
+                with after_the_step():
+                    value = next(values)
+                    append_line(self._path, {**facts, kind: value})
+                self._count += 1
+                yield value
 
 
 def _facts(feasible: Feasible, candidate: Candidate, iteration: int) -> dict:

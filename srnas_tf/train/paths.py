@@ -1,15 +1,19 @@
 """Validation PSNR of many networks of one supernet, which compute together what they have in common."""
 
+import functools
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from srnas_tf.data.sources import Pair
+from srnas_tf.data.sources import DataSettings, Pair, load_pairs
+from srnas_tf.executors import Loaded
 from srnas_tf.metrics.quality import BLACK, BT601, PEAK, luma
 from srnas_tf.nets import Supernet
+from srnas_tf.nets.files import load_supernet
 from srnas_tf.train.evaluate import as_batch
 
 BATCH_PIXELS = 1 << 16
@@ -102,10 +106,34 @@ def scorers(
         memory: bytes for the features of both.
         policy: Keras dtype policy of the rougher one.
     """
+    exact, *rough = (PathScorer(_under(supernet, each), pairs, share) for each, share in _shares(memory, policy))
+    return exact, rough[0] if rough else None
+
+
+def travelling_scorers(path: Path, data: DataSettings, memory: int, policy: str) -> tuple[Loaded, Loaded | None]:
+    """As `scorers`, of a supernet's file and the validation photographs, which whoever measures loads for himself."""
+    exact, *rough = (
+        Loaded(functools.partial(_load_scorer, path.absolute(), data, share, each))
+        for each, share in _shares(memory, policy)
+    )
+    return exact, rough[0] if rough else None
+
+
+def _load_scorer(path: Path, data: DataSettings, memory: int, policy: str) -> PathScorer:
+    supernet = load_supernet(path)
+    return PathScorer(_under(supernet, policy), load_pairs(data.paths("val"), supernet.scale), memory)
+
+
+def _under(supernet: Supernet, policy: str) -> Supernet:
+    return supernet if policy == "float32" else supernet.cast(policy)
+
+
+def _shares(memory: int, policy: str) -> list[tuple[str, int]]:
+    """The policies to measure under, the exact one first, and the bytes that each has."""
     if policy == "float32":
-        return PathScorer(supernet, pairs, memory), None
+        return [(policy, memory)]
     # Most networks are measured roughly alone.
-    return PathScorer(supernet, pairs, memory // 4), PathScorer(supernet.cast(policy), pairs, memory * 3 // 4)
+    return [("float32", memory // 4), (policy, memory * 3 // 4)]
 
 
 def _bytes(tensors: Sequence[tf.Tensor]) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from srnas_tf.errors import UserError
+from srnas_tf.executors import EXECUTORS
 from srnas_tf.settings import MANY, check, setting
 from srnas_tf.train.sampling import SAMPLINGS
 from srnas_tf.train.schedule import SCHEDULES
@@ -90,8 +91,11 @@ class MachineSettings:
         "what a batch is spread over: this machine's devices, or those of all machines of TF_CONFIG",
         ("mirrored", "multiworker"),
     )
+    executor: str = setting("local", "who measures a search's networks: this process, or a Ray cluster", EXECUTORS)
+    ray_address: str = setting("", "the Ray cluster's address; that of RAY_ADDRESS, or this machine, unless given")
+    actors: int = setting(0, "Ray actors; 0: one a GPU, or, in a cluster without, one a node", bounds=(0, 1000))
     patience: float = setting(
-        600.0, "seconds that a worker of several machines waits for the others to come", bounds=(0, 10_000_000)
+        600.0, "seconds to wait for the other workers, or for the first actor, to come", bounds=(0, 10_000_000)
     )
     memory_gb: float = setting(
         4.0,

@@ -4,10 +4,8 @@ import contextlib
 import functools
 import hashlib
 import json
-import signal
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from srnas_tf import quiet
+from srnas_tf import interrupt, quiet
 from srnas_tf.cluster import gather, read_cluster
 from srnas_tf.errors import UserError, WorkError
 
@@ -44,11 +42,8 @@ def join(patience: float) -> tf.distribute.MultiWorkerMirroredStrategy:
     others = [address for place, address in enumerate(cluster.addresses) if place != cluster.place]
     print(f"worker {cluster.place} waits for {', '.join(others) or 'nobody'}", file=sys.stderr, flush=True)
     gather(cluster, patience)
-    with quiet.stderr_aside():
+    with quiet.stderr_aside(), interrupt.kept():  # TensorFlow takes SIGTERM for itself, and would live on
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    if threading.current_thread() is threading.main_thread():
-        # TensorFlow has taken the signal for itself, and would live on.
-        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM) or signal.SIG_DFL)
     # Every worker has a whole share of every batch: they need not ask each other at each step.
     strategy.extended.experimental_enable_get_next_as_optional = False
     return strategy
