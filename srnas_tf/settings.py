@@ -95,6 +95,7 @@ class Workdir:
         "supernet": "supernet",
         "search": "search",
         "budget": "search",
+        "latency": "search",
         "pick": "retrain",
         "retraining": "retrain",
         "retrain": "retrain",
@@ -131,6 +132,11 @@ class Workdir:
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
+
+    @property
+    def owned(self) -> bool:
+        """Whether this process writes in it."""
+        return self._lock is not None
 
     def holds(self, section: str) -> bool:
         folder = self.FOLDERS.get(section)

@@ -9,9 +9,10 @@ from srnas_tf.arch import Network, Space
 from srnas_tf.arch.network import imdn_of_size
 from srnas_tf.data.sources import DataSettings, load_pairs
 from srnas_tf.freeze.export import check_replaceable, export
+from srnas_tf.freeze.settings import LatencySettings
 from srnas_tf.modes.retrain import retrain, starts_of
 from srnas_tf.modes.retrain import settle as settle_retraining
-from srnas_tf.modes.search import search_supernet
+from srnas_tf.modes.search import feasible_of, search_supernet
 from srnas_tf.modes.start import start_of
 from srnas_tf.report import page
 from srnas_tf.report.compare import ROWS, compare, crops, write_crops
@@ -43,7 +44,11 @@ def run(workdir: Workdir) -> None:
     searching = flags.settle(workdir, "search", SearchSettings)
     budget = flags.settle(workdir, "budget", Budget)
     pick = flags.settle(workdir, "pick", Pick)
-    feasible = Feasible(space, budget.limits)
+    conditions = flags.settle(workdir, "latency", LatencySettings)
+    # Of several workers the chief alone searches, and knows what networks cost.
+    feasible = Feasible(space, {})
+    if workdir.owned:
+        feasible = feasible_of(space, searching, budget, pick, conditions, workdir)
     retraining = settle_retraining(workdir, training)
     machine = flags.from_flags(MachineSettings)
     job = Job(data, training, machine, space.scale, workdir.path)
@@ -51,7 +56,7 @@ def run(workdir: Workdir) -> None:
     check_replaceable(workdir / "export")
     test = load_pairs(data.paths("test"), space.scale)
     start = start_of(training.init, space)
-    sections = {"search": searching, "budget": budget, "pick": pick}
+    sections = {"search": searching, "budget": budget, "pick": pick, "latency": conditions}
     sections |= {"retraining": retraining.differences, "retrain": retraining.recipe}
     workdir.claim(network=space, data=data, supernet=training, **sections)
 

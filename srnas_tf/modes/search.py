@@ -7,11 +7,13 @@ from srnas_tf.arch import Space
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
 from srnas_tf.executors import executor_of
+from srnas_tf.freeze.latency import known_table, table_of
+from srnas_tf.freeze.settings import LatencySettings
 from srnas_tf.nets import Supernet
 from srnas_tf.nets.files import load_supernet
-from srnas_tf.search.feasible import Feasible
+from srnas_tf.search.feasible import PRICES, Feasible
 from srnas_tf.search.search import search
-from srnas_tf.search.settings import Budget, Pick, SearchSettings
+from srnas_tf.search.settings import Budget, Pick, SearchSettings, weighs_latency
 from srnas_tf.settings import Workdir
 from srnas_tf.train import precision
 from srnas_tf.train.paths import travelling_scorers
@@ -25,10 +27,31 @@ def run(workdir: Workdir) -> None:
     settings = flags.settle(workdir, "search", SearchSettings)
     budget = flags.settle(workdir, "budget", Budget)
     pick = flags.settle(workdir, "pick", Pick)
-    feasible = Feasible(space, budget.limits)
+    conditions = flags.settle(workdir, "latency", LatencySettings)
     supernet_file(workdir)
-    workdir.claim(search=settings, budget=budget, pick=pick)
+    feasible = feasible_of(space, settings, budget, pick, conditions, workdir)
+    workdir.claim(search=settings, budget=budget, pick=pick, latency=conditions)
     search_supernet(data, settings, feasible, pick, flags.from_flags(MachineSettings), workdir)
+
+
+def feasible_of(
+    space: Space,
+    settings: SearchSettings,
+    budget: Budget,
+    pick: Pick,
+    conditions: LatencySettings,
+    workdir: Workdir,
+) -> Feasible:
+    """The networks that a budget allows. Their latency is among their costs where a table of it is known, or wanted.
+
+    Raises:
+        UserError: where no network meets the budget.
+    """
+    Feasible(space, {name: limit for name, limit in budget.limits.items() if name in PRICES})  # before all measuring
+    wanted = weighs_latency(settings, budget, pick)
+    table = table_of(conditions, space, workdir) if wanted else known_table(conditions, space, workdir)
+    latency = {"latency_ms": table.predict} if table else {}
+    return Feasible(space, budget.limits, {**PRICES, **latency})
 
 
 def supernet_file(workdir: Workdir) -> Path:
