@@ -71,11 +71,20 @@ def test_turns_cancel_what_slows_all(device, tmp_path, capsys):
     assert (table.machine, table.runtime, table.threads, table.measures) == ("A phone", "fake", 2, {
         "scale": 2, "width": 8, "depth": 2,
     })  # fmt: skip
-    assert table.frame == pytest.approx(4 * 1.01)  # the middle one of three rounds
+    assert table.frame == pytest.approx(4 * 1.01)  # as in the middle one of three rounds
     assert [table.blocks[block] for block in BLOCKS] == pytest.approx([3 * 1.01, 5 * 1.01])
     table.check(SPACE, "it")
     assert "1 whole networks: median error of the prediction 0.0%" in capsys.readouterr().out
     assert device.loads == 12
+
+
+def test_a_slow_round_and_a_slow_turn_change_nothing():
+    true = {"a": 2.0, "b": 3.0, "c": 7.0}
+    turns = {file: [ms, ms, 5 * ms, ms * 1.1, ms] for file, ms in true.items()}
+    turns["b"][1] *= 4
+    assert stopwatch.settle(turns) == pytest.approx(true)
+    assert stopwatch.settle({"a": [2.0]}) == {"a": 2.0}
+    assert stopwatch.settle({}) == {}
 
 
 def test_a_measurement_goes_on_where_it_was(device, tmp_path):

@@ -70,7 +70,7 @@ class BenchmarkSettings:
 
     networks: int = setting(20, "networks, spread over the space, to compare predictions with", bounds=(0, 100_000))
     rounds: int = setting(
-        stopwatch.ROUNDS, "turns that each network has at being timed; medians over them count", bounds=(1, 100_000)
+        stopwatch.ROUNDS, "rounds, in each of which every network has its turn at being timed", bounds=(1, 100_000)
     )
     blocks_to: str = setting("", "new folder for a space's networks and the script that times them on another device")
     seed: int = setting(0, "seed of all that is drawn", bounds=(0, MANY))

@@ -125,11 +125,10 @@ def name_of(described):
 
 
 def measure(folder, files, described, rounds):
-    """Milliseconds of each file: medians over rounds, in each of which all files have their turn.
+    """Milliseconds of each file, over rounds in each of which all files have their turn.
 
-    A machine that slows down slows all of them. A file is loaded anew for each turn: what luck with memory a load has
-    becomes part of the spread, and what is not at its turn takes no cores. Turns that an earlier process had are in the
-    journal, and are not had again.
+    A file is loaded anew for each turn: what luck with memory a load has becomes part of the spread, and what is not at
+    its turn takes no cores. Turns that an earlier process had are in the journal, and are not had again.
     """
     journal = folder / f"times-{name_of(described)}.jsonl"
     head, *lines = _read(journal) or [described]
@@ -147,7 +146,23 @@ def measure(folder, files, described, rounds):
                 times[number, file] = turn(load(folder / file, image, described["threads"]))
                 _append(log, {"round": number, "file": file, "ms": times[number, file]})
             print(f"{done}/{len(wanted)} {Path(file).name} {times[number, file]:.3f} ms", flush=True)
-    return {file: statistics.median(times[number, file] for number in range(rounds)) for file in files}
+    return settle({file: [times[number, file] for number in range(rounds)] for file in files})
+
+
+def settle(turns):
+    """One figure for each file, of its turns in all rounds.
+
+    What slows the machine for a while slows all files: a round counts by its level, the median of its times as
+    multiples of what those files usually take. Of a file's turns so weighed, the mean of the middle half.
+    """
+    if not turns:
+        return {}
+    times = np.array(list(turns.values()))
+    levels = np.median(times / np.median(times, axis=1, keepdims=True), axis=0)
+    weighed = np.sort(times / levels, axis=1)
+    aside = weighed.shape[1] // 4
+    middle = weighed[:, aside : weighed.shape[1] - aside].mean(axis=1)
+    return {file: float(middle[i]) for i, file in enumerate(turns)}
 
 
 def _read(journal):
