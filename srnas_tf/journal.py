@@ -26,7 +26,7 @@ def read_lines(path: Path) -> list[dict]:
 def _entry(path: Path, number: int, line: bytes) -> dict:
     try:
         entry = json.loads(line.decode("utf-8"))
-    except ValueError:  # no JSON, or no UTF-8
+    except (ValueError, RecursionError):  # no JSON, or no UTF-8, or no bottom
         entry = None
     if not isinstance(entry, dict):
         raise UserError(f"{path}: line {number} is spoiled; remove it and all that follow, then give the same command")

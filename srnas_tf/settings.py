@@ -71,6 +71,20 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """What a file that `write_json` wrote says.
+
+    Raises:
+        UserError: where it cannot be read, or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise UserError(f"{path}: is spoiled; remove it, then do again what wrote it") from None
+
+
 class Workdir:
     """A folder that belongs to one experiment, and says which in `experiment.json`: a section a kind of settings.
 
@@ -223,7 +237,7 @@ class Workdir:
         """The sections of the record."""
         try:
             sections = json.loads(self.record.read_text("utf-8")) if self.record.exists() else {}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise UserError(f"{self.record}: cannot be read ({error}); give another --workdir") from None
         if not isinstance(sections, dict):
             raise UserError(f"{self.record}: is not the record of an experiment; give another --workdir")

@@ -166,6 +166,19 @@ def test_tensors_that_reach_past_their_storage(tmp_path, fake_torch):
             torch_file.read(path)
 
 
+def test_tensors_that_are_many_times_their_storage(tmp_path, fake_torch):
+    array, path = np.zeros((100, 100), np.float32), tmp_path / "many.pth"
+    for count in (2, 3):
+        same = {str(i): _Tensor(fake_torch, "0", array) for i in range(count)}
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("w/data.pkl", _pickled(same, fake_torch, legacy=False))
+            archive.writestr("w/data/0", array.tobytes())
+        if count == 2:
+            assert len(torch_file.read(path)) == 2
+    with pytest.raises(UserError, match="far more than its storages"):
+        torch_file.read(path)
+
+
 def test_broken_files(tmp_path, fake_torch):
     _, weights = official_weights(2)
     path = tmp_path / "cut.pth"

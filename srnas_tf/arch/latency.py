@@ -181,6 +181,6 @@ def read(path: Path) -> LatencyTable:
     """
     try:
         return LatencyTable.from_json(json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError) as error:
+    except (OSError, RecursionError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{path}: not a latency table ({reason}); see export/latency/README.md") from None

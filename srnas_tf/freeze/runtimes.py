@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from srnas_tf.errors import UserError, first_line
+from srnas_tf.freeze import untrusted
 from srnas_tf.nets import files
 from srnas_tf.quiet import stderr_aside
 from srnas_tf.train.evaluate import Upscaler, as_batch, of_network
@@ -19,6 +20,7 @@ def _keras(path: Path) -> Upscaler:
 
 
 def _saved_model(path: Path) -> Upscaler:
+    untrusted.check_saved_model(path)
     loaded = tf.saved_model.load(str(path))
     serve = loaded.signatures[SIGNATURE]
 
@@ -51,6 +53,7 @@ def _litert(path: Path) -> Upscaler:
 def _onnx(path: Path) -> Upscaler:
     import onnxruntime
 
+    untrusted.check_onnx(path)
     model = onnxruntime.InferenceSession(str(path), providers=onnxruntime.get_available_providers())
 
     def upscale(lr: np.ndarray) -> np.ndarray:

@@ -1,7 +1,6 @@
 """`--mode=rank`: how well the supernet ranks networks, held against networks trained alone."""
 
 import dataclasses
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from srnas_tf.report.scatter import scatter
 from srnas_tf.report.table import print_table
 from srnas_tf.search.agreement import Comparison, Estimate, compare, repeats
 from srnas_tf.search.ranking import RankSettings, choose
-from srnas_tf.settings import Workdir, write_json
+from srnas_tf.settings import Workdir, read_json, write_json
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.paths import PathScorer
 from srnas_tf.train.settings import MachineSettings, TrainSettings
@@ -60,7 +59,7 @@ def run(workdir: Workdir) -> None:
     if not path.exists():  # chosen once: what the supernet says of them is not measured again
         measured = [{**entry, "supernet_psnr": scorer(entry["codes"])} for entry in theirs]
         write_json(path, measured or choose(space, settings, recipe.seed, scorer))
-    chosen = json.loads(path.read_text("utf-8"))
+    chosen = read_json(path)
     _report(_train_all(chosen, settings, job, workdir) if job else chosen, recipe.seed, workdir)
 
 
@@ -107,7 +106,7 @@ def _ranked_in(source: Workdir, space: Space, data: DataSettings) -> list[dict]:
     path = source / "rank.json"
     if not path.exists():
         raise UserError(f"--rank_from={source.path}: holds no {path.name}; run --mode=rank there to its end first")
-    return json.loads(path.read_text("utf-8"))["pairs"]
+    return read_json(path)["pairs"]
 
 
 def _train_all(chosen: Sequence[dict], settings: RankSettings, job: Job, workdir: Workdir) -> list[dict]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 from typing import NamedTuple
 
 from srnas_tf import flags
@@ -12,7 +11,7 @@ from srnas_tf.errors import UserError
 from srnas_tf.modes.search import trained_supernet
 from srnas_tf.modes.start import Start, start_of
 from srnas_tf.nets import Net
-from srnas_tf.settings import Workdir
+from srnas_tf.settings import Workdir, read_json
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, RetrainSettings, TrainSettings
 
@@ -51,12 +50,15 @@ def found(workdir: Workdir) -> list[Network]:
     """The networks of `search/best.json`, best first.
 
     Raises:
-        UserError: where there is none yet.
+        UserError: where there is none yet, or it is spoiled.
     """
     path = workdir / "search" / "best.json"
     if not path.exists():
         raise UserError(f"{path}: missing; run --mode=search with --workdir={workdir.path} to its end first")
-    return [Network.parse(entry["arch"]) for entry in json.loads(path.read_text("utf-8"))]
+    try:
+        return [Network.parse(entry["arch"]) for entry in read_json(path)]
+    except (KeyError, TypeError):
+        raise UserError(f"{path}: is no list of networks; remove it, then run --mode=search again") from None
 
 
 def starts_of(settings: TrainSettings, networks: list[Network], workdir: Workdir) -> list[Start | None]:

@@ -1,13 +1,14 @@
 """IMDN's official weights, by their authors' names (Hui et al. 2019, github.com/Zheng222/IMDN)."""
 
 import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from srnas_tf import arch
+from srnas_tf import arch, archives
 from srnas_tf.errors import UserError
 from srnas_tf.nets import torch_file
 from srnas_tf.nets.network import SRNet
@@ -21,6 +22,8 @@ def read(path: Path) -> dict[str, np.ndarray]:
     """
     if path.suffix.lower() == ".npz":
         try:
+            with zipfile.ZipFile(path) as members:
+                archives.check(members, path.stat().st_size)
             with np.load(path, allow_pickle=False) as archive:
                 return _plain({name: archive[name] for name in archive.files})
         except FileNotFoundError:

@@ -8,6 +8,7 @@ else is refused before it gets it.
 import collections
 import io
 import pickle
+import pickletools
 import struct
 import zipfile
 from pathlib import Path
@@ -15,8 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from srnas_tf import archives
 from srnas_tf.errors import UserError
 
+_REMEMBERS = ("PUT", "BINPUT", "LONG_BINPUT")
 _MAGIC = 0x1950A86A20F9469CFC6C
 _STORAGES = {
     "DoubleStorage": "<f8",
@@ -98,19 +101,38 @@ def read(path: Path) -> dict[str, np.ndarray]:
         described, storages = (_zipped if zipfile.is_zipfile(path) else _legacy)(content)
         if not isinstance(described, dict) or not all(isinstance(value, _Tensor) for value in described.values()):
             raise ValueError("it holds more than named tensors")
-        return {str(name): tensor.array(storages) for name, tensor in described.items()}
+        arrays, room = {}, archives.EXPANSION * sum(storage.size for storage in storages.values())
+        for name, tensor in described.items():
+            arrays[str(name)] = tensor.array(storages)
+            room -= arrays[str(name)].size
+            if room < 0:
+                raise ValueError("its tensors hold far more than its storages")
+        return arrays
     except Exception as error:  # Broken pickles fail in as many ways as there are opcodes.
         raise UserError(f"{path}: not a file of weights ({error})") from None
+
+
+def _unpickle(stream: io.BytesIO) -> Any:
+    """The next object of a stream.
+
+    Raises:
+        ValueError: where it numbers what it remembers beyond what it can hold: memory is taken up to the number.
+    """
+    start, size = stream.tell(), len(stream.getbuffer())
+    for opcode, argument, _ in pickletools.genops(stream):
+        if opcode.name in _REMEMBERS and int(argument or 0) > size:
+            raise ValueError("it remembers more than it holds")
+    stream.seek(start)
+    return _Reader(stream).load()
 
 
 def _zipped(content: bytes) -> tuple[Any, dict[str, np.ndarray]]:
     """The format of PyTorch 1.6 and later: a zip archive of one pickle, and a file a storage."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        archives.check(archive, len(content))
         [entry] = [name for name in archive.namelist() if name.endswith("/data.pkl")]
-        if sum(info.file_size for info in archive.infolist()) > 2 * len(content):
-            raise ValueError("it unpacks to far more than its size; weights do not")
         folder = entry.removesuffix("data.pkl")
-        described = _Reader(io.BytesIO(archive.read(entry))).load()
+        described = _unpickle(io.BytesIO(archive.read(entry)))
         tensors = described.values() if isinstance(described, dict) else []
         used = {tensor.storage for tensor in tensors if isinstance(tensor, _Tensor)}
         return described, {s.key: np.frombuffer(archive.read(f"{folder}data/{s.key}"), s.dtype) for s in used}
@@ -119,12 +141,12 @@ def _zipped(content: bytes) -> tuple[Any, dict[str, np.ndarray]]:
 def _legacy(content: bytes) -> tuple[Any, dict[str, np.ndarray]]:
     """The older format: five pickles in a row, then each storage's length and values."""
     stream = io.BytesIO(content)
-    if _Reader(stream).load() != _MAGIC:
+    if _unpickle(stream) != _MAGIC:
         raise ValueError("it does not begin as one")
-    _Reader(stream).load()  # protocol
-    _Reader(stream).load()  # byte order and sizes of the machine that wrote it
-    described = _Reader(stream).load()
-    keys = _Reader(stream).load()
+    _unpickle(stream)  # protocol
+    _unpickle(stream)  # byte order and sizes of the machine that wrote it
+    described = _unpickle(stream)
+    keys = _unpickle(stream)
     dtypes = {tensor.storage.key: tensor.storage.dtype for tensor in described.values()}
     storages = {}
     for key in keys:

@@ -90,7 +90,7 @@ def read(path: Path) -> Result:
     """
     try:
         return Result(**json.loads(path.read_text("utf-8")))
-    except (OSError, TypeError, ValueError) as error:
+    except (OSError, RecursionError, TypeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{path}: not a result of --mode=evaluate --record ({reason})") from None
 

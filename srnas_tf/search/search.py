@@ -117,6 +117,8 @@ class _Journal:
             self._count += 1
             if line.get("codes") != facts["codes"] or kind not in line:
                 raise UserError(f"{self._path}: line {self._count} is of another search; remove the file")
+            if not isinstance(line[kind], int | float):
+                raise UserError(f"{self._path}: line {self._count} is spoiled; remove it and all that follow")
             yield line[kind]
         left = many[len(known) :]
         with contextlib.closing(self._run(measure, [facts["codes"] for facts in left], together)) as values:

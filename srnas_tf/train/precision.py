@@ -7,7 +7,11 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from srnas_tf.errors import UserError
 from srnas_tf.settings import write_text
+
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+"""What `auto` may come to."""
 
 _WORTH_IT = 0.9
 """A lower precision must take at most this share of float32's time."""
@@ -26,7 +30,10 @@ def settle(precision: str, folder: Path) -> str:
     found = folder / "precision.txt"
     if not found.exists():
         write_text(found, _fastest() + "\n")
-    return found.read_text("utf-8").strip()
+    policy = found.read_text("utf-8", "replace").strip()
+    if policy not in PRECISIONS:
+        raise UserError(f"{found}: holds none of {', '.join(PRECISIONS)}; remove it, then give the same command again")
+    return policy
 
 
 def _fastest() -> str:

@@ -26,7 +26,7 @@ class Metrics:
     def __init__(self, folder: Path, step: int) -> None:
         self._path = folder / "metrics.jsonl"
         lines = read_lines(self._path)
-        kept = [line for line in lines if line["step"] <= step]
+        kept = [line for line in lines if isinstance(line.get("step"), int) and line["step"] <= step]
         if len(kept) < len(lines):
             write_text(self._path, "".join(json.dumps(line) + "\n" for line in kept))
         self._events = folder / "tensorboard"
