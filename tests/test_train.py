@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import lines
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from srnas_tf import arch, nets
 from srnas_tf.arch import Space
@@ -201,7 +202,10 @@ def test_metrics_have_no_gaps(data, tmp_path):
     assert [entry["step"] for entry in entries if "val_psnr" in entry] == [25, 50]
     assert all({"step", "loss", "learning_rate", "seconds"} <= set(entry) for entry in entries)
     assert entries[0]["seconds"] < entries[-1]["seconds"]
-    assert list((tmp_path / "tensorboard").iterdir())
+    board = EventAccumulator(str(tmp_path / "tensorboard"), {"tensors": 0}).Reload()
+    for name in ("loss", "learning_rate", "val_psnr"):
+        shown = [(event.step, float(tf.make_ndarray(event.tensor_proto))) for event in board.Tensors(name)]
+        assert shown == [(e["step"], pytest.approx(e[name], rel=1e-6)) for e in entries if name in e]
 
 
 def test_training_learns(data, tmp_path):
