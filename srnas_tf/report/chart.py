@@ -69,7 +69,8 @@ class Mark(NamedTuple):
         x: in the axis' units.
         y: likewise.
         says: what it stands for.
-        kind: classes of the page's style: `faint`, `strong`, `ring`, `other`.
+        kind: a size (`strong`, `small`, `ring`, or none) and a colour (`faint`, `other`, `third`, or none): classes of
+            the page's style.
         stop: whether the keyboard comes by.
     """
 
@@ -109,8 +110,11 @@ def chart(
 
     parts = [*_grid(x, y, size, at), *(_line(line, at) for line in lines), *_names(lines, at)]
     parts += [_mark(mark, *at((mark.x, mark.y))) for mark in marks]
-    return svg.drawing(size.width, size.height, title, *parts, class_=size.kind)
+    return svg.drawing(size.width, size.height, title, *parts, class_=size.kind, role="group")
 
+
+RADII = {"ring": 6.5, "strong": 4.5, "small": 2.0}
+"""Of marks, by their kinds."""
 
 Place = Callable[[tuple[float, float]], tuple[float, float]]
 """From the axes' units to the drawing's."""
@@ -154,5 +158,5 @@ def _names(lines: Sequence[Line], at: Place) -> list[Markup]:
 def _mark(mark: Mark, x: float, y: float) -> Markup:
     title = svg.tag("title", mark.says)
     stop = {"tabindex": "0", "role": "img", "aria_label": mark.says} if mark.stop else {}
-    radius = 6.5 if "ring" in mark.kind else 4.5 if "strong" in mark.kind else 3.2
+    radius = next((size for kind, size in RADII.items() if kind in mark.kind.split()), 3.2)
     return svg.tag("circle", title, cx=x, cy=y, r=radius, class_=f"mark {mark.kind}", **stop)

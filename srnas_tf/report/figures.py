@@ -11,7 +11,7 @@ from markupsafe import Markup
 from srnas_tf.arch import parse
 from srnas_tf.report.chart import NAMED, SMALL, Line, Mark, axis, chart
 from srnas_tf.report.holdings import Holdings
-from srnas_tf.report.sections import cost
+from srnas_tf.report.sections import cost, tables_of
 from srnas_tf.search.front import front
 
 COSTS = {
@@ -69,7 +69,7 @@ def _thinned(values: Sequence, most: int = MOST) -> Sequence:
     return [values[round(i * (len(values) - 1) / (most - 1))] for i in range(most)]
 
 
-def _history(measured: Sequence[Mapping[str, Any]]):
+def _history(measured: Sequence[Mapping[str, Any]]) -> Markup:
     """PSNR over candidates, and the best so far."""
     psnrs = [entry["psnr"] for entry in measured]
     best = list(itertools.accumulate(psnrs, max))
@@ -114,7 +114,7 @@ def ranking(holdings: Holdings) -> dict | None:
     for pair in pairs:
         band = pair.get("samples") == ["band"]
         says = f"{_recipes(pair)}: {pair['supernet_psnr']:.3f} dB in the supernet, {pair['psnr']:.3f} dB alone"
-        marks.append(Mark(pair["supernet_psnr"], pair["psnr"], says, "ring other" if band else "strong", True))
+        marks.append(Mark(pair["supernet_psnr"], pair["psnr"], says, "ring other" if band else "strong"))
     figure = None
     if marks:
         x, y = (
@@ -172,23 +172,21 @@ def titled(name: str) -> str:
     return "IMDN" if name == "retrain/imdn" else f"found {last}" if name.startswith("retrain/") else last
 
 
-def _validations(runs: Mapping[str, Sequence[tuple[int, float]]]):
-    lines = [
-        Line(_thinned(points), kind, titled(name)) for (name, points), kind in zip(runs.items(), itertools.cycle(KINDS))
-    ]
+def _validations(runs: Mapping[str, Sequence[tuple[int, float]]]) -> Markup:
+    kinds = itertools.cycle(KINDS)
+    lines = [Line(_thinned(points, 400), next(kinds), titled(name)) for name, points in runs.items()]
+    marks = []
+    for line in lines:
+        colour = line.kind.split()[0].replace("strong", "")
+        size = "strong" if len(line.points) <= 30 else "small"
+        marks += [Mark(x, y, f"{line.name}, step {x:,}: {y:.3f} dB", f"{size} {colour}") for x, y in line.points]
     every = [point for points in runs.values() for point in points]
-    marks = [
-        Mark(x, y, f"{line.name}, step {x:,}: {y:.3f} dB", f"strong {line.kind.removesuffix(' dashed')}")
-        for line in lines
-        for x, y in line.points
-    ]
+    x, y = axis("steps", [0, *(x for x, _ in every)]), axis("PSNR, dB", [y for _, y in every])
     title = "Validated PSNR over steps of " + ", ".join(line.name for line in lines)
-    return chart(
-        title, axis("steps", [0, *(x for x, _ in every)]), axis("PSNR, dB", [y for _, y in every]), lines, marks, NAMED
-    )
+    return chart(title, x, y, lines, marks, NAMED)
 
 
-def _loss(name: str, lines: Sequence[Mapping[str, Any]]):
+def _loss(name: str, lines: Sequence[Mapping[str, Any]]) -> Markup:
     """A loss, smoothed, over its scatter: what is drawn differs from step to step."""
     points = [(line["step"], line["loss"]) for line in lines if math.isfinite(line["loss"])]
     shown = _thinned(points, 600)
@@ -214,3 +212,38 @@ def _training_row(holdings: Holdings, name: str, lines: Sequence[Mapping[str, An
         "psnr": psnrs[-1] if psnrs else None,
         "minutes": sum(max(0.0, b - a) for a, b in pairs) / 60,
     }
+
+
+def benchmark(holdings: Holdings) -> dict | None:
+    """Latencies: tables of whatever `benchmark.json` holds; whole networks beside what a table predicts of them."""
+    value = holdings.json("benchmark.json")
+    if not value:
+        return None
+    spaces = value.get("space", {})
+    charts = [
+        {"name": name, "chart": _predictions(name, entry["networks"]), "error": entry.get("median_error")}
+        for name, entry in spaces.items()
+        if entry.get("networks")
+    ]
+    # What a chart shows is written out below it, not first.
+    plain = {name: {k: v for k, v in entry.items() if k != "networks"} for name, entry in spaces.items()}
+    timed = {name: entry["networks"] for name, entry in spaces.items() if entry.get("networks")}
+    first = {key: entry for key, entry in value.items() if key != "space"}
+    return {"charts": charts, "tables": list(tables_of({**first, "space": plain})), "timed": list(tables_of(timed))}
+
+
+def _predictions(name: str, networks: Sequence[Mapping[str, Any]]) -> Markup:
+    """Measured over predicted milliseconds; on the line both are equal."""
+    marks = [
+        Mark(
+            entry["predicted_ms"],
+            entry["measured_ms"],
+            f"{_recipes(entry)}: {entry['measured_ms']:.3g} ms measured, {entry['predicted_ms']:.3g} ms predicted",
+            "strong",
+        )
+        for entry in networks
+    ]
+    every = [value for mark in marks for value in (mark.x, mark.y)]
+    x, y = axis("predicted, ms", every), axis("measured, ms", every)
+    line = Line([(x.low, y.low), (x.high, y.high)], "faint")
+    return chart(f"Measured over predicted milliseconds of {len(marks)} networks: {name}", x, y, [line], marks)

@@ -48,7 +48,7 @@ SECTIONS = (
     Section("ranking", "Is the supernet to be trusted?", figures.ranking, "Its ranking has not been checked", "rank"),
     Section("training", "Training", figures.training, "Nothing has been trained here", "supernet"),
     Section("files", "Files to take away", sections.files, "Nothing has been exported yet", "export"),
-    Section("benchmark", "Latency", sections.benchmark, "No latency has been measured here", "benchmark"),
+    Section("benchmark", "Latency", figures.benchmark, "No latency has been measured here", "benchmark"),
     Section("made", "How this came about", sections.made, "No command is recorded here", "pipeline"),
 )
 

@@ -1,6 +1,6 @@
 """The sections of a report: each takes what it shows from a workdir's files, or says None where there is nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -248,13 +248,7 @@ def files(holdings: Holdings) -> dict | None:
     return {"exports": exports} if exports else None
 
 
-def benchmark(holdings: Holdings) -> dict | None:
-    """Latencies: whatever `benchmark.json` holds, as tables."""
-    value = holdings.json("benchmark.json")
-    return {"tables": list(_tables(value, ""))} if value else None
-
-
-def _tables(value: Any, title: str):
+def tables_of(value: Any, title: str = "") -> Iterator[dict]:
     """JSON as tables: of objects, of lists of objects, and of single values."""
     rows = value if isinstance(value, list) else None
     if isinstance(value, dict):
@@ -266,7 +260,7 @@ def _tables(value: Any, title: str):
             rows = [{"": key} | one for key, one in nested.items() if isinstance(one, dict)]
         else:
             for key, one in nested.items():
-                yield from _tables(one, f"{title} {key}".strip())
+                yield from tables_of(one, f"{title} {key}".strip())
     if rows and all(isinstance(row, dict) for row in rows):
         columns = list(dict.fromkeys(key for row in rows for key in row))
         cells = [[shown(row.get(key)) for key in columns] for row in rows]

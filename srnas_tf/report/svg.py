@@ -34,7 +34,16 @@ def path(points: Iterable[tuple[float, float]], **attributes: str | float | None
     return tag("path", d="M" + "L".join(f"{number(x)} {number(y)}" for x, y in points), **attributes)
 
 
-def drawing(width: float, height: float, title: str, *children: Markup, **attributes: str | float | None) -> Markup:
-    """A whole SVG, as wide as the page lets it be; the title is for those who do not see it."""
+def drawing(width: float, height: float, title: str, *children: Markup, class_: str, role: str = "img") -> Markup:
+    """A whole SVG, as wide as the page lets it be.
+
+    Args:
+        width: of its own coordinates.
+        height: likewise.
+        title: for those who do not see it.
+        children: what is drawn.
+        class_: of the page's style.
+        role: `img`, or `group` where the keyboard comes by its parts.
+    """
     view = f"0 0 {number(width)} {number(height)}"
-    return tag("svg", *children, viewBox=view, role="img", aria_label=title, **attributes)
+    return tag("svg", *children, viewBox=view, role=role, aria_label=title, class_=class_)
