@@ -30,6 +30,7 @@ setup(
         "onnx>=1.20",
         "onnxruntime>=1.24",
         "pillow>=12",
+        "pyvips[binary]>=3.1",
         "rich>=14",
         "scikit-image>=0.26",
         "scipy>=1.17",

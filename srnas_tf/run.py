@@ -80,6 +80,7 @@ def define_flags() -> dict[str, list[str]]:
     absl_flags.DEFINE_string("model", None, "a .keras, .tflite or .onnx file, or a SavedModel folder")
     absl_flags.DEFINE_string("input", None, "image or folder to enlarge; weights to import")
     absl_flags.DEFINE_string("output", None, "file or folder for the result")
+    absl_flags.DEFINE_integer("tile", 0, "upscale in parts of this many pixels a side; 0: as memory is usual")
     absl_flags.DEFINE_string("record", None, "file for what evaluate measures, and of what: NAME.json, for --results")
     absl_flags.DEFINE_string("results", None, "folder of such files; `results` next to the package unless given")
     absl_flags.DEFINE_string("table", None, "one table of the thesis, 4.1 to 4.5; all unless given")
@@ -95,7 +96,7 @@ def define_flags() -> dict[str, list[str]]:
     }
     flags.define(Space, *(kind for group in kinds.values() for kind in group))
     return {
-        "general": ["mode", "workdir", "model", "input", "output", "record", "results", "table"],
+        "general": ["mode", "workdir", "model", "input", "output", "tile", "record", "results", "table"],
         "network": ["arch", "net", *flags.names(Space)],
         **{title: flags.names(*group) for title, group in kinds.items()},
     }

@@ -11,12 +11,14 @@ import pytest
 from conftest import photograph
 from PIL import Image
 
-from srnas_tf import arch, nets
+from srnas_tf import arch, metrics, nets
 from srnas_tf.data import images
 from srnas_tf.data.sources import load_pairs
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.freeze import export as freezing
+from srnas_tf.freeze import tiles
 from srnas_tf.freeze.runtimes import load_upscaler
+from srnas_tf.freeze.staged import load_model
 from srnas_tf.nets import files
 from srnas_tf.nets.initial import initialize
 from srnas_tf.train.evaluate import of_network
@@ -42,9 +44,11 @@ def frozen(tmp_path_factory):
 def test_every_target_agrees(frozen):
     _, report, folder = frozen
     assert json.loads((folder / "export.json").read_text()) == report
-    assert list(report) == ["saved_model/1", "model.tflite", "model_fp16.tflite", "model.onnx"]
-    for name, entry in report.items():
-        assert entry["ok"]
+    files = ["saved_model/1", "model.tflite", "model_fp16.tflite", "model.onnx"]
+    assert list(report) == [*files, "stages/stages.tflite", "stages/stage00.onnx"]
+    assert all(entry["ok"] for entry in report.values())
+    for name in files:
+        entry = report[name]
         assert entry["max_abs_diff"] < (5e-3 if "fp16" in name else 1e-5)
         assert abs(entry["psnr_diff"]) < (0.05 if "fp16" in name else 1e-3)
         assert (folder / name).exists()
@@ -60,6 +64,17 @@ def test_files_take_any_size(frozen, name):
     for height, width in ((16, 16), (31, 17), (20, 45), (16, 16)):
         lr = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
         np.testing.assert_allclose(upscale(lr), expected(lr), atol=5e-3 if "fp16" in name else 1e-5)
+
+
+@pytest.mark.parametrize("name", ["saved_model/1", "model.tflite", "model.onnx", "model_fp16.tflite"])
+def test_files_run_in_stages_where_they_have_some(frozen, name):
+    model, _, folder = frozen
+    lr = photograph(np.random.default_rng(5), 40, 31)
+    loaded = load_model(folder / name)
+    assert (loaded.stages() is None) == ("fp16" in name)
+    if loaded.stages():
+        parts = tiles.enlarge(lr, loaded, 300)
+        assert np.abs(parts.astype(int) - metrics.to_uint8(of_network(model)(lr))).max() <= 1
 
 
 def test_onnx_has_clean_names(frozen):

@@ -1,5 +1,6 @@
 """Image files in and out: any common file becomes uint8 RGB, the way it looks on a screen."""
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -138,7 +139,14 @@ def check_target(path: Path) -> None:
 
 
 def save(path: Path, image: Image.Image, **options) -> None:
-    """Writes an image in the format of its suffix: the whole file or nothing.
+    """Writes an image in the format of its suffix: the whole file or nothing. Raises as `written`."""
+    with written(path) as partial:
+        image.save(partial, **options)
+
+
+@contextlib.contextmanager
+def written(path: Path) -> Iterator[Path]:
+    """A file to write in the place of an image's, which is put there if all goes well.
 
     Raises:
         UserError: where the suffix is unknown, or the file cannot be written.
@@ -147,7 +155,7 @@ def save(path: Path, image: Image.Image, **options) -> None:
     partial = path.with_name(f".partial-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        image.save(partial, **options)
+        yield partial
         partial.replace(path)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be written ({error})") from None

@@ -5,11 +5,16 @@ import numpy as np
 from srnas_tf.bicubic import taps
 
 
-def _resize_rows(image: np.ndarray, out_size: int) -> np.ndarray:
+def _rows(image: np.ndarray, out_size: int) -> np.ndarray:
     weights, indices = taps(image.shape[0], out_size)
     total = np.zeros((out_size, *image.shape[1:]))
     for weight, index in zip(weights, indices, strict=True):
         total += weight.reshape(-1, *[1] * (image.ndim - 1)) * image[index]
+    return total
+
+
+def _resize_rows(image: np.ndarray, out_size: int) -> np.ndarray:
+    total = _rows(image, out_size)
     # Half away from zero; what is negative clips to zero anyway.
     return np.clip(np.floor(total + 0.5), 0, 255).astype(np.uint8)
 
@@ -24,6 +29,11 @@ def imresize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """
     rows = _resize_rows(image, height)
     return np.ascontiguousarray(_resize_rows(rows.swapaxes(0, 1), width).swapaxes(0, 1))
+
+
+def smooth(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The same of any image, neither rounded nor clipped: float64 [height, width, ...]."""
+    return _rows(_rows(image, height).swapaxes(0, 1), width).swapaxes(0, 1)
 
 
 def crop_to_multiple(image: np.ndarray, scale: int) -> np.ndarray:

@@ -15,6 +15,9 @@ import tensorflow as tf
 OPSET = 18
 """The newest ONNX opset that tf2onnx accepts in practice."""
 
+STAGE = "stage"
+"""What the SavedModel's signatures of stages begin with; two digits follow."""
+
 
 def _litert(source: Path, target: Path, half: bool = False) -> None:
     converter = tf.lite.TFLiteConverter.from_saved_model(str(source), signature_keys=["serving_default"])
@@ -28,6 +31,48 @@ def _litert(source: Path, target: Path, half: bool = False) -> None:
 
 def _litert_half(source: Path, target: Path) -> None:
     _litert(source, target, half=True)
+
+
+def _litert_stages(source: Path, target: Path) -> None:
+    """All stages in one file, a signature each."""
+    names = sorted(name for name in _signatures(source) if name.startswith(STAGE))
+    target.parent.mkdir(exist_ok=True)
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(source), signature_keys=names)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    target.write_bytes(converter.convert())
+
+
+def _signatures(source: Path) -> list[str]:
+    return list(tf.saved_model.load(str(source)).signatures)
+
+
+def _onnx_stages(source: Path, target: Path) -> None:
+    """A file for each stage, `stage00.onnx` the first, beside the target."""
+    import onnx
+    import tf2onnx
+
+    loaded = tf.saved_model.load(str(source))
+    target.parent.mkdir(exist_ok=True)
+    for name, serve in loaded.signatures.items():
+        if not name.startswith(STAGE):
+            continue
+        specs = serve.structured_input_signature[1]
+        names = sorted(specs)
+        made = sorted(key for key in serve.structured_outputs if key.startswith("out"))
+
+        @tf.function(input_signature=[specs[name] for name in names])
+        def run(*given, serve=serve, names=names):
+            return serve(**dict(zip(names, given, strict=True)))
+
+        model, _ = tf2onnx.convert.from_function(
+            run,
+            run.input_signature,
+            opset=OPSET,
+            inputs_as_nchw=[name for name in names if name.startswith("map")],
+            outputs_as_nchw=made,
+        )
+        onnx.checker.check_model(model, full_check=True)
+        onnx.save(model, str(target.parent / f"{name}.onnx"))
 
 
 def _onnx(source: Path, target: Path) -> None:
@@ -59,6 +104,8 @@ CONVERTERS: dict[str, Callable[[Path, Path], None]] = {
     "litert": _litert,
     "litert_fp16": _litert_half,
     "onnx": _onnx,
+    "litert_stages": _litert_stages,
+    "onnx_stages": _onnx_stages,
 }
 
 

@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,10 +12,12 @@ import tensorflow as tf
 
 from srnas_tf.data.sources import Pair
 from srnas_tf.errors import UserError, WorkError, writing
+from srnas_tf.freeze import staged
 from srnas_tf.freeze.runtimes import SIGNATURE, load_upscaler
 from srnas_tf.nets import Net
+from srnas_tf.nets.stages import Stage, stages
 from srnas_tf.settings import write_json
-from srnas_tf.train.evaluate import mean_psnr, of_network
+from srnas_tf.train.evaluate import Upscaler, mean_psnr, of_network
 
 INVISIBLE = 0.25 / 255
 """A quarter of a level: where the PSNR is very high, such a difference changes it and is no fault."""
@@ -29,12 +31,16 @@ class Target(NamedTuple):
         file: its path within the export folder.
         tolerance: the largest absolute difference allowed, 1.0 = white.
         psnr_tolerance: the largest difference of the mean PSNR allowed, dB.
+        load: how to run the file.
+        staged: whether it is for networks that can be cut into stages alone.
     """
 
     converter: str
     file: str
     tolerance: float
     psnr_tolerance: float
+    load: Callable[[Path], Upscaler] = lambda path: load_upscaler(path)[0]
+    staged: bool = False
 
     def accepts(self, difference: float, psnr_difference: float) -> bool:
         """Whether a file is near enough: by both measures, or so near that no PSNR, however high, counts against it."""
@@ -47,6 +53,9 @@ TARGETS = (
     Target("litert", "model.tflite", 1e-4, 0.001),
     Target("litert_fp16", "model_fp16.tflite", 2e-2, 0.1),
     Target("onnx", "model.onnx", 1e-4, 0.001),
+    # Rounded to levels, of which float16 between the stages may move one by one.
+    Target("litert_stages", f"{staged.FOLDER}/stages.tflite", 1.01 / 255, 0.01, staged.in_parts, staged=True),
+    Target("onnx_stages", f"{staged.FOLDER}/{staged.name(0)}.onnx", 1.01 / 255, 0.01, staged.in_parts, staged=True),
 )
 
 
@@ -77,17 +86,23 @@ def export(network: Net, pairs: list[Pair], folder: Path) -> dict:
 
 
 def _export(network: Net, pairs: list[Pair], folder: Path, partial: Path) -> dict:
+    cut = stages(network)
+    targets = [target for target in TARGETS if cut or not target.staged]
     with writing(folder, tf.errors.OpError):
         partial.mkdir(parents=True)
-        save(network, partial / TARGETS[0].file)
-    _convert(partial)
+        save(network, partial / targets[0].file, cut)
+        if cut:
+            for described in (partial / targets[0].file / "assets.extra", partial / staged.FOLDER):
+                staged.describe(cut, network.scale, described)
+    _convert(partial, targets)
     expected = _outputs(of_network(network), pairs)
     quality = mean_psnr(expected, pairs, network.scale)
     report = {}
-    for target in TARGETS:
-        upscale, _ = load_upscaler(partial / target.file)
-        got = _outputs(upscale, pairs)
-        difference = max(float(np.max(np.abs(a - b))) for a, b in zip(got, expected, strict=True))
+    for target in targets:
+        got = _outputs(target.load(partial / target.file), pairs)
+        # What stages give is rounded, and so clipped.
+        wanted = [np.clip(b, 0, 1) for b in expected] if target.staged else expected
+        difference = max(float(np.max(np.abs(a - b))) for a, b in zip(got, wanted, strict=True))
         psnr_difference = mean_psnr(got, pairs, network.scale) - quality
         report[target.file] = {
             "bytes": _size(partial / target.file),
@@ -134,8 +149,14 @@ def _former(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.former")
 
 
-def save(network: Callable, path: Path) -> None:
-    """Writes a SavedModel that enlarges: `serving_default`, `lr` [batch, height, width, 3] to `sr`."""
+def save(network: Callable, path: Path, cut: Sequence[Stage] = ()) -> None:
+    """Writes a SavedModel that enlarges: `serving_default`, `lr` [batch, height, width, 3] to `sr`.
+
+    Args:
+        network: what enlarges.
+        path: folder for the SavedModel.
+        cut: the network's stages, each a signature too.
+    """
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, name="lr")])
     def serve(lr):
@@ -144,11 +165,12 @@ def save(network: Callable, path: Path) -> None:
     module = tf.Module()
     # Only what the output depends on: a network may hold weights for other scales.
     module.variables_in_use = serve.get_concrete_function().variables
-    tf.saved_model.save(module, str(path), signatures={SIGNATURE: serve})
+    signatures = {SIGNATURE: serve} | {staged.name(i): staged.traced(stage) for i, stage in enumerate(cut)}
+    tf.saved_model.save(module, str(path), signatures=signatures)
 
 
-def _convert(folder: Path) -> None:
-    source, *others = TARGETS
+def _convert(folder: Path, targets: Sequence[Target]) -> None:
+    source, *others = targets
     command = [sys.executable, "-m", "srnas_tf.freeze.convert", str(folder / source.file)]
     command += [f"{target.converter}={folder / target.file}" for target in others]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

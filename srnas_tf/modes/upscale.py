@@ -1,31 +1,37 @@
 """`--mode=upscale`: enlarges photographs with a model."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from srnas_tf import flags, metrics
-from srnas_tf.data import images, imresize
-from srnas_tf.errors import UserError
-from srnas_tf.freeze.runtimes import load_upscaler
+from srnas_tf import flags
+from srnas_tf.data import images, imresize, photograph
+from srnas_tf.data.photograph import Photograph
+from srnas_tf.errors import UserError, WorkError
+from srnas_tf.freeze import tiles
+from srnas_tf.freeze.staged import load_model
 from srnas_tf.progress import progress
 from srnas_tf.settings import Workdir
-from srnas_tf.train.evaluate import Upscaler
+
+log = logging.getLogger(__name__)
 
 
 def run(workdir: Workdir | None) -> None:
     """Enlarges `--input`, a file or a folder, to `--output`."""
     source, target = flags.required_path("input"), flags.required_path("output")
+    if flags.FLAGS.tile < 0:
+        raise UserError(f"--tile={flags.FLAGS.tile}: give the side of a part in pixels, or 0 to leave it open")
     jobs = _jobs(source, target)
-    upscale, _ = load_upscaler(flags.required_path("model"))
+    enlarger = Enlarger(load_model(flags.required_path("model")), flags.FLAGS.tile)
     broken = []
     with progress("upscale", len(jobs)) as report:
         for done, (path, result) in enumerate(jobs, start=1):
             try:
-                image = images.open_upright(path)
-                enlarged, options = enlarge(image, upscale)
-                images.save(result, enlarged, **options)
+                image = photograph.read(path)
+                height, width = image.pixels.shape[:2]
+                photograph.check_size(result, height * enlarger.scale, width * enlarger.scale)
+                photograph.write(result, enlarger(image))
             except UserError as error:
                 broken.append(str(error))
             report(done, path.name)
@@ -52,18 +58,36 @@ def _jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
     return jobs
 
 
-def enlarge(image: Image.Image, upscale: Upscaler) -> tuple[Image.Image, dict]:
-    """The image enlarged, and options to save it with.
+class Enlarger:
+    """Enlarges one photograph after the other; parts that memory did not suffice for stay smaller.
 
-    Gray stays gray, transparency is enlarged by bicubic, the colour profile of a gray or RGB image stays.
+    Args:
+        model: what enlarges.
+        tile: the side of the parts, in pixels of the small image; 0: what has proved itself.
     """
-    pixels = images.rgb(image.convert("RGBA").convert("RGB") if images.has_alpha(image) else image)
-    enlarged = metrics.to_uint8(upscale(pixels))
-    result = Image.fromarray(enlarged)
-    if images.is_gray(image):
-        result = result.convert("L")
-    if images.has_alpha(image):
-        alpha = np.array(image.convert("RGBA").getchannel("A"))
-        result.putalpha(Image.fromarray(imresize.imresize(alpha, *enlarged.shape[:2])))
-    profile = image.info.get("icc_profile") if images.is_gray(image) or image.mode in ("RGB", "RGBA", "P") else None
-    return result, {"icc_profile": profile} if profile else {}
+
+    def __init__(self, model: tiles.Model, tile: int = 0) -> None:
+        self.scale = model.scale
+        self._model, self._pixels, self._told = model, tile**2 or tiles.PIXELS, False
+        self._bicubic = tiles.Model(
+            lambda plane: imresize.smooth(plane, *(side * model.scale for side in plane.shape[:2])), model.scale
+        )
+
+    def __call__(self, image: Photograph) -> Photograph:
+        """The photograph enlarged: transparency by bicubic, the rest by the model.
+
+        Raises:
+            WorkError: where memory does not suffice for the smallest parts.
+        """
+        try:
+            pixels = tiles.enlarge(image.pixels[:], self._model, self._pixels, self._shrunk)
+            alpha = None if image.alpha is None else tiles.enlarge(image.alpha[:], self._bicubic, self._pixels)
+        except MemoryError as error:
+            raise WorkError(f"--mode=upscale: {error}; close other programs, or take a smaller model") from None
+        return image._replace(pixels=pixels, alpha=alpha)
+
+    def _shrunk(self, pixels: int) -> None:
+        self._pixels = pixels
+        if not self._told:
+            log.warning("out of memory: going on with parts of --tile=%d", max(1, round(np.sqrt(pixels))))
+        self._told = True

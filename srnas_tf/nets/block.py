@@ -59,6 +59,10 @@ class Block(keras.Layer):
         return [v for name in self.ENDS for v in getattr(self, name).trainable_variables]
 
     def call(self, x):
+        return self.join(x, self.gather(x))
+
+    def gather(self, x):
+        """What the attention sees: the pieces that the splits kept back, and the last convolution's."""
         trunk = self.first(x)
         pieces = []
         for step, branch, convs in zip(self.plan.steps, self.branches, self.trunks, strict=True):
@@ -71,7 +75,11 @@ class Block(keras.Layer):
             for layer in convs:
                 trunk = layer(trunk)
         pieces.append(self.last(trunk))
-        return x + self.fusion(self.attention(ops.concatenate(pieces, axis=-1)))
+        return ops.concatenate(pieces, axis=-1)
+
+    def join(self, x, gathered, moments=None):
+        """The block's output from its input and what was gathered; `moments` as in `ContrastAwareAttention`."""
+        return x + self.fusion(self.attention(gathered, moments))
 
     def get_config(self) -> dict:
         return {**super().get_config(), "block": str(self.block), "features": self.features}

@@ -33,8 +33,18 @@ class ContrastAwareAttention(keras.Layer):
         self.excite = conv(arch.Conv(squeezed, channels, 1), "excite", activation="sigmoid", dtype=self.dtype_policy)
         self.built = True
 
-    def call(self, x):
-        mean, variance = ops.moments(ops.cast(x, "float32"), axes=(1, 2), keepdims=True)
+    def call(self, x, moments=None):
+        """The scaled channels.
+
+        Args:
+            x: float [batch, height, width, channels].
+            moments: mean and variance of each channel where `x` is a part of an image, [2, channels]; x's own unless
+                given.
+        """
+        if moments is None:
+            mean, variance = ops.moments(ops.cast(x, "float32"), axes=(1, 2), keepdims=True)
+        else:
+            mean, variance = (ops.reshape(moments[i], (1, 1, 1, self.channels)) for i in range(2))
         contrast = ops.cast(ops.sqrt(variance + _TINY) + mean, x.dtype)
         return x * self.excite(self.squeeze(contrast))
 

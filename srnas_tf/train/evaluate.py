@@ -12,7 +12,7 @@ from srnas_tf.data.sources import Pair
 from srnas_tf.nets import Net, Supernet
 
 Upscaler = Callable[[np.ndarray], np.ndarray]
-"""uint8 RGB [height, width, 3] -> float RGB, enlarged, 1.0 = white, not clipped."""
+"""RGB [height, width, 3], uint8, uint16, or float32 in 0..1 -> float RGB, enlarged, 1.0 = white, not clipped."""
 
 
 class Scores(NamedTuple):
@@ -57,7 +57,7 @@ def scores(upscale: Upscaler, pairs: Sequence[Pair], scale: int) -> Scores:
 
 
 def bicubic(scale: int) -> Upscaler:
-    return lambda lr: imresize.enlarge(lr, scale) / np.float32(255)
+    return lambda lr: imresize.enlarge(lr, scale) / np.float32(255)  # uint8 alone: MATLAB's rounding
 
 
 def of_network(network: Net) -> Upscaler:
@@ -79,5 +79,6 @@ def of_paths(supernet: Supernet) -> Callable[[Sequence[int]], Upscaler]:
 
 
 def as_batch(lr: np.ndarray) -> np.ndarray:
-    """uint8 [height, width, 3] as float32 [1, height, width, 3] in 0..1."""
-    return lr[None].astype(np.float32) / np.float32(255)
+    """Levels [height, width, 3] as float32 [1, height, width, 3] in 0..1; floats are taken as they are."""
+    batch = lr[None].astype(np.float32)
+    return batch if lr.dtype.kind == "f" else batch / np.float32(np.iinfo(lr.dtype).max)

@@ -1,0 +1,167 @@
+"""Models in stages, each in its own runtime: what `tiles` runs on images of any size."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from srnas_tf.freeze import tiles
+from srnas_tf.freeze.runtimes import load_upscaler
+from srnas_tf.nets import files
+from srnas_tf.nets.stages import Stage, stages
+from srnas_tf.quiet import stderr_aside
+from srnas_tf.settings import write_json
+from srnas_tf.train.evaluate import Upscaler
+
+FOLDER = "stages"
+"""Beside the exported files: the stages in LiteRT and ONNX, and `stages.json`."""
+
+STANDS_FOR = ("model.onnx", "model.tflite")
+"""The files that the stages in that folder compute the same as; an int8 file's result is its own."""
+
+
+def name(stage: int) -> str:
+    """Of a stage's signature and file; `convert.STAGE` is its beginning."""
+    return f"stage{stage:02}"
+
+
+def traced(stage: Stage) -> Callable:
+    """A stage as a signature: {map0, ..., moments, crop} -> {out0, ..., moments_out}."""
+    kinds = [tf.float32 if channels == 3 and i in (0, 3) else tf.float16 for i, channels in enumerate(stage.channels)]
+    specs = {
+        f"map{i}": tf.TensorSpec([1, None, None, channels], kind, name=f"map{i}")
+        for i, (channels, kind) in enumerate(zip(stage.channels, kinds, strict=True))
+    }
+    specs["moments"] = tf.TensorSpec([2, stage.gathered], tf.float32, name="moments")
+    specs["crop"] = tf.TensorSpec([4], tf.int32, name="crop")
+
+    @tf.function
+    def run(**given):
+        maps = [given[f"map{i}"] for i in range(len(stage.channels))]
+        made, moments = stage.run(maps, given["moments"], given["crop"])
+        return {"moments_out": moments} | {f"out{i}": each for i, each in enumerate(made)}
+
+    return run.get_concrete_function(**specs)
+
+
+def _known(cut: Sequence[Stage]) -> dict:
+    return {"reaches": [stage.reach for stage in cut], "channels": list(cut[1].channels[:3])}
+
+
+def describe(cut: Sequence[Stage], scale: int, folder: Path) -> None:
+    """`stages.json`: what `tiles` must know of stages in files."""
+    write_json(folder / "stages.json", {"scale": scale, **_known(cut), "stands_for": list(STANDS_FOR)})
+
+
+def load_model(path: Path) -> tiles.Model:
+    """A model file as `tiles` takes it. Raises as `load_upscaler`."""
+    upscale, scale = load_upscaler(path)
+    kind = "" if path.is_dir() else path.suffix.lower()
+    found: list[tiles.Stages | None] = []
+
+    def once() -> tiles.Stages | None:
+        if not found:
+            found.append(STAGED[kind](path))
+        return found[0]
+
+    return tiles.Model(upscale, scale, once)
+
+
+def in_parts(path: Path) -> Upscaler:
+    """A file of stages as an upscaler that runs them on parts of an image, however small it is."""
+    known = json.loads((path.parent / "stages.json").read_text("utf-8"))
+    loaded = STAGED[path.suffix](path)
+    model = tiles.Model(lambda lr: lr, known["scale"], lambda: loaded)
+    return lambda lr: tiles.enlarge(lr, model, max(1, lr.shape[0] * lr.shape[1] // 3))[:] / np.float32(255)
+
+
+def _keras(path: Path) -> tiles.Stages | None:
+    cut = stages(files.load(path))
+    runs = [traced(stage) for stage in cut]
+    return _of_tensorflow(runs, _known(cut)) if cut else None
+
+
+def _saved_model(path: Path) -> tiles.Stages | None:
+    described = path / "assets.extra" / "stages.json"
+    if not described.exists():
+        return None
+    known, loaded = json.loads(described.read_text("utf-8")), tf.saved_model.load(str(path))
+    runs = [loaded.signatures[name(i)] for i in range(len(known["reaches"]))]
+    return _of_tensorflow(runs, known, loaded)
+
+
+def _of_tensorflow(runs: Sequence[Callable], known: dict, keep: object = None) -> tiles.Stages:
+    def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, crop: np.ndarray):
+        given = {f"map{i}": each[None] for i, each in enumerate(maps)} | {"moments": moments, "crop": crop}
+        out = runs[stage](**{key: tf.constant(value) for key, value in given.items()})
+        return [out[key][0].numpy() for key in _outputs(out)], out["moments_out"].numpy()
+
+    run.keep = keep  # type: ignore[attr-defined]  # a signature does not hold on to its variables
+    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]))
+
+
+def _outputs(names: Iterable[str]) -> list[str]:
+    return sorted(name for name in names if name.startswith("out"))
+
+
+def _beside(path: Path) -> tuple[Path, dict] | None:
+    """The folder of stages that a file belongs to, and what is known of them; a file in that folder belongs too."""
+    folder = path.parent if path.parent.name == FOLDER else path.parent / FOLDER
+    if not (folder / "stages.json").exists():
+        return None
+    known = json.loads((folder / "stages.json").read_text("utf-8"))
+    return (folder, known) if path.parent == folder or path.name in known["stands_for"] else None
+
+
+def _litert(path: Path) -> tiles.Stages | None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    if not (beside := _beside(path)):
+        return None
+    folder, known = beside
+    with stderr_aside():
+        interpreter = Interpreter(str(folder / "stages.tflite"))
+        runners = [interpreter.get_signature_runner(name(i)) for i in range(len(known["reaches"]))]
+
+    def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, crop: np.ndarray):
+        given = {f"map{i}": each[None] for i, each in enumerate(maps)} | {"moments": moments, "crop": crop}
+        out = runners[stage](**{key: given[key] for key in runners[stage].get_input_details()})
+        return [out[key][0] for key in _outputs(out)], out["moments_out"]
+
+    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]))
+
+
+def _onnx(path: Path) -> tiles.Stages | None:
+    import onnxruntime
+
+    if not (beside := _beside(path)):
+        return None
+    folder, known = beside
+    providers = onnxruntime.get_available_providers()
+    count = len(known["reaches"])
+    sessions = [
+        onnxruntime.InferenceSession(str(folder / f"{name(i)}.onnx"), providers=providers) for i in range(count)
+    ]
+
+    def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, crop: np.ndarray):
+        given = {f"map{i}": np.ascontiguousarray(each.transpose(1, 0, 2))[None] for i, each in enumerate(maps)}
+        given |= {"moments": moments, "crop": crop}
+        names = [value.name for value in sessions[stage].get_outputs()]
+        wanted = {value.name for value in sessions[stage].get_inputs()}
+        out = sessions[stage].run(names, {key: given[key] for key in wanted})
+        out = dict(zip(names, out, strict=True))
+        axes = (1, 2, 0) if stage == count - 1 else (1, 0, 2)
+        return [out[key][0].transpose(axes) for key in _outputs(out)], out["moments_out"]
+
+    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), axis=2)
+
+
+STAGED: dict[str, Callable[[Path], tiles.Stages | None]] = {
+    ".keras": _keras,
+    "": _saved_model,
+    ".tflite": _litert,
+    ".onnx": _onnx,
+}
+"""By suffix, as `runtimes.RUNTIMES`: a model file in stages, None where it has none."""

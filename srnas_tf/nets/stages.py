@@ -1,0 +1,121 @@
+"""A network cut where it looks at the whole image: what lies between can be run on parts of an image of any size.
+
+A block's attention takes the mean and deviation of each channel over the whole image. The cuts lie before it: a stage
+begins with a block's attention and ends with what the next block's is to see. Run stage after stage, each on all parts
+of the image, with the moments gathered over all of them, the network gives what it gives for the whole image at once.
+
+What a stage hands on are three maps of the low-resolution image, in float16: the trunk (width channels), the blocks'
+outputs as far as they are brought together already (width), and what the attention will see (as many channels as the
+block that gathers most; the rest are zeros).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from keras import ops
+
+from srnas_tf import arch
+from srnas_tf.arch.block import Block, plan
+from srnas_tf.nets.network import SRNet
+
+
+class Stage(NamedTuple):
+    """One of them.
+
+    Attributes:
+        run: (maps, moments [2, gathered], crop int32 [4]) -> (maps, moments); maps are a list of
+            [1, height, width, channels]. `moments` are mean and variance of the channels that the attention sees, over
+            the whole image. `crop` says how many rows and columns to leave out above, below, to the left and to the
+            right; the moments that come out are of the rest. The first stage takes the image alone and ignores the
+            moments; the last one takes the image as a fourth map, and gives the enlarged image alone, and zeros.
+        reach: how far from a pixel it looks: what a part needs around it where the image goes on.
+        channels: of each map that it takes.
+        gathered: channels of the moments, in and out.
+    """
+
+    run: Callable
+    reach: int
+    channels: tuple[int, ...]
+    gathered: int
+
+
+def stages(network) -> list[Stage]:
+    """The stages of a network; none where it cannot be cut.
+
+    That is where it is not of the IMDN family, begins with a strided stem, or pools elsewhere than in its attention.
+    """
+    if not isinstance(network, SRNet) or network.stem.enlarges:
+        return []
+    blocks = network.network.blocks
+    plans = [plan(block, network.width) for block in blocks]
+    if any(isinstance(p.first, arch.SelectiveConv) for p in plans):
+        return []
+    most = max(p.squeeze.inputs for p in plans)
+    maps, image = (network.width, network.width, most), (3,)
+
+    def begin(maps, moments, crop):
+        return _begin(network, most, maps, crop)
+
+    made = [Stage(begin, 1 + _reach(blocks[0], network), image, most)]
+    for i, p in enumerate(plans):
+        last = i == len(blocks) - 1
+        reach = p.fusion.kernel // 2 + (2 if last else _reach(blocks[i + 1], network))
+
+        def go_on(maps, moments, crop, i=i):
+            return _go_on(network, i, most, maps, moments, crop)
+
+        made.append(Stage(go_on, reach, maps + image if last else maps, most))
+    return made
+
+
+def _reach(block: Block, network: SRNet) -> int:
+    """How far what a block gathers looks from its pixel."""
+    p = plan(block, network.width)
+    reach = furthest = _radius(p.first)
+    for step in p.steps:
+        furthest = max(furthest, reach + sum(map(_radius, step.branch)))
+        reach += sum(map(_radius, step.trunk))
+    return max(furthest, reach + _radius(p.last))
+
+
+def _radius(conv: arch.AnyConv) -> int:
+    sizes = conv.kernels if isinstance(conv, arch.SelectiveConv) else (conv.kernel,)
+    return max(sizes) // 2
+
+
+def _begin(network: SRNet, most: int, maps, crop):
+    [image] = maps
+    features = network.head(image)
+    # The bias of the 1x1 conv that brings the blocks together; their shares are added one by one.
+    together = ops.zeros_like(features) + network.aggregate.bias
+    return _hand_on(features, together, network.blocks[0].gather(features), most, crop)
+
+
+def _go_on(network: SRNet, i: int, most: int, maps, moments, crop):
+    """The end of block i, and the next block up to its attention or, after the last, the end of the network."""
+    width = network.width
+    trunk, together, gathered = (ops.cast(each, "float32") for each in maps[:3])
+    own = network.blocks[i].plan.squeeze.inputs
+    if own < most:
+        gathered, moments = gathered[..., :own], moments[:, :own]
+    trunk = network.blocks[i].join(trunk, gathered, moments)
+    kernel = network.aggregate.kernel[:, :, i * width : (i + 1) * width]
+    together = together + ops.conv(trunk, kernel, padding="same")
+    if i + 1 < len(network.blocks):
+        return _hand_on(trunk, together, network.blocks[i + 1].gather(trunk), most, crop)
+    x = network.smooth(network.aggregate.activation(together)) + network.head(maps[3])
+    sr = ops.depth_to_space(network.upsample(x), network.scale)
+    return [_cropped(sr, crop * network.scale)], ops.zeros((2, most))
+
+
+def _hand_on(trunk, together, gathered, most: int, crop):
+    missing = ((0, 0), (0, 0), (0, 0), (0, most - gathered.shape[-1]))
+    gathered = ops.pad(gathered, missing) if missing[3][1] else gathered
+    trunk, together, gathered = (_cropped(each, crop) for each in (trunk, together, gathered))
+    mean, variance = ops.moments(gathered, axes=(0, 1, 2))
+    return [ops.cast(each, "float16") for each in (trunk, together, gathered)], ops.stack([mean, variance])
+
+
+def _cropped(each, crop):
+    height, width = ops.shape(each)[1:3]
+    return each[:, crop[0] : height - crop[1], crop[2] : width - crop[3]]

@@ -1,0 +1,211 @@
+"""Large images: part by part, in stages or overlapping; with the photograph's depth, transparency and words."""
+
+import itertools
+
+import numpy as np
+import pytest
+from conftest import photograph as drawn
+from PIL import Image
+
+from srnas_tf import arch, metrics, nets
+from srnas_tf.data import photograph
+from srnas_tf.data.photograph import Photograph
+from srnas_tf.errors import UserError, WorkError
+from srnas_tf.freeze import tiles
+from srnas_tf.freeze.staged import load_model
+from srnas_tf.modes.upscale import Enlarger
+from srnas_tf.nets import files
+from srnas_tf.nets.initial import initialize
+from srnas_tf.nets.stages import stages
+
+MIXED = "x2:w8:imdn:r0.25:k3:f1:SCSCS-RSC+reduced+f3"  # blocks that gather 10 and 8 channels
+
+
+def saved(folder, text):
+    network = nets.build(arch.parse(text))
+    initialize(network, 0, "uniform")
+    for block in getattr(network, "blocks", ()):  # gates that matter and differ from part to part, as trained ones do
+        for layer, factor in ((block.attention.squeeze, 30), (block.attention.excite, 30), (block.fusion, 4)):
+            layer.kernel.assign(layer.kernel * factor)
+        block.last.kernel.assign(block.last.kernel * 4)
+    files.save(network, folder / "model.keras")
+    return folder / "model.keras"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return load_model(saved(tmp_path_factory.mktemp("tiles"), MIXED))
+
+
+def uneven() -> np.ndarray:
+    """A photograph whose parts differ: one half of it is nearly black."""
+    image = drawn(np.random.default_rng(1), 61, 83)
+    image[:, 40:] //= 16
+    return image
+
+
+def difference(a, b) -> int:
+    return int(np.max(np.abs(a.astype(int) - b.astype(int))))
+
+
+def decibels(a, b) -> float:
+    return -10 * np.log10(np.mean((a.astype(float) - b.astype(float)) ** 2) / 255**2 + 1e-12)
+
+
+@pytest.mark.parametrize("pixels", [60, 700, 2500])
+def test_stages_give_what_the_whole_image_gives(model, pixels, monkeypatch):
+    monkeypatch.setattr(tiles, "ROWS", 4)
+    image = uneven()
+    whole = metrics.to_uint8(model.whole(image))
+    parts = tiles.enlarge(image, model, pixels)
+    assert difference(parts, whole) <= 1
+    assert decibels(parts, whole) > 70
+
+
+def test_overlapping_parts_alone_do_not(model):
+    image = uneven()
+    whole = metrics.to_uint8(model.whole(image))
+    assert decibels(tiles.enlarge(image, tiles.Model(model.whole, 2), 700), whole) < 60  # 45 of IMDN's own weights
+
+
+def test_maps_on_disk_give_the_same(model, monkeypatch):
+    image = uneven()
+    in_memory = tiles.enlarge(image, model, 700)
+    monkeypatch.setattr(tiles, "IN_MEMORY", 1000)
+    on_disk = tiles.enlarge(image, model, 700)
+    assert isinstance(on_disk, tiles.File)
+    np.testing.assert_array_equal(on_disk[:], in_memory)
+
+
+def test_what_can_be_cut(tmp_path):
+    cut = stages(nets.build(arch.parse(MIXED)))
+    assert [stage.reach for stage in cut] == [5, 3, 3]
+    assert cut[1].channels == (8, 8, cut[1].gathered)
+    assert not stages(nets.build(arch.parse("x2:fsrcnn")))
+    assert not stages(nets.build(arch.parse("x3:w16:strided:SCSCS")))
+    assert not stages(nets.build(arch.parse("x2:w16:imdn:r0.25:k1.3:f1:SCS")))
+
+
+def test_a_network_without_global_statistics_needs_no_stages(tmp_path):
+    fsrcnn = load_model(saved(tmp_path, "x2:fsrcnn"))
+    image = drawn(np.random.default_rng(1), 61, 83)
+    assert fsrcnn.stages() is None
+    assert difference(tiles.enlarge(image, fsrcnn, 700), metrics.to_uint8(fsrcnn.whole(image))) == 0
+
+
+def test_sixteen_bits_go_through(model):
+    image = drawn(np.random.default_rng(1), 30, 40).astype(np.uint16) * 257
+    image[0, 0] = 12345
+    result = tiles.enlarge(image, model)
+    assert result.dtype == np.uint16
+    assert difference(result, metrics.to_uint8(model.whole(image)).astype(np.uint16) * 257) <= 129
+
+
+def test_memory_that_runs_out_makes_parts_smaller_and_says_so_once(model, caplog):
+    def hungry(lr):
+        if lr.shape[0] * lr.shape[1] > 3000:
+            raise RuntimeError("std::bad_alloc: Failed to allocate memory for requested buffer")
+        return model.whole(lr)
+
+    enlarger = Enlarger(tiles.Model(hungry, 2))
+    image = Photograph(drawn(np.random.default_rng(1), 60, 80))
+    for _ in range(2):
+        assert enlarger(image).pixels.shape == (120, 160, 3)
+    assert [record.message for record in caplog.records] == ["out of memory: going on with parts of --tile=35"]
+
+    def starving(lr):
+        raise MemoryError
+
+    with pytest.raises(WorkError, match="too little memory"):
+        Enlarger(tiles.Model(starving, 2))(image)
+    with pytest.raises(RuntimeError, match="another"):
+        Enlarger(tiles.Model(lambda lr: (_ for _ in ()).throw(RuntimeError("another")), 2))(image)
+
+
+COLOURS = drawn(np.random.default_rng(2), 20, 28)
+ALPHA = np.linspace(0, 255, 20 * 28).reshape(20, 28, 1).astype(np.uint8)
+
+
+def test_alpha_of_parts_is_that_of_the_whole():
+    double = tiles.Model(lambda lr: np.repeat(np.repeat(lr, 2, 0), 2, 1), 2)
+    image = Photograph(COLOURS, ALPHA)
+    whole = Enlarger(double)(image)
+    parts = Enlarger(double, tile=9)(image)
+    np.testing.assert_array_equal(parts.alpha, whole.alpha)
+    np.testing.assert_array_equal(parts.pixels, whole.pixels)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "deep", "gray", "transparent"),
+    list(itertools.product([".png", ".tif"], [False, True], [False, True], [False, True])),
+)
+def test_what_is_written_is_read_again(tmp_path, suffix, deep, gray, transparent):
+    pixels = np.repeat(COLOURS[..., :1], 3, axis=-1) if gray else COLOURS
+    alpha = ALPHA if transparent else None
+    if deep:
+        pixels, alpha = pixels.astype(np.uint16) * 257 + 3, None if alpha is None else alpha.astype(np.uint16) * 257
+    path = tmp_path / f"a{suffix}"
+    photograph.write(path, Photograph(pixels, alpha, gray, profile=b"of some camera"))
+    again = photograph.read(path)
+    assert again.gray == (gray and not (suffix == ".tif" and deep and transparent))  # which few programs read
+    assert again.pixels.dtype == pixels.dtype
+    np.testing.assert_array_equal(again.pixels, pixels)
+    assert (again.alpha is None) == (alpha is None)
+    if alpha is not None:
+        np.testing.assert_array_equal(again.alpha, alpha)
+
+
+def test_depth_that_a_format_has_not_is_rounded(tmp_path):
+    photograph.write(tmp_path / "a.webp", Photograph(COLOURS.astype(np.uint16) * 257))
+    assert photograph.read(tmp_path / "a.webp").pixels.dtype == np.uint8
+    with pytest.raises(UserError, match=r"choose \.png"):
+        photograph.check_size(tmp_path / "a.webp", 10, 20000)
+
+
+def test_orientation_is_obeyed_and_exif_and_profile_survive(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a camera"  # orientation, make
+    exif.get_ifd(0x8769)[0xA002] = 28
+    Image.fromarray(COLOURS).save(tmp_path / "a.jpg", exif=exif, icc_profile=b"profile", quality=100)
+    image = photograph.read(tmp_path / "a.jpg")
+    assert image.pixels.shape == (28, 20, 3)
+    for name in ("b.png", "b.jpg", "b.webp"):
+        photograph.write(tmp_path / name, Enlarger(tiles.Model(lambda lr: lr.repeat(2, 0).repeat(2, 1), 2))(image))
+        with Image.open(tmp_path / name) as written:
+            assert written.size == (40, 56)
+            assert written.info["icc_profile"] == b"profile"
+            assert written.getexif()[0x010F] == "a camera"
+            assert 0x0112 not in written.getexif()
+            assert written.getexif().get_ifd(0x8769)[0xA002] == 40
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".gif", ".png", ".tif"])
+def test_animations_are_refused_by_name(tmp_path, suffix):
+    frames = [Image.fromarray(np.roll(COLOURS, i, 0)) for i in range(3)]
+    frames[0].save(tmp_path / f"dance{suffix}", save_all=True, append_images=frames[1:])
+    with pytest.raises(UserError, match=rf"dance\{suffix}: holds 3 images"):
+        photograph.read(tmp_path / f"dance{suffix}")
+
+
+def test_a_large_image_is_streamed(tmp_path, monkeypatch):
+    monkeypatch.setattr(tiles, "IN_MEMORY", 1000)
+    double = tiles.Model(lambda lr: lr.repeat(2, 0).repeat(2, 1), 2)
+    result = Enlarger(double)(Photograph(COLOURS, ALPHA, profile=b"profile"))
+    assert isinstance(result.pixels, tiles.File)
+    photograph.write(tmp_path / "a.png", result)
+    again = photograph.read(tmp_path / "a.png")
+    np.testing.assert_array_equal(again.pixels, result.pixels[:])
+    np.testing.assert_array_equal(again.alpha, result.alpha[:])
+
+
+def test_tile_flag(invoke, tmp_path):
+    network = saved(tmp_path, MIXED)
+    Image.fromarray(COLOURS).save(tmp_path / "a.png")
+    flags = ("--mode=upscale", f"--model={network}", f"--input={tmp_path / 'a.png'}")
+    for tile in (0, 9):
+        assert invoke(*flags, f"--output={tmp_path / f'{tile}.png'}", f"--tile={tile}")[0] == 0
+    results = [photograph.read(tmp_path / f"{tile}.png").pixels for tile in (0, 9)]
+    assert difference(*results) <= 1
+    status, _, stderr = invoke(*flags, f"--output={tmp_path / 'b.png'}", "--tile=-1")
+    assert status == 2
+    assert "--tile=-1" in stderr
