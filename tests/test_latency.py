@@ -210,7 +210,7 @@ def test_a_space_is_measured_once_and_compared_with_whole_networks(invoke, tmp_p
     assert network["predicted_ms"] == pytest.approx(table.frame + sum(table.blocks.values()))
     assert 0.2 < network["measured_ms"] / network["predicted_ms"] < 5  # 1 but for noise
     assert network["arch"] in stdout
-    names = {"experiment.json", "benchmark.json", path.name}
+    names = {"experiment.json", "runs.jsonl", "benchmark.json", path.name}
     assert {file.name for file in (tmp_path / "w").iterdir()} == names
     assert invoke(*here, "--networks=0")[0] == 0
     assert path.read_text() == text  # not measured again

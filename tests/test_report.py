@@ -211,7 +211,7 @@ def test_what_was_not_done_is_said(tmp_path):
     }  # fmt: skip
     assert "The commands were not recorded" in sections["made"]
     assert "100" not in sections["training"].split("steps")[-1]
-    modes = {section.mode for section in page.SECTIONS} - {"benchmark"}
+    modes = {section.mode for section in page.SECTIONS}
     assert modes <= set(run.MODES)
 
 
