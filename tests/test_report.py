@@ -20,6 +20,7 @@ from srnas_tf import arch, run
 from srnas_tf.arch.block import plan
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
+from srnas_tf.freeze.settings import LatencySettings
 from srnas_tf.report import drawing, page
 from srnas_tf.report.chart import Line, Mark, axis, chart
 from srnas_tf.report.compare import Crop, Row, write_crops
@@ -67,14 +68,18 @@ def workdir(tmp_path):
         folder.claim(network=SPACE, data=DataSettings(), supernet=training, retraining=RetrainSettings())
         for name in ("search", "retrain"):
             (path / name).mkdir()
-        folder.claim(search=SearchSettings(population=4, iterations=2, top_k=1), budget=Budget(max_params=50_000))
+        folder.claim(
+            search=SearchSettings(population=4, iterations=2, top_k=1),
+            budget=Budget(max_params=50_000, max_latency_ms=5.0),
+        )
+        folder.claim(latency=LatencySettings("litert", 2, "96x128"))
         folder.claim(retrain=training)
     note(path, ["--mode=pipeline", "--data=a & b"])
     rng = np.random.default_rng(0)
-    entries = [_facts((i, 7 - i), 26 + rng.uniform()) for i in range(8)]
+    entries = [{**_facts((i, 7 - i), 26 + rng.uniform()), "latency_ms": 4.25} for i in range(8)]
     _write_lines(path / "search" / "journal.jsonl", entries)
     best = max(entries, key=lambda entry: entry["psnr"])
-    write_json(path / "search" / "best.json", [{**best, "latency_ms": 4.25}])
+    write_json(path / "search" / "best.json", [best])
     write_json(path / "search" / "front.json", front(entries, ["macs"]))
     found = arch.Network.parse(best["arch"])
     _train(path / "supernet")
@@ -138,15 +143,19 @@ def test_a_whole_experiment_leaves_nothing_out(workdir):
     found = arch.Network.parse(json.loads((workdir / "search" / "best.json").read_text())[0]["arch"])
     answer = shown.sections["answer"]
     assert f"{found.params:,} parameters of 50,000 parameters" in answer
+    assert "4.25 ms of 5 ms" in answer
     for block, costs in zip(found.blocks, found.costs(), strict=True):
         assert block.recipe in answer
         assert f"{costs['params']:,} parameters" in answer
     assert len([a for a in shown.all("svg") if a["class"] == "block"]) == len(found.blocks)
     for words, section in (
-        (("at most 50,000 parameters", "evolution, 2 × 4 candidates"), "asked"),
+        (
+            ("at most 50,000 parameters, 5 ms", "evolution, 2 × 4 candidates", "litert, threads: 2, input 96x128"),
+            "asked",
+        ),
         (("26.50 dB", "∞ dB"), "pictures"),
         (("27.25", "27.50", "0.7600", "∞"), "compared"),
-        (("8 networks were measured", found.recipes), "search"),
+        (("8 networks were measured", found.recipes, "milliseconds", "4.25"), "search"),
         (("0.50 (0.25 to 0.75)", "Kendall tau of 0.50"), "ranking"),
         (("supernet", "found 1", "IMDN", "27.500"), "training"),
         (("model.onnx", "1.0e-07"), "files"),
@@ -211,8 +220,7 @@ def test_what_was_not_done_is_said(tmp_path):
     }  # fmt: skip
     assert "The commands were not recorded" in sections["made"]
     assert "100" not in sections["training"].split("steps")[-1]
-    modes = {section.mode for section in page.SECTIONS}
-    assert modes <= set(run.MODES)
+    assert {section.mode for section in page.SECTIONS} <= set(run.MODES)
 
 
 def test_a_search_on_its_way(workdir):

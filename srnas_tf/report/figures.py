@@ -34,8 +34,8 @@ def search(holdings: Holdings) -> dict | None:
         return None
     best = holdings.json("search/best.json") or []
     settings = (holdings.json("experiment.json") or {}).get("search", {})
-    weighed = [name.strip() for name in settings.get("objectives", "macs").split(",")]
-    usable = [name for name in weighed if name in COSTS and all(name in entry for entry in measured)]
+    weighed = {name.strip() for name in settings.get("objectives", "macs").split(",")} | {"latency_ms"}
+    usable = [name for name in COSTS if name in weighed and all(name in entry for entry in measured)]
     return {
         "networks": len({str(entry["codes"]) for entry in journal}),
         "measured": len(measured),

@@ -115,6 +115,7 @@ def asked(holdings: Holdings) -> dict | None:
         set_ = [cost(name.removeprefix("max_"), limit) for name, limit in limits if limit]
         terms.append(("Budget", f"at most {', '.join(set_)}" if set_ else "no limit"))
         terms.append(("Search", _search(record["search"], record.get("pick", {}))))
+        terms += _conditions(record)
     titles = {"supernet": "Supernet", "retrain": "Found networks", "ranked": "Ranked networks", "train": "Training"}
     terms += [(title, _recipe(record[name])) for name, title in titles.items() if name in record]
     return {"terms": terms}
@@ -141,8 +142,19 @@ def _search(settings: Mapping[str, Any], pick: Mapping[str, Any]) -> str:
     """The search in a line."""
     text = "{strategy}, {iterations} × {population} candidates, seed {seed}".format(**settings)
     if settings.get("strategy") == "pareto":
-        text += f"; PSNR against {settings['objectives']}"
+        text += f"; PSNR against {' and '.join(settings['objectives'].split(','))}"
     return f"{text}; goes on with {pick['pick']}" if pick.get("pick") else text
+
+
+def _conditions(record: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Under which latency counts, where the search has to do with it."""
+    said = f"{record['search'].get('objectives')} {record.get('pick', {}).get('pick')}"
+    counts = record.get("budget", {}).get("max_latency_ms") or "latency_ms" in said
+    if "latency" not in record or not counts:
+        return []
+    text = "{runtime}, threads: {threads}, input {input_size}".format(**record["latency"])
+    table = record["latency"].get("latency_table")
+    return [("Latency as in", f"{text}, by {table}" if table else text)]
 
 
 def _recipe(settings: Mapping[str, Any]) -> str:
