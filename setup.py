@@ -25,6 +25,7 @@ setup(
         "ai-edge-litert>=2.1",
         "jinja2>=3.1",
         "keras>=3.15",
+        "litert-quantizer>=0.11",
         "matplotlib>=3.10",
         "numpy>=2.2",
         "onnx>=1.20",
@@ -42,6 +43,7 @@ setup(
         "pareto": PARETO,
         "benchmarks": ["torch>=2.13"],
         "ray": RAY,
+        "serving": ["tensorflow-serving-api>=2.19"],
         "test": ["mypy>=1.18", "pytest>=9", "ruff>=0.14", *PARETO, *RAY],
     },
 )

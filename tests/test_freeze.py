@@ -44,8 +44,9 @@ def frozen(tmp_path_factory):
 def test_every_target_agrees(frozen):
     _, report, folder = frozen
     assert json.loads((folder / "export.json").read_text()) == report
-    files = ["saved_model/1", "model.tflite", "model_fp16.tflite", "model.onnx"]
-    assert list(report) == [*files, "stages/stages.tflite", "stages/stage00.onnx"]
+    files = ["saved_model/1", "model.tflite", "model_fp16.tflite", "model.onnx", "model_fp16.onnx"]
+    smaller = ["model_int8.tflite", "model_int8.onnx"]
+    assert list(report) == [*files, *smaller, "stages/stages.tflite", "stages/stage00.onnx"]
     assert all(entry["ok"] for entry in report.values())
     for name in files:
         entry = report[name]
@@ -53,6 +54,7 @@ def test_every_target_agrees(frozen):
         assert abs(entry["psnr_diff"]) < (0.05 if "fp16" in name else 1e-3)
         assert (folder / name).exists()
         assert entry["bytes"] > 4000
+    assert all(abs(report[name]["psnr_diff"]) < 0.1 for name in smaller)
     assert report["model_fp16.tflite"]["bytes"] < 0.8 * report["model.tflite"]["bytes"]
 
 
@@ -86,6 +88,20 @@ def test_onnx_has_clean_names(frozen):
     assert not [node for node in graph.node if node.domain not in ("", "ai.onnx")]
 
 
+def test_int8_is_inside_the_blocks_alone(frozen):
+    from ai_edge_litert.interpreter import Interpreter
+
+    _, _, folder = frozen
+    graph = onnx.load(folder / "model_int8.onnx").graph
+    kernels = {i.name for i in graph.initializer if i.data_type == onnx.TensorProto.INT8 and len(i.dims) == 4}
+    assert len(kernels) == 4 + 4  # SCSCS: first, two of the trunk, last; RSC: first, branch, trunk, last
+    interpreter = Interpreter(str(folder / "model_int8.tflite"), experimental_default_delegate_latest_features=False)
+    tensors = interpreter.get_tensor_details()
+    quantized = [t for t in tensors if t["dtype"] == np.int8 and len(t["shape"]) == 4 and t["quantization"][0] == 0]
+    assert len(quantized) >= 8
+    assert interpreter.get_input_details()[0]["dtype"] == np.float32
+
+
 def test_onnx_takes_batches(frozen):
     import onnxruntime
 
@@ -111,6 +127,47 @@ def test_saved_model_serves_without_this_package(frozen, tmp_path):
     line = [sys.executable, "-c", SERVE, str(folder / "saved_model" / "1")]
     done = subprocess.run(line, capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+SERVE_IMAGE = """
+import sys, tensorflow as tf
+serve = tf.saved_model.load(sys.argv[1]).signatures["serving_image"]
+files = tf.constant([open(path, "rb").read() for path in sys.argv[2:4]])
+for path, made in zip(sys.argv[4:], serve(image_bytes=files)["sr_bytes"].numpy()):
+    open(path, "wb").write(made)
+assert not {"srnas_tf", "keras"} & set(sys.modules)
+"""
+
+
+def test_images_as_bytes_are_served_without_this_package_and_keras(frozen, tmp_path):
+    model, _, folder = frozen
+    lr = [photograph(np.random.default_rng(i), 20 + i, 30) for i in range(2)]
+    paths = [tmp_path / name for name in ("a.png", "b.jpg", "a2.png", "b2.png")]
+    for path, pixels in zip(paths, lr, strict=False):
+        Image.fromarray(pixels).save(path, quality=100)
+    line = [sys.executable, "-c", SERVE_IMAGE, str(folder / "saved_model" / "1"), *map(str, paths)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, cwd=tmp_path, env=_plain_environment())
+    assert done.returncode == 0, done.stderr
+    for source, made in zip(paths[:2], paths[2:], strict=True):
+        difference = images.load(made).astype(int) - metrics.to_uint8(of_network(model)(images.load(source)))
+        assert np.abs(difference).max() <= 1
+
+
+def test_warmup_requests_are_in_their_own_format(frozen):
+    import tensorflow as tf
+
+    log = pytest.importorskip("tensorflow_serving.apis.prediction_log_pb2")
+    _, _, folder = frozen
+    records = tf.data.TFRecordDataset(str(folder / "saved_model/1/assets.extra/tf_serving_warmup_requests"))
+    requests = [log.PredictionLog.FromString(record.numpy()).predict_log.request for record in records]
+    assert [request.model_spec.signature_name for request in requests] == ["serving_default", "serving_image"]
+    assert tf.make_ndarray(requests[0].inputs["lr"]).shape == (1, 64, 64, 3)
+    [file] = tf.make_ndarray(requests[1].inputs["image_bytes"])
+    assert file.startswith(b"\x89PNG")
+
+
+def _plain_environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 def test_a_file_that_disagrees_fails_the_export_and_leaves_the_earlier_one(tmp_path, photographs, monkeypatch):

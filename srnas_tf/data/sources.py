@@ -107,6 +107,16 @@ def _photos(role: str) -> list[Path]:
     return paths
 
 
+def load_some(paths: list[Path], scale: int, most: int = 24) -> list[np.ndarray]:
+    """The reductions, uint8 RGB, of up to so many of the photographs, spread over all of them.
+
+    Raises:
+        UserError: where none is readable.
+    """
+    spread = paths[:: -(-len(paths) // most)]
+    return [lr for _, lr in images.load_all(spread, lambda image: imresize.pair(image, scale)[0]) if lr.size]
+
+
 class Pair(NamedTuple):
     """A photograph and its reduction, uint8 RGB; `hr` is exactly `scale` times as large."""
 

@@ -2,14 +2,18 @@
 
 python -m srnas_tf.freeze.convert SAVED_MODEL TARGET=FILE ... [-- SAVED_MODEL TARGET=FILE ...]
 
-It prints the name of each file that it has written.
+It prints the name of each file that it has written. `patches=FILE.npy` before the targets names representative images,
+float32 [n, height, width, 3] in 0..1, that int8 files learn their ranges of.
 """
 
 import itertools
+import re
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 OPSET = 18
@@ -100,13 +104,82 @@ def _onnx(source: Path, target: Path) -> None:
     onnx.save(model, str(target))
 
 
-CONVERTERS: dict[str, Callable[[Path, Path], None]] = {
+def _litert_int8(source: Path, target: Path, patches: np.ndarray) -> None:
+    """int8 inside the blocks; what lost most by it (docs/int8.md) stays as it is."""
+    from litert_quantizer import quantizer
+    from litert_quantizer.recipe import TFLOperationName
+
+    with tempfile.TemporaryDirectory() as folder:
+        _litert(source, Path(folder) / "float.tflite")
+        made = quantizer.Quantizer(str(Path(folder) / "float.tflite"))
+        made.add_static_config(INNER, TFLOperationName.CONV_2D, activation_num_bits=8, weight_num_bits=8)
+        ranges = made.calibrate({"serving_default": [{"lr": patch[None]} for patch in patches]})
+        target.write_bytes(made.quantize(ranges).quantized_model)
+
+
+def _onnx_half(source: Path, target: Path) -> None:
+    """float16 inside; input, output and the statistics of the attention stay float32."""
+    import onnx
+    from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
+
+    with tempfile.TemporaryDirectory() as folder:
+        _onnx(source, Path(folder) / "float.onnx")
+        whole = onnx.load(Path(folder) / "float.onnx")
+    blocked = [*DEFAULT_OP_BLOCK_LIST, "ReduceMean", "Sub", "Sqrt"]
+    half = OnnxModel(convert_float_to_float16(whole, keep_io_types=True, op_block_list=blocked))
+    half.topological_sort()  # the casts come last, and the checker wants them before what they feed
+    onnx.checker.check_model(half.model, full_check=True)
+    onnx.save(half.model, str(target))
+
+
+def _onnx_int8(source: Path, target: Path, patches: np.ndarray) -> None:
+    """The same in ONNX: QDQ, weights by channel."""
+    import onnx
+    from onnxruntime import quantization
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Patches(quantization.CalibrationDataReader):
+        def __init__(self) -> None:
+            self._left = iter(patches.transpose(0, 3, 1, 2))
+
+        def get_next(self):
+            patch = next(self._left, None)
+            return None if patch is None else {"lr": patch[None]}
+
+    with tempfile.TemporaryDirectory() as folder:
+        plain, tidy = Path(folder) / "float.onnx", Path(folder) / "tidy.onnx"
+        _onnx(source, plain)
+        quant_pre_process(str(plain), str(tidy), skip_symbolic_shape=True)
+        inner = [node.name for node in onnx.load(tidy).graph.node if re.search(INNER, node.name)]
+        quantization.quantize_static(
+            str(tidy),
+            str(target),
+            Patches(),
+            quant_format=quantization.QuantFormat.QDQ,
+            op_types_to_quantize=["Conv"],
+            nodes_to_quantize=inner,
+            per_channel=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+        )
+    onnx.checker.check_model(onnx.load(target), full_check=True)
+
+
+INNER = r"block\d+(_\d+)?/(first|branch\d+|trunk\d+|last)(_\d+)?/"
+"""Names of the convolutions that int8 files quantize, as Keras has them: a block's all but attention and fusion."""
+
+CONVERTERS: dict[str, Callable[..., None]] = {
     "litert": _litert,
     "litert_fp16": _litert_half,
     "onnx": _onnx,
+    "onnx_fp16": _onnx_half,
     "litert_stages": _litert_stages,
     "onnx_stages": _onnx_stages,
+    "litert_int8": _litert_int8,
+    "onnx_int8": _onnx_int8,
 }
+"""(SavedModel, target) -> None; those named int8 take the patches too."""
 
 
 def main(argv: list[str]) -> None:
@@ -114,9 +187,13 @@ def main(argv: list[str]) -> None:
         if separates:
             continue
         source, *targets = job
+        patches = []
         for target in targets:
             name, _, path = target.partition("=")
-            CONVERTERS[name](Path(source), Path(path))
+            if name == "patches":
+                patches = [np.load(path)]
+                continue
+            CONVERTERS[name](Path(source), Path(path), *(patches if name.endswith("int8") else []))
             print(path, flush=True)
 
 

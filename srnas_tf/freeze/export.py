@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ import tensorflow as tf
 
 from srnas_tf.data.sources import Pair
 from srnas_tf.errors import UserError, WorkError, writing
-from srnas_tf.freeze import staged
+from srnas_tf.freeze import serving, staged
 from srnas_tf.freeze.runtimes import SIGNATURE, load_upscaler
 from srnas_tf.nets import Net
 from srnas_tf.nets.stages import Stage, stages
@@ -32,7 +33,7 @@ class Target(NamedTuple):
         tolerance: the largest absolute difference allowed, 1.0 = white.
         psnr_tolerance: the largest difference of the mean PSNR allowed, dB.
         load: how to run the file.
-        staged: whether it is for networks that can be cut into stages alone.
+        family: whether it is for networks of the IMDN family that can be cut into stages, and no others.
     """
 
     converter: str
@@ -40,7 +41,7 @@ class Target(NamedTuple):
     tolerance: float
     psnr_tolerance: float
     load: Callable[[Path], Upscaler] = lambda path: load_upscaler(path)[0]
-    staged: bool = False
+    family: bool = False
 
     def accepts(self, difference: float, psnr_difference: float) -> bool:
         """Whether a file is near enough: by both measures, or so near that no PSNR, however high, counts against it."""
@@ -53,19 +54,25 @@ TARGETS = (
     Target("litert", "model.tflite", 1e-4, 0.001),
     Target("litert_fp16", "model_fp16.tflite", 2e-2, 0.1),
     Target("onnx", "model.onnx", 1e-4, 0.001),
+    Target("onnx_fp16", "model_fp16.onnx", 2e-2, 0.1, family=True),
+    # A pixel may be off by much at an edge: it is the PSNR that counts here.
+    Target("litert_int8", "model_int8.tflite", 0.5, 0.3, family=True),
+    Target("onnx_int8", "model_int8.onnx", 0.5, 0.3, family=True),
     # Rounded to levels, of which float16 between the stages may move one by one.
-    Target("litert_stages", f"{staged.FOLDER}/stages.tflite", 1.01 / 255, 0.01, staged.in_parts, staged=True),
-    Target("onnx_stages", f"{staged.FOLDER}/{staged.name(0)}.onnx", 1.01 / 255, 0.01, staged.in_parts, staged=True),
+    Target("litert_stages", f"{staged.FOLDER}/stages.tflite", 1.01 / 255, 0.01, staged.in_parts, family=True),
+    Target("onnx_stages", f"{staged.FOLDER}/{staged.name(0)}.onnx", 1.01 / 255, 0.01, staged.in_parts, family=True),
 )
 
 
-def export(network: Net, pairs: list[Pair], folder: Path) -> dict:
+def export(network: Net, pairs: list[Pair], folder: Path, training: Sequence[np.ndarray] = ()) -> dict:
     """Writes all targets and `export.json` into the folder.
 
     Args:
         network: with dtype policy float32.
         pairs: photographs to compare the files on; of more than one size, to see that sizes are free.
         folder: an earlier export in it is replaced once this one has passed.
+        training: photographs that it was trained on, as it sees them, uint8 RGB: int8 files learn their ranges from
+            them; from `pairs` where there are none.
 
     Returns:
         By file: `bytes`, `max_abs_diff` (1.0 = white), `psnr_diff` (dB, the file's minus the network's), `ok`.
@@ -80,28 +87,31 @@ def export(network: Net, pairs: list[Pair], folder: Path) -> dict:
     if not folder.exists() and _former(folder).exists():  # killed while it put one in the place of the other
         _former(folder).rename(folder)
     try:
-        return _export(network, pairs, folder, partial)
+        return _export(network, pairs, folder, partial, training or [pair.lr for pair in pairs])
     finally:
         shutil.rmtree(partial, ignore_errors=True)  # on a full disk, what there is of it takes up room
 
 
-def _export(network: Net, pairs: list[Pair], folder: Path, partial: Path) -> dict:
+def _export(network: Net, pairs: list[Pair], folder: Path, partial: Path, training: Sequence[np.ndarray]) -> dict:
     cut = stages(network)
-    targets = [target for target in TARGETS if cut or not target.staged]
+    targets = [target for target in TARGETS if cut or not target.family]
     with writing(folder, tf.errors.OpError):
         partial.mkdir(parents=True)
-        save(network, partial / targets[0].file, cut)
+        save(network, partial / targets[0].file, cut, images=True)
         if cut:
             for described in (partial / targets[0].file / "assets.extra", partial / staged.FOLDER):
                 staged.describe(cut, network.scale, described)
-    _convert(partial, targets)
+    with tempfile.TemporaryDirectory() as scratch:
+        patches = Path(scratch) / "patches.npy"
+        np.save(patches, patches_of(training))
+        _convert(partial, targets, patches)
     expected = _outputs(of_network(network), pairs)
     quality = mean_psnr(expected, pairs, network.scale)
     report = {}
     for target in targets:
         got = _outputs(target.load(partial / target.file), pairs)
         # What stages give is rounded, and so clipped.
-        wanted = [np.clip(b, 0, 1) for b in expected] if target.staged else expected
+        wanted = [np.clip(b, 0, 1) for b in expected] if target.load is staged.in_parts else expected
         difference = max(float(np.max(np.abs(a - b))) for a, b in zip(got, wanted, strict=True))
         psnr_difference = mean_psnr(got, pairs, network.scale) - quality
         report[target.file] = {
@@ -149,29 +159,53 @@ def _former(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.former")
 
 
-def save(network: Callable, path: Path, cut: Sequence[Stage] = ()) -> None:
+def save(network: Callable, path: Path, cut: Sequence[Stage] = (), images: bool = False) -> None:
     """Writes a SavedModel that enlarges: `serving_default`, `lr` [batch, height, width, 3] to `sr`.
 
     Args:
         network: what enlarges.
         path: folder for the SavedModel.
         cut: the network's stages, each a signature too.
+        images: whether it is to take and give image files too (`serving.IMAGE`), and be warmed up by Serving.
     """
 
     @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, name="lr")])
     def serve(lr):
         return {"sr": network(lr)}
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    def serve_image(image_bytes):
+        return {"sr_bytes": tf.map_fn(lambda file: _enlarge_file(network, file), image_bytes)}
+
     module = tf.Module()
     # Only what the output depends on: a network may hold weights for other scales.
     module.variables_in_use = serve.get_concrete_function().variables
     signatures = {SIGNATURE: serve} | {staged.name(i): staged.traced(stage) for i, stage in enumerate(cut)}
+    if images:
+        signatures[serving.IMAGE] = serve_image
     tf.saved_model.save(module, str(path), signatures=signatures)
+    if images:
+        serving.write_warmup(path)
 
 
-def _convert(folder: Path, targets: Sequence[Target]) -> None:
+def _enlarge_file(network: Callable, file):
+    """The bytes of a PNG, JPEG, GIF or BMP file to those of a PNG, 8 bits a channel, RGB."""
+    image = tf.io.decode_image(file, channels=3, expand_animations=False)
+    sr = network(tf.cast(image[None], tf.float32) / 255)[0]
+    return tf.io.encode_png(tf.cast(tf.round(tf.clip_by_value(sr, 0, 1) * 255), tf.uint8))
+
+
+def patches_of(images: Sequence[np.ndarray]) -> np.ndarray:
+    """The middle of each image, float32 [n, side, side, 3] in 0..1, 64 pixels a side or as many as all of them have."""
+    side = min(64, *(size for image in images for size in image.shape[:2]))
+    corners = [((image.shape[0] - side) // 2, (image.shape[1] - side) // 2) for image in images]
+    middles = [image[y : y + side, x : x + side] for image, (y, x) in zip(images, corners, strict=True)]
+    return np.stack(middles).astype(np.float32) / np.float32(255)
+
+
+def _convert(folder: Path, targets: Sequence[Target], patches: Path) -> None:
     source, *others = targets
-    command = [sys.executable, "-m", "srnas_tf.freeze.convert", str(folder / source.file)]
+    command = [sys.executable, "-m", "srnas_tf.freeze.convert", str(folder / source.file), f"patches={patches}"]
     command += [f"{target.converter}={folder / target.file}" for target in others]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

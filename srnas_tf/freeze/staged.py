@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from srnas_tf.freeze import tiles
+from srnas_tf.errors import UserError
+from srnas_tf.freeze import tiles, untrusted
 from srnas_tf.freeze.runtimes import load_upscaler
 from srnas_tf.nets import files
 from srnas_tf.nets.stages import Stage, stages
@@ -55,6 +56,24 @@ def describe(cut: Sequence[Stage], scale: int, folder: Path) -> None:
     write_json(folder / "stages.json", {"scale": scale, **_known(cut), "stands_for": list(STANDS_FOR)})
 
 
+def _read(path: Path) -> dict:
+    """What `describe` wrote.
+
+    Raises:
+        UserError: where the file holds something else.
+    """
+    try:
+        known = json.loads(path.read_text("utf-8"))
+        return {
+            "scale": int(known["scale"]),
+            "reaches": [int(reach) for reach in known["reaches"]],
+            "channels": [int(channels) for channels in known["channels"]],
+            "stands_for": [str(name) for name in known["stands_for"]],
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"{path}: does not describe stages; export the model again, or remove the file") from None
+
+
 def load_model(path: Path) -> tiles.Model:
     """A model file as `tiles` takes it. Raises as `load_upscaler`."""
     upscale, scale = load_upscaler(path)
@@ -71,7 +90,7 @@ def load_model(path: Path) -> tiles.Model:
 
 def in_parts(path: Path) -> Upscaler:
     """A file of stages as an upscaler that runs them on parts of an image, however small it is."""
-    known = json.loads((path.parent / "stages.json").read_text("utf-8"))
+    known = _read(path.parent / "stages.json")
     loaded = STAGED[path.suffix](path)
     model = tiles.Model(lambda lr: lr, known["scale"], lambda: loaded)
     return lambda lr: tiles.enlarge(lr, model, max(1, lr.shape[0] * lr.shape[1] // 3))[:] / np.float32(255)
@@ -87,7 +106,7 @@ def _saved_model(path: Path) -> tiles.Stages | None:
     described = path / "assets.extra" / "stages.json"
     if not described.exists():
         return None
-    known, loaded = json.loads(described.read_text("utf-8")), tf.saved_model.load(str(path))
+    known, loaded = _read(described), tf.saved_model.load(str(path))
     runs = [loaded.signatures[name(i)] for i in range(len(known["reaches"]))]
     return _of_tensorflow(runs, known, loaded)
 
@@ -111,7 +130,7 @@ def _beside(path: Path) -> tuple[Path, dict] | None:
     folder = path.parent if path.parent.name == FOLDER else path.parent / FOLDER
     if not (folder / "stages.json").exists():
         return None
-    known = json.loads((folder / "stages.json").read_text("utf-8"))
+    known = _read(folder / "stages.json")
     return (folder, known) if path.parent == folder or path.name in known["stands_for"] else None
 
 
@@ -141,6 +160,8 @@ def _onnx(path: Path) -> tiles.Stages | None:
     folder, known = beside
     providers = onnxruntime.get_available_providers()
     count = len(known["reaches"])
+    for i in range(count):
+        untrusted.check_onnx(folder / f"{name(i)}.onnx")
     sessions = [
         onnxruntime.InferenceSession(str(folder / f"{name(i)}.onnx"), providers=providers) for i in range(count)
     ]

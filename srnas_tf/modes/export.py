@@ -1,7 +1,7 @@
 """`--mode=export`: freezes a model into the files that other runtimes load."""
 
 from srnas_tf import flags
-from srnas_tf.data.sources import DataSettings, load_pairs
+from srnas_tf.data.sources import DataSettings, load_pairs, load_some
 from srnas_tf.freeze.export import check_replaceable, export
 from srnas_tf.nets.files import load
 from srnas_tf.report.table import print_table
@@ -13,9 +13,11 @@ def run(workdir: Workdir) -> None:
     network = load(flags.required_path("model"))
     folder = workdir / "export"
     check_replaceable(folder)
-    pairs = load_pairs(flags.from_flags(DataSettings).paths("test"), network.scale)
+    data = flags.from_flags(DataSettings)
+    pairs = load_pairs(data.paths("test"), network.scale)
+    training = load_some(data.paths("train"), network.scale)
     workdir.make()
-    report = export(network, pairs, folder)
+    report = export(network, pairs, folder, training)
     rows = [
         [str(folder / name), f"{r['bytes']}", f"{r['max_abs_diff']:.1e}", f"{r['psnr_diff']:+.4f}"]
         for name, r in report.items()

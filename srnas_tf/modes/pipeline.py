@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from srnas_tf import flags, metrics
 from srnas_tf.arch import Network, Space
 from srnas_tf.arch.network import imdn_of_size
-from srnas_tf.data.sources import DataSettings, load_pairs
+from srnas_tf.data.sources import DataSettings, load_pairs, load_some
 from srnas_tf.freeze.export import check_replaceable, export
 from srnas_tf.freeze.settings import LatencySettings
 from srnas_tf.modes.retrain import retrain, starts_of
@@ -80,7 +80,7 @@ def run(workdir: Workdir) -> None:
         codes = space.codes(network) if network else None
         rows.append(Row(name, network, codes, scores(upscale, test, space.scale)))
     write_json(workdir / "evaluate.json", {data.name_of_test: rows[-1].scores.summary()})
-    export(found, test, workdir / "export")
+    export(found, test, workdir / "export", load_some(data.paths("train"), space.scale))
     _picture(upscalers, test, space.scale, workdir)
     _write(rows, workdir)
     page.write(workdir.path)

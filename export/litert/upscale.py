@@ -1,0 +1,68 @@
+"""Enlarges photographs with a `.tflite` file by LiteRT: python upscale.py MODEL INPUT OUTPUT [--tile N]."""
+
+import functools
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pictures
+import tiles
+from ai_edge_litert.interpreter import Interpreter
+
+
+def load_model(path: Path) -> tiles.Model:
+    """A LiteRT file, float32 or with uint8 in and out, and the stages beside it, if they stand for it."""
+    try:
+        interpreter = Interpreter(str(path))
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise pictures.UserError(f"{path}: cannot be loaded ({str(error).splitlines()[0]})") from None
+    [taken], [made] = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def whole(lr: np.ndarray) -> np.ndarray:
+        interpreter.resize_tensor_input(taken["index"], (1, *lr.shape))
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(taken["index"], _quantized(lr[None], taken))
+        interpreter.invoke()
+        return _dequantized(interpreter.get_tensor(made["index"])[0], made)
+
+    scale = whole(np.zeros((16, 16, 3), np.float32)).shape[0] // 16
+    return tiles.Model(whole, scale, functools.cache(lambda: load_stages(path)))
+
+
+def _quantized(values: np.ndarray, detail: dict) -> np.ndarray:
+    """Floats as a tensor takes them; where it takes integers, by its own scale and zero point."""
+    if detail["dtype"] == np.float32:
+        return values
+    scale, zero = detail["quantization"]
+    limits = np.iinfo(detail["dtype"])
+    return np.clip(np.rint(values / scale + zero), limits.min, limits.max).astype(detail["dtype"])
+
+
+def _dequantized(values: np.ndarray, detail: dict) -> np.ndarray:
+    if detail["dtype"] == np.float32:
+        return values
+    scale, zero = detail["quantization"]
+    return (values.astype(np.float32) - zero) * np.float32(scale)
+
+
+def load_stages(path: Path) -> tiles.Stages | None:
+    """The stages in `stages/`, beside a model file that they stand for."""
+    described = path.parent / "stages" / "stages.json"
+    known = json.loads(described.read_text("utf-8")) if described.exists() else {"stands_for": []}
+    if path.name not in known["stands_for"]:
+        return None
+    interpreter = Interpreter(str(path.parent / "stages" / "stages.tflite"))
+    runners = [interpreter.get_signature_runner(f"stage{i:02}") for i in range(len(known["reaches"]))]
+
+    def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, crop: np.ndarray):
+        given = {f"map{i}": each[None] for i, each in enumerate(maps)} | {"moments": moments, "crop": crop}
+        out = runners[stage](**{name: given[name] for name in runners[stage].get_input_details()})
+        return [out[name][0] for name in sorted(out) if name.startswith("out")], out["moments_out"]
+
+    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]))
+
+
+if __name__ == "__main__":
+    sys.exit(pictures.main(load_model, sys.argv[1:]))

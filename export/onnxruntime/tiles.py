@@ -1,0 +1,257 @@
+"""Enlarges images of any size in bounded memory, part by part. Needs numpy alone.
+
+A network that can be run in stages (`nets.stages`) gives what it gives for the whole image at once: each stage is run
+on all parts, and what the stages hand on lies in memory or, for large images, in a temporary file. Any other model
+enlarges parts that overlap; what it knows of the whole image it then sees of a part.
+
+This file stands, to the letter, in the kits of `export/`.
+"""
+
+import itertools
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+PIXELS = 128 * 1024
+"""How many pixels of the small image are enlarged at a time, unless the caller says otherwise."""
+
+FEWEST = 32 * 32
+"""Where not even this many fit into memory, there is no going on."""
+
+OVERLAP = 16
+"""How many pixels the parts of a model without stages see beyond themselves."""
+
+IN_MEMORY = 512 * 2**20
+"""Bytes up to which an array is kept in memory; a larger one lies on disk."""
+
+ROWS = 64
+"""The fewest rows of a part of a wide image: fewer would cost more in overlaps than they save in memory."""
+
+
+class Stages(NamedTuple):
+    """A model in stages.
+
+    Attributes:
+        run: (stage, maps, moments [2, gathered], crop [4]) -> (maps, moments), as in `nets.stages`; maps are a list of
+            [height, width, channels], or [height, channels, width] where `axis` is 2; the last stage's is the enlarged
+            image, [height, width, 3].
+        reaches: by stage, how far it looks.
+        channels: of the maps between stages.
+        axis: of the maps' columns.
+    """
+
+    run: Callable
+    reaches: tuple[int, ...]
+    channels: tuple[int, ...]
+    axis: int = 1
+
+
+class Model(NamedTuple):
+    """Something that enlarges.
+
+    Attributes:
+        whole: float32 RGB [height, width, 3] in 0..1 -> enlarged, 1.0 = white, not clipped.
+        scale: how much.
+        stages: loads the same in stages; None where it cannot be run so.
+    """
+
+    whole: Callable[[np.ndarray], np.ndarray]
+    scale: int
+    stages: Callable[[], Stages | None] = lambda: None
+
+
+class File:
+    """Rows of an array in a file that is gone with it; it is read and written by slices of rows.
+
+    Args:
+        shape: [rows, ...].
+        dtype: of its items.
+
+    Attributes:
+        name: of the file.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype) -> None:
+        self.shape, self.dtype = shape, np.dtype(dtype)
+        self._file = tempfile.NamedTemporaryFile(prefix="maps-")  # noqa: SIM115  (it lives as long as this)
+        self.name = self._file.name
+        self._row = int(np.prod(shape[1:])) * self.dtype.itemsize
+        os.truncate(self.name, shape[0] * self._row)
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        start, stop, _ = rows.indices(self.shape[0])
+        self._file.seek(start * self._row)
+        values = np.fromfile(self._file, self.dtype, (stop - start) * self._row // self.dtype.itemsize)
+        return values.reshape(stop - start, *self.shape[1:])
+
+    def __setitem__(self, rows: slice, values: np.ndarray) -> None:
+        start, _, _ = rows.indices(self.shape[0])
+        self._file.seek(start * self._row)
+        self._file.write(np.ascontiguousarray(values, self.dtype).data)
+        self._file.flush()
+
+
+def rows_of(shape: tuple[int, ...], dtype) -> "np.ndarray | File":
+    """Room for an array: in memory up to IN_MEMORY bytes, else a `File`."""
+    fits = int(np.prod(shape)) * np.dtype(dtype).itemsize <= IN_MEMORY
+    return np.empty(shape, dtype) if fits else File(shape, dtype)
+
+
+def enlarge(
+    image: np.ndarray, model: Model, pixels: int = 0, shrunk: Callable[[int], None] = lambda pixels: None
+) -> "np.ndarray | File":
+    """The enlarged image, of the same kind; where memory runs out, in smaller parts.
+
+    Args:
+        image: uint8 or uint16 [height, width, channels]; RGB but for a model that knows other images.
+        model: what enlarges it.
+        pixels: how many pixels of the image to enlarge at a time; PIXELS where 0.
+        shrunk: called with that number each time that memory ran out for a larger one.
+
+    Raises:
+        MemoryError: where not even the smallest parts fit.
+    """
+    pixels = pixels or PIXELS
+    height, width, channels = image.shape
+    result = rows_of((height * model.scale, width * model.scale, channels), image.dtype)
+    while True:
+        try:
+            _enlarge(image, model, pixels, result)
+            return result
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if pixels // 4 < FEWEST:
+                raise MemoryError(f"too little memory for parts of {pixels} pixels") from None
+            pixels = min(pixels, height * width) // 4
+        shrunk(pixels)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a runtime means that by its exception; each has its own."""
+    words = ("out of memory", "bad_alloc", "bad allocation", "failed to allocate")
+    exhausted = type(error).__name__ == "ResourceExhaustedError"
+    return isinstance(error, MemoryError) or exhausted or any(word in str(error).lower() for word in words)
+
+
+def _enlarge(image: np.ndarray, model: Model, pixels: int, result) -> None:
+    height, width = image.shape[:2]
+    if height * width <= pixels:
+        result[0 : height * model.scale] = _levels(model.whole(_floats(image)), image.dtype)
+    elif stages := model.stages():
+        _in_stages(image, stages, model.scale, pixels, result)
+    else:
+        _overlapping(image, model, pixels, result)
+
+
+def _floats(image: np.ndarray) -> np.ndarray:
+    return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
+
+
+def _levels(image: np.ndarray, dtype) -> np.ndarray:
+    """0..1 as integers, clipped and rounded."""
+    return np.rint(np.clip(image, 0.0, 1.0) * np.float64(np.iinfo(dtype).max)).astype(dtype)
+
+
+def _parts(size: int, part: int) -> Iterator[tuple[int, int]]:
+    """An axis in parts of at most that size, as equal as they can be."""
+    count = -(-size // max(1, part))
+    ends = [size * i // count for i in range(count + 1)]
+    return itertools.pairwise(ends)
+
+
+def _overlapping(image: np.ndarray, model: Model, pixels: int, result) -> None:
+    height, width = image.shape[:2]
+    side = max(1, round(pixels**0.5))
+    columns = min(width, max(side, pixels // height))
+    s = model.scale
+    for top, bottom in _parts(height, max(1, pixels // columns)):
+        above, below = min(OVERLAP, top), min(OVERLAP, height - bottom)
+        pieces = []
+        for left, right in _parts(width, columns):
+            before, after = min(OVERLAP, left), min(OVERLAP, width - right)
+            sr = model.whole(_floats(image[top - above : bottom + below, left - before : right + after]))
+            sr = sr[above * s : (above + bottom - top) * s, before * s : (before + right - left) * s]
+            pieces.append(_levels(sr, image.dtype))
+        result[top * s : bottom * s] = np.concatenate(pieces, axis=1)
+
+
+def _in_stages(image: np.ndarray, stages: Stages, scale: int, pixels: int, result) -> None:
+    height, width = image.shape[:2]
+    rows = min(height, max(ROWS, pixels // width))
+    columns = max(1, pixels // rows)
+    axis = stages.axis
+    source = _Image(image, axis)
+    between = [(height, width, n) if axis == 1 else (height, n, width) for n in stages.channels]
+    maps = [rows_of(shape, np.float16) for shape in between]
+    moments = np.zeros((2, stages.channels[-1]), np.float32)
+    last = len(stages.reaches) - 1
+    for stage, reach in enumerate(stages.reaches):
+        seen = [source] if stage == 0 else [*maps, source] if stage == last else maps
+        total = _Moments()
+        for top, bottom, above, bands in _bands(seen, height, rows, reach):
+            pieces = []
+            for left, right in _parts(width, columns):
+                before, after = min(reach, left), min(reach, width - right)
+                crop = np.array([above, len(bands[0]) - above - (bottom - top), before, after], np.int32)
+                seen_here = [_columns(band, left - before, right + after, axis) for band in bands]
+                made, found = stages.run(stage, seen_here, moments, crop)
+                total.add(found, (bottom - top) * (right - left))
+                pieces.append([_levels(made[0], image.dtype)] if stage == last else made)
+            along = 1 if stage == last else axis
+            joined = [np.concatenate(each, along) if len(each) > 1 else each[0] for each in zip(*pieces, strict=True)]
+            if stage == last:
+                result[top * scale : bottom * scale] = joined[0]
+            else:
+                for whole, part in zip(maps, joined, strict=True):
+                    whole[top:bottom] = part
+        moments = total.moments()
+
+
+class _Image:
+    """The image's rows as float32 in 0..1, its columns along the axis."""
+
+    def __init__(self, image: np.ndarray, axis: int) -> None:
+        self._image, self._axis = image, axis
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        floats = _floats(self._image[rows])
+        return floats if self._axis == 1 else floats.transpose(0, 2, 1)
+
+
+def _columns(band: np.ndarray, start: int, stop: int, axis: int) -> np.ndarray:
+    return band[:, start:stop] if axis == 1 else band[:, :, start:stop]
+
+
+def _bands(seen: list, height: int, rows: int, reach: int) -> Iterator[tuple[int, int, int, list[np.ndarray]]]:
+    """Rows top to bottom with as many around them as a stage looks at: (top, bottom, how many above, all of each map).
+
+    A band's rows may be overwritten before the next one is asked for: what that needs of them is kept.
+    """
+    above = [each[0:0] for each in seen]
+    for top, bottom in _parts(height, rows):
+        below = min(height, bottom + reach)
+        bands = [np.concatenate([kept, each[top:below]]) for kept, each in zip(above, seen, strict=True)]
+        yield top, bottom, len(above[0]), bands
+        end = len(above[0]) + bottom - top
+        above = [band[max(0, end - reach) : end].copy() for band in bands]
+
+
+class _Moments:
+    """Mean and variance of all pixels, from those of its parts."""
+
+    def __init__(self) -> None:
+        self._count, self._mean, self._squares = 0, 0.0, 0.0
+
+    def add(self, moments: np.ndarray, count: int) -> None:
+        mean, variance = moments.astype(np.float64)
+        step, whole = mean - self._mean, self._count + count
+        self._mean = self._mean + step * count / whole
+        self._squares = self._squares + variance * count + step**2 * self._count * count / whole
+        self._count = whole
+
+    def moments(self) -> np.ndarray:
+        return np.stack([self._mean, self._squares / max(1, self._count)]).astype(np.float32)

@@ -1,0 +1,55 @@
+"""Enlarges photographs with `model.onnx` by onnxruntime: python upscale.py MODEL INPUT OUTPUT [--tile N]."""
+
+import functools
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pictures
+import tiles
+
+
+def load_model(path: Path) -> tiles.Model:
+    """An ONNX file with input `lr` and output `sr`, and the stages beside it, if they stand for it."""
+    try:
+        session = _session(path)
+    except Exception as error:  # onnxruntime has many kinds of its own.
+        raise pictures.UserError(f"{path}: cannot be loaded ({str(error).splitlines()[0]})") from None
+
+    def whole(lr: np.ndarray) -> np.ndarray:
+        [sr] = session.run(["sr"], {"lr": np.ascontiguousarray(lr.transpose(2, 0, 1))[None]})
+        return sr[0].transpose(1, 2, 0)
+
+    scale = whole(np.zeros((16, 16, 3), np.float32)).shape[0] // 16
+    return tiles.Model(whole, scale, functools.cache(lambda: load_stages(path)))
+
+
+def load_stages(path: Path) -> tiles.Stages | None:
+    """The stages in `stages/`, beside a model file that they stand for."""
+    described = path.parent / "stages" / "stages.json"
+    known = json.loads(described.read_text("utf-8")) if described.exists() else {"stands_for": []}
+    if path.name not in known["stands_for"]:
+        return None
+    last = len(known["reaches"]) - 1
+    sessions = [_session(path.parent / "stages" / f"stage{i:02}.onnx") for i in range(last + 1)]
+
+    def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, crop: np.ndarray):
+        given = {f"map{i}": np.ascontiguousarray(each.transpose(1, 0, 2))[None] for i, each in enumerate(maps)}
+        given |= {"moments": moments, "crop": crop}
+        names = sorted(value.name for value in sessions[stage].get_outputs())  # moments_out, out0, ...
+        taken = {value.name: given[value.name] for value in sessions[stage].get_inputs()}
+        moments_out, *made = sessions[stage].run(names, taken)
+        axes = (1, 2, 0) if stage == last else (1, 0, 2)
+        return [each[0].transpose(axes) for each in made], moments_out
+
+    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), axis=2)
+
+
+def _session(path: Path) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(str(path), providers=onnxruntime.get_available_providers())
+
+
+if __name__ == "__main__":
+    sys.exit(pictures.main(load_model, sys.argv[1:]))
