@@ -18,7 +18,7 @@ setup(
     long_description=(HERE / "README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
     packages=find_packages(include=["srnas_tf", "srnas_tf.*"]),
-    package_data={"srnas_tf.report": ["thesis.json", "page/*"]},
+    package_data={"srnas_tf.report": ["thesis.json", "page/*"], "srnas_tf.freeze": ["*.j2"]},
     python_requires=">=3.11",
     install_requires=[
         "absl-py>=2.3",

@@ -1,5 +1,6 @@
 """Frozen files: each in its own runtime, at any size, and what happens to one that disagrees."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -86,6 +87,15 @@ def test_onnx_has_clean_names(frozen):
     dims = [d.dim_param or d.dim_value for d in graph.input[0].type.tensor_type.shape.dim]
     assert dims == ["batch", 3, "height", "width"]
     assert not [node for node in graph.node if node.domain not in ("", "ai.onnx")]
+
+
+def test_the_card_tells_what_there_is(frozen):
+    _, report, folder = frozen
+    card = (folder / "MODEL_CARD.md").read_text("utf-8")
+    for fact in (str(NETWORK), str(NETWORK.params), report["model.onnx"]["sha256"], "stages/"):
+        assert fact in card
+    assert all(f"| `{name}` | {entry['bytes']} |" in card for name, entry in report.items())
+    assert hashlib.sha256((folder / "model.tflite").read_bytes()).hexdigest() == report["model.tflite"]["sha256"]
 
 
 def test_int8_is_inside_the_blocks_alone(frozen):

@@ -1,5 +1,6 @@
 """Freezes a network, runs each file in its own runtime, and says how far it is from the network."""
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -14,11 +15,12 @@ import tensorflow as tf
 from srnas_tf.data.sources import Pair
 from srnas_tf.errors import UserError, WorkError, writing
 from srnas_tf.freeze import serving, staged
+from srnas_tf.freeze.card import model_card
 from srnas_tf.freeze.runtimes import SIGNATURE, load_upscaler
 from srnas_tf.nets import Net
 from srnas_tf.nets.stages import Stage, stages
-from srnas_tf.settings import write_json
-from srnas_tf.train.evaluate import Upscaler, mean_psnr, of_network
+from srnas_tf.settings import write_json, write_text
+from srnas_tf.train.evaluate import Upscaler, mean_psnr, of_network, scores
 
 INVISIBLE = 0.25 / 255
 """A quarter of a level: where the PSNR is very high, such a difference changes it and is no fault."""
@@ -65,7 +67,7 @@ TARGETS = (
 
 
 def export(network: Net, pairs: list[Pair], folder: Path, training: Sequence[np.ndarray] = ()) -> dict:
-    """Writes all targets and `export.json` into the folder.
+    """Writes all targets, `export.json` and `MODEL_CARD.md` into the folder.
 
     Args:
         network: with dtype policy float32.
@@ -75,7 +77,8 @@ def export(network: Net, pairs: list[Pair], folder: Path, training: Sequence[np.
             them; from `pairs` where there are none.
 
     Returns:
-        By file: `bytes`, `max_abs_diff` (1.0 = white), `psnr_diff` (dB, the file's minus the network's), `ok`.
+        By file: `bytes`, `max_abs_diff` (1.0 = white), `psnr_diff` (dB, the file's minus the network's), `ok`, `sha256`
+        (null for a folder).
 
     Raises:
         UserError: where the folder holds something else than an export.
@@ -106,21 +109,24 @@ def _export(network: Net, pairs: list[Pair], folder: Path, partial: Path, traini
         np.save(patches, patches_of(training))
         _convert(partial, targets, patches)
     expected = _outputs(of_network(network), pairs)
-    quality = mean_psnr(expected, pairs, network.scale)
+    psnr = mean_psnr(expected, pairs, network.scale)
     report = {}
     for target in targets:
         got = _outputs(target.load(partial / target.file), pairs)
         # What stages give is rounded, and so clipped.
         wanted = [np.clip(b, 0, 1) for b in expected] if target.load is staged.in_parts else expected
         difference = max(float(np.max(np.abs(a - b))) for a, b in zip(got, wanted, strict=True))
-        psnr_difference = mean_psnr(got, pairs, network.scale) - quality
+        psnr_difference = mean_psnr(got, pairs, network.scale) - psnr
         report[target.file] = {
             "bytes": _size(partial / target.file),
             "max_abs_diff": difference,
             "psnr_diff": psnr_difference,
             "ok": target.accepts(difference, psnr_difference),
+            "sha256": _digest(partial / target.file),
         }
     write_json(partial / "export.json", report)
+    quality = scores(of_network(network), pairs, network.scale)
+    write_text(partial / "MODEL_CARD.md", model_card(network, quality, report, bool(cut)))
     wrong = [name for name, entry in report.items() if not entry["ok"]]
     if wrong:
         rejected = folder.with_name(f"{folder.name}-rejected")
@@ -215,6 +221,11 @@ def _convert(folder: Path, targets: Sequence[Target], patches: Path) -> None:
 
 def _outputs(upscale, pairs: list[Pair]) -> list[np.ndarray]:
     return [upscale(pair.lr) for pair in pairs]
+
+
+def _digest(path: Path) -> str | None:
+    """SHA-256 of a file; a folder has none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def _size(path: Path) -> int:
