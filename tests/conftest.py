@@ -94,3 +94,27 @@ def command(*flags: str, cwd: Path | None = None) -> subprocess.CompletedProcess
 
 def lines(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+NETWORK = "x2:w16:imdn:r0.25:k3:f1:SCSCS-RSC+reduced+f3"
+"""What `frozen` freezes."""
+
+
+@pytest.fixture(scope="session")
+def frozen(tmp_path_factory):
+    """A network, what was said of its files, and their folder; not to be changed."""
+    from srnas_tf import nets
+    from srnas_tf.data import images
+    from srnas_tf.data.sources import load_pairs
+    from srnas_tf.freeze.export import export
+    from srnas_tf.nets.initial import initialize
+
+    folder = tmp_path_factory.mktemp("frozen")
+    rng = np.random.default_rng(0)
+    (folder / "photographs").mkdir()
+    for i, (height, width) in enumerate([(48, 64), (66, 40)]):
+        Image.fromarray(photograph(rng, height, width)).save(folder / "photographs" / f"{i}.png")
+    model = nets.SRNet(NETWORK)
+    initialize(model, 0, "interpolation")
+    report = export(model, load_pairs(images.find(folder / "photographs"), 2), folder / "export")
+    return model, report, folder / "export"

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from conftest import ROOT, photograph
 from PIL import Image
-from test_freeze import frozen  # noqa: F401  (a fixture)
 
 from srnas_tf import metrics
 from srnas_tf.train.evaluate import of_network
@@ -18,7 +17,7 @@ SNIPPETS = re.findall(r"```python\n(.*?)```", (ROOT / "export" / "README.md").re
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "ai_edge_litert", "tensorflow"])
-def test_snippets_enlarge_an_image(frozen, tmp_path, runtime):  # noqa: F811
+def test_snippets_enlarge_an_image(frozen, tmp_path, runtime):
     model, _, folder = frozen
     shutil.copytree(folder, tmp_path / "export")
     lr = photograph(np.random.default_rng(3), 21, 34)

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import onnx
 import pytest
-from conftest import photograph
+from conftest import NETWORK, photograph
 from PIL import Image
 
 from srnas_tf import arch, metrics, nets
@@ -23,23 +23,6 @@ from srnas_tf.freeze.staged import load_model
 from srnas_tf.nets import files
 from srnas_tf.nets.initial import initialize
 from srnas_tf.train.evaluate import of_network
-
-NETWORK = arch.Network.parse("x2:w16:imdn:r0.25:k3:f1:SCSCS-RSC+reduced+f3")
-
-
-@pytest.fixture(scope="module")
-def frozen(tmp_path_factory):
-    """A network, and all that it freezes into."""
-    folder = tmp_path_factory.mktemp("frozen")
-    rng = np.random.default_rng(0)
-    (folder / "photographs").mkdir()
-    for i, (height, width) in enumerate([(48, 64), (66, 40)]):
-        Image.fromarray(photograph(rng, height, width)).save(folder / "photographs" / f"{i}.png")
-    model = nets.SRNet(NETWORK)
-    initialize(model, 0, "interpolation")
-    pairs = load_pairs(images.find(folder / "photographs"), 2)
-    report = freezing.export(model, pairs, folder / "export")
-    return model, report, folder / "export"
 
 
 def test_every_target_agrees(frozen):
@@ -92,7 +75,7 @@ def test_onnx_has_clean_names(frozen):
 def test_the_card_tells_what_there_is(frozen):
     _, report, folder = frozen
     card = (folder / "MODEL_CARD.md").read_text("utf-8")
-    for fact in (str(NETWORK), str(NETWORK.params), report["model.onnx"]["sha256"], "stages/"):
+    for fact in (NETWORK, str(arch.parse(NETWORK).params), report["model.onnx"]["sha256"], "stages/"):
         assert fact in card
     assert all(f"| `{name}` | {entry['bytes']} |" in card for name, entry in report.items())
     assert hashlib.sha256((folder / "model.tflite").read_bytes()).hexdigest() == report["model.tflite"]["sha256"]

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from conftest import ROOT, photograph
 from PIL import Image
-from test_freeze import frozen  # noqa: F401  (a fixture)
 
 from srnas_tf import metrics
 from srnas_tf.train.evaluate import of_network
@@ -37,7 +36,7 @@ def test_what_kits_share_is_the_same(kit):
 
 
 @pytest.mark.parametrize("kit", KITS)
-def test_kit_enlarges_a_folder_in_parts(frozen, tmp_path, kit):  # noqa: F811
+def test_kit_enlarges_a_folder_in_parts(frozen, tmp_path, kit):
     model, _, folder = frozen
     (tmp_path / "in").mkdir()
     lr = photograph(np.random.default_rng(3), 70, 90)
@@ -59,7 +58,7 @@ def test_kit_enlarges_a_folder_in_parts(frozen, tmp_path, kit):  # noqa: F811
 
 
 @pytest.mark.parametrize("kit", KITS)
-def test_kit_says_what_is_wrong_in_one_line(frozen, tmp_path, kit):  # noqa: F811
+def test_kit_says_what_is_wrong_in_one_line(frozen, tmp_path, kit):
     _, _, folder = frozen
     (tmp_path / "text.png").write_text("no image")
     photo = tmp_path / "a.png"

@@ -12,7 +12,6 @@ import pytest
 import tensorflow as tf
 from conftest import ROOT, photograph
 from PIL import Image
-from test_freeze import frozen  # noqa: F401  (a fixture)
 
 from srnas_tf import metrics
 from srnas_tf.data import images
@@ -53,7 +52,7 @@ def handler(model) -> type:
 
 
 @pytest.fixture
-def saved_model(frozen):  # noqa: F811
+def saved_model(frozen):
     return tf.saved_model.load(str(frozen[2] / "saved_model" / "1"))
 
 
@@ -62,7 +61,7 @@ def check(network, source, made):
     assert np.abs(difference).max() <= 1
 
 
-def test_rest_client(frozen, saved_model, tmp_path, capsys):  # noqa: F811
+def test_rest_client(frozen, saved_model, tmp_path, capsys):
     rest = load("rest")
     Image.fromarray(photograph(np.random.default_rng(0), 20, 31)).save(tmp_path / "a.png")
     with http.server.HTTPServer(("127.0.0.1", 0), handler(saved_model)) as server:
@@ -76,7 +75,7 @@ def test_rest_client(frozen, saved_model, tmp_path, capsys):  # noqa: F811
         server.shutdown()
 
 
-def test_grpc_client(frozen, saved_model, tmp_path):  # noqa: F811
+def test_grpc_client(frozen, saved_model, tmp_path):
     grpc = pytest.importorskip("grpc")
     service = pytest.importorskip("tensorflow_serving.apis.prediction_service_pb2_grpc")
     from tensorflow_serving.apis import predict_pb2
