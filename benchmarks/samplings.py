@@ -43,8 +43,9 @@ class Experiment(NamedTuple):
 
 
 EXPERIMENTS = {
-    "quickstart": Experiment("quickstart", 1500, 50, 200, 10),
-    "div2k": Experiment("ranking_div2k", 1500, 50, 200, 10, (100, 8)),
+    "quickstart_short": Experiment("quickstart", 1500, 50, 200, 10),
+    "quickstart": Experiment("quickstart", 1500, 50, 600, 12),
+    "div2k": Experiment("ranking_div2k", 3000, 50, 600, 12, (100, 8)),
 }
 PATHS = {name: len(sampling.draw(Space(stages=3), 0, 0)) for name, sampling in SAMPLINGS.items()}
 """A step trains, in the spaces of both experiments."""
