@@ -104,7 +104,7 @@ def test_results_come_in_order_and_a_death_costs_a_retry(on_ray, tmp_path):
     (tmp_path / "mortal").touch()
     results = list(on_ray(functools.partial(once, tmp_path / "mortal"), range(60), together=4))
     assert [square for square, _ in results] == [task * task for task in range(60)]
-    assert len({process for _, process in results}) == 3
+    assert len({process for _, process in results}) > 1
     assert not (tmp_path / "mortal").exists()
 
 
@@ -152,7 +152,8 @@ def test_supernets_are_measured_alike(on_ray, cluster, invoke, photographs, tmp_
         assert (tmp_path / "ray" / "search" / name).read_bytes() == (here / "search" / name).read_bytes()
 
 
-def test_a_wrong_address_is_one_line(cluster, invoke, tmp_path):
+def test_a_wrong_address_is_one_line():
+    pytest.importorskip("ray", reason="the extra ray is not installed")
     with pytest.raises(UserError, match=r"--ray_address=127\.0\.0\.1:9: no cluster there"):
         executor_of("ray", "127.0.0.1:9", 0, 10)
 

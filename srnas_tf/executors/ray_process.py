@@ -5,6 +5,7 @@ import os
 import pickle
 import queue
 import signal
+import socket
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from srnas_tf.errors import UserError, WorkError, first_line
 
 DEATHS = 3
 """Actors that a task may cost before it is held to be the reason."""
+_CALL = 10
+"""Seconds in which a cluster's address must answer."""
 _ENVIRONMENT = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL")
 
 
@@ -66,7 +69,10 @@ def _send(pipe: Connection, outbox: "queue.SimpleQueue[Any]") -> None:
 def _connect(address: str) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # a thread that comes too late must not begin a cluster
+    host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
+        if host:  # Ray would try for minutes
+            socket.create_connection((host, int(port)), timeout=_CALL).close()
         ray.init(address=address or None, log_to_driver=False, logging_level=logging.CRITICAL)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         raise UserError(f"--ray_address={address}: no cluster there ({first_line(error)}); see `ray status`") from None
