@@ -41,7 +41,7 @@ setup(
     ],
     extras_require={
         "pareto": PARETO,
-        "benchmarks": ["torch>=2.13"],
+        "benchmarks": ["torch>=2.13", *RAY],
         "ray": RAY,
         "serving": ["tensorflow-serving-api>=2.19"],
         "test": ["mypy>=1.18", "pytest>=9", "ruff>=0.14", *PARETO, *RAY],

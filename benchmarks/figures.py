@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 import torch
 
+from benchmarks.actors import executor
 from benchmarks.growth import growth
 from benchmarks.images import real_images
 from benchmarks.measure import Findings, Spread, alternate, ratio
@@ -141,4 +142,5 @@ FIGURES: dict[str, Callable[[int], Findings]] = {
     "candidates": candidates,
     "growth": growth,
     "recipe": recipe,
+    "executor": executor,
 }

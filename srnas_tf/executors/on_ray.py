@@ -23,7 +23,7 @@ class RayExecutor:
 
     Args:
         address: of the cluster; "": that of RAY_ADDRESS, or a new one of this machine alone.
-        actors: how many; 0: one a GPU, or, in a cluster without, one a node.
+        actors: how many, whatever else runs there; 0: one a GPU, or, in a cluster without, one a node.
         patience: seconds to wait for the first of them.
 
     Raises:

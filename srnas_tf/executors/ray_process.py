@@ -101,7 +101,7 @@ class _Crew:
         nodes = sum(node["Alive"] for node in ray.nodes())
         environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
         self._options = {
-            "num_cpus": 1,
+            "num_cpus": 0 if actors else 1,
             "num_gpus": min(1, gpus),
             "scheduling_strategy": "SPREAD",
             "runtime_env": {"env_vars": environment},
