@@ -27,9 +27,9 @@ _LONG = SearchSettings(strategy="random", population=256, iterations=4)
 
 
 def executor(rounds: int) -> Findings:
-    """A random search of 100 networks (dynamic space, width 32, depth 4) by 1 and 2 actors and by this process, by turns.
+    """A random search of 100 networks (dynamic space, width 32, depth 4) by 1 and 2 actors and this process, by turns.
 
-    Then 4 iterations of 256 networks with, instead of measurements, sleeps as long as these took in one process, by 1 to
+    Then 4 iterations of 256 networks with, instead of measurements, sleeps as long as these took in one process, 1 to
     64 actors, once each: what the executor itself costs. The clock begins when all actors have measured once.
     """
     with tempfile.TemporaryDirectory() as folder:
