@@ -13,11 +13,14 @@ import pytest
 from conftest import ROOT, lines
 
 from srnas_tf.arch import Space
+from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.executors import Loaded, executor_of, in_turn
 from srnas_tf.search.feasible import Feasible
+from srnas_tf.search.ranking import RankSettings
 from srnas_tf.search.search import search
 from srnas_tf.search.settings import SearchSettings
+from srnas_tf.train.settings import MachineSettings, TrainSettings
 
 ALL = Feasible(Space(depth=4, width=16), {})
 SETTINGS = SearchSettings(population=12, iterations=3, top_k=2)
@@ -115,7 +118,8 @@ def refuse(task):
 def test_a_mistake_on_the_way_is_told_as_it_is(on_ray):
     with pytest.raises(UserError, match="--data=1: no such folder"):
         list(on_ray(refuse, [1]))
-    assert list(on_ray(abs, [-1, -2])) == [1, 2]
+    for do, results in ((abs, [1, 2]), (bool, [True, True]), (abs, [1, 2]), (str, ["-1", "-2"])):
+        assert list(on_ray(do, [-1, -2])) == results
 
 
 def test_what_kills_each_actor_is_given_up(on_ray):
@@ -137,7 +141,11 @@ def test_the_journal_is_the_local_one(on_ray, tmp_path, screen):
     assert (tmp_path / "half" / "journal.jsonl").read_bytes() == journal
 
 
-def test_supernets_are_measured_alike(on_ray, cluster, invoke, photographs, tmp_path):
+def test_supernets_are_measured_and_networks_trained_alike(on_ray, invoke, photographs, tmp_path, monkeypatch):
+    from srnas_tf.modes import rank
+    from srnas_tf.modes import search as mode
+    from srnas_tf.nets.files import load
+
     network = ("--depth=2", "--width=8", "--scale=2", "--stages=2")
     here = tmp_path / "local"
     training = ("--steps=2", "--batch=2", "--patch=8")
@@ -145,11 +153,28 @@ def test_supernets_are_measured_alike(on_ray, cluster, invoke, photographs, tmp_
     shutil.copytree(here, tmp_path / "ray")
     flags = ("--population=6", "--iterations=2", "--top_k=2")
     assert invoke("--mode=search", f"--workdir={here}", *flags)[0] == 0
-    away = ("--executor=ray", f"--ray_address={cluster.address}", "--patience=100")
+    asked = []
+    monkeypatch.setattr(mode, "executor_of", lambda *settings: asked.append(settings) or on_ray)  # its actors are there
+    away = ("--executor=ray", "--ray_address=host:1", "--patience=100")
     status, stdout, stderr = invoke("--mode=search", f"--workdir={tmp_path / 'ray'}", *flags, *away)
     assert (status, stdout) == (0, ""), stderr
     for name in ("journal.jsonl", "best.json", "front.json"):
         assert (tmp_path / "ray" / "search" / name).read_bytes() == (here / "search" / name).read_bytes()
+    assert asked == [("ray", "host:1", 0, 100.0)]
+
+    chosen = [{"arch": f"x2:w8:imdn:{recipe}"} for recipe in ("SC", "CS", "SS")]
+    recipe = TrainSettings(steps=2, batch=2, patch=8, first_weights="uniform")
+    found = {}
+    for name, run in (("local", in_turn), ("ray", on_ray)):
+        home = tmp_path / f"alone, {name}"
+        make_trainer = functools.partial(
+            rank._trainer, DataSettings(data=str(photographs)), recipe, MachineSettings(), 2, home
+        )
+        found[name] = rank._train_all(chosen, RankSettings(rank_seeds=1), Loaded(make_trainer), run, home)
+    assert found["ray"] == found["local"]
+    for number in "123":
+        one, two = (load(tmp_path / f"alone, {name}" / "rank" / number / "1" / "model.keras") for name in found)
+        assert all(map(np.array_equal, one.get_weights(), two.get_weights()))
 
 
 def test_a_wrong_address_is_one_line():

@@ -46,8 +46,9 @@ class RayExecutor:
         Raises:
             WorkError: where the cluster is gone, or no actor outlives a task.
         """
-        number = next((i for i, known in enumerate(self._dos) if known is do), len(self._dos))
-        self._dos[number:] = [do]
+        if not any(known is do for known in self._dos):
+            self._dos.append(do)
+        number = next(i for i, known in enumerate(self._dos) if known is do)
         self._calls += 1
         call, early = self._calls, dict[int, R]()
         self._tell((call, number, cloudpickle.dumps(do), list(tasks), together))
