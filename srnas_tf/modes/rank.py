@@ -1,9 +1,8 @@
 """`--mode=rank`: how well the supernet ranks networks, held against networks trained alone."""
 
 import dataclasses
-import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,7 +12,6 @@ from srnas_tf import flags, model_file
 from srnas_tf.arch import Network, Space
 from srnas_tf.data.sources import DataSettings, load_pairs
 from srnas_tf.errors import UserError
-from srnas_tf.executors import Executor, Loaded, executor_of
 from srnas_tf.modes.search import trained_supernet
 from srnas_tf.report.scatter import scatter
 from srnas_tf.report.table import print_table
@@ -62,12 +60,7 @@ def run(workdir: Workdir) -> None:
         measured = [{**entry, "supernet_psnr": scorer(entry["codes"])} for entry in theirs]
         write_json(path, measured or choose(space, settings, recipe.seed, scorer))
     chosen = read_json(path)
-    if job:
-        run_all = executor_of(machine.executor, machine.ray_address, machine.actors, machine.patience)
-        home = workdir.path.absolute()
-        trainer = Loaded(functools.partial(_trainer, data, recipe, machine, space.scale, home), _trainer_of(job, home))
-        chosen = _train_all(chosen, settings, trainer, run_all, home)
-    _report(chosen, recipe.seed, workdir)
+    _report(_train_all(chosen, settings, job, workdir) if job else chosen, recipe.seed, workdir)
 
 
 def settle(workdir: Workdir, training: TrainSettings) -> Ranking:
@@ -116,53 +109,24 @@ def _ranked_in(source: Workdir, space: Space, data: DataSettings) -> list[dict]:
     return read_json(path)["pairs"]
 
 
-class _Training(NamedTuple):
-    """A network to train alone: the seeds are those of the recipe and the next ones."""
-
-    arch: str
-    number: int
-    seed: int
-
-    def folder(self, home: Path) -> Path:
-        return home / "rank" / str(self.number) / str(self.seed + 1)
-
-
-def _train_all(
-    chosen: Sequence[dict], settings: RankSettings, trainer: Callable[[_Training], None], run: Executor, home: Path
-) -> list[dict]:
-    """The networks with what they reached alone: `psnrs`, one a seed, and `psnr`, their mean.
-
-    One whose file is there is not trained again, and not even built.
-    """
-    trainings = [
-        [_Training(entry["arch"], number, seed) for seed in range(settings.rank_seeds)]
-        for number, entry in enumerate(chosen, start=1)
-    ]
-    left = [each for seeds in trainings for each in seeds if not (each.folder(home) / "model.keras").exists()]
-    for _ in run(trainer, left):
-        pass
+def _train_all(chosen: Sequence[dict], settings: RankSettings, job: Job, workdir: Workdir) -> list[dict]:
+    """The networks with what they reached alone: `psnrs`, one a seed, and `psnr`, their mean."""
+    jobs = [job.by(dataclasses.replace(job.settings, seed=job.settings.seed + i)) for i in range(settings.rank_seeds)]
     pairs = []
-    for entry, seeds in zip(chosen, trainings, strict=True):
-        files = [each.folder(home) / "model.keras" for each in seeds]
-        psnrs = [model_file.read(file).provenance["val_psnr"] for file in files]
+    for number, entry in enumerate(chosen, start=1):
+        folder = workdir / "rank" / str(number)
+        network = Network.parse(entry["arch"])
+        psnrs = [_psnr_alone(network, each, folder / str(i)) for i, each in enumerate(jobs, start=1)]
         pairs.append({**entry, "psnr": float(np.mean(psnrs)), "psnrs": psnrs})
     return pairs
 
 
-def _trainer(
-    data: DataSettings, recipe: TrainSettings, machine: MachineSettings, scale: int, home: Path
-) -> Callable[[_Training], None]:
-    return _trainer_of(Job(data, recipe, machine, scale, home), home)
-
-
-def _trainer_of(job: Job, home: Path) -> Callable[[_Training], None]:
-    """What trains a network into its folder."""
-
-    def train(each: _Training) -> None:
-        seeded = job.by(dataclasses.replace(job.settings, seed=job.settings.seed + each.seed))
-        seeded.train_network(Network.parse(each.arch), each.folder(home))
-
-    return train
+def _psnr_alone(network: Network, job: Job, folder: Path) -> float:
+    """Of a network trained on its own; one whose file is there is not trained again, and not even built."""
+    path = folder / "model.keras"
+    if not path.exists():
+        job.train_network(network, folder)
+    return model_file.read(path).provenance["val_psnr"]
 
 
 def _report(pairs: list[dict], seed: int, workdir: Workdir) -> None:
