@@ -160,21 +160,11 @@ def test_supernets_are_measured_and_networks_trained_alike(on_ray, invoke, photo
     assert (status, stdout) == (0, ""), stderr
     for name in ("journal.jsonl", "best.json", "front.json"):
         assert (tmp_path / "ray" / "search" / name).read_bytes() == (here / "search" / name).read_bytes()
-    assert asked == [("ray", "host:1", 0, 100.0)]
-
-    chosen = [{"arch": f"x2:w8:imdn:{recipe}"} for recipe in ("SC", "CS", "SS")]
-    recipe = TrainSettings(steps=2, batch=2, patch=8, first_weights="uniform")
-    found = {}
-    for name, run in (("local", in_turn), ("ray", on_ray)):
-        home = tmp_path / f"alone, {name}"
-        make_trainer = functools.partial(
-            rank._trainer, DataSettings(data=str(photographs)), recipe, MachineSettings(), 2, home
-        )
-        found[name] = rank._train_all(chosen, RankSettings(rank_seeds=1), Loaded(make_trainer), run, home)
-    assert found["ray"] == found["local"]
-    for number in "123":
-        one, two = (load(tmp_path / f"alone, {name}" / "rank" / number / "1" / "model.keras") for name in found)
-        assert all(map(np.array_equal, one.get_weights(), two.get_weights()))
+    ranking = ("--mode=rank", "--rank_networks=3", "--rank_steps=1", "--rank_spread=size")
+    assert invoke(*ranking, f"--workdir={here}")[0] == 0
+    status, _, stderr = invoke(*ranking, f"--workdir={tmp_path / 'ray'}", *away)
+    assert status == 0, stderr
+    assert (tmp_path / "ray" / "rank.json").read_bytes() == (here / "rank.json").read_bytes()
 
 
 def test_a_wrong_address_is_one_line():

@@ -8,7 +8,6 @@ from srnas_tf.errors import UserError
 T = TypeVar("T")
 R = TypeVar("R")
 
-
 EXECUTORS = ("local", "ray")
 
 
@@ -31,11 +30,11 @@ class Loaded:
 
     Args:
         make: returns the function to call; it must pickle.
-        made: what it returns, where that is here already.
     """
 
-    def __init__(self, make: Callable[[], Callable], made: Callable | None = None) -> None:
-        self._make, self._made = make, made
+    def __init__(self, make: Callable[[], Callable]) -> None:
+        self._make = make
+        self._made: Callable | None = None
 
     def __call__(self, task: Any) -> Any:
         self._made = self._made or self._make()

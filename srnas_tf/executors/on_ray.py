@@ -3,13 +3,15 @@
 import contextlib
 import multiprocessing
 from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from ray import cloudpickle
 
 from srnas_tf.errors import WorkError
-from srnas_tf.executors import R, T
 from srnas_tf.executors.ray_process import drive
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class RayExecutor:

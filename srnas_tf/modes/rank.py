@@ -1,24 +1,25 @@
 """`--mode=rank`: how well the supernet ranks networks, held against networks trained alone."""
 
 import dataclasses
+import functools
 import math
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from srnas_tf import flags, model_file
-from srnas_tf.arch import Network, Space
+from srnas_tf import flags
+from srnas_tf.arch import Space
 from srnas_tf.data.sources import DataSettings, load_pairs
 from srnas_tf.errors import UserError
+from srnas_tf.executors import executor_of
 from srnas_tf.modes.search import trained_supernet
 from srnas_tf.report.scatter import scatter
 from srnas_tf.report.table import print_table
 from srnas_tf.search.agreement import Comparison, Estimate, compare, repeats
 from srnas_tf.search.ranking import RankSettings, choose
 from srnas_tf.settings import Workdir, read_json, write_json
-from srnas_tf.train.jobs import Job
+from srnas_tf.train.alone import Alone
 from srnas_tf.train.paths import PathScorer
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 
@@ -48,19 +49,21 @@ def run(workdir: Workdir) -> None:
     training = flags.recorded(workdir, "supernet", TrainSettings, "--mode=supernet", obey=False)
     settings, recipe, source = settle(workdir, training)
     machine = flags.from_flags(MachineSettings)
-    if machine.distribution == "multiworker":
-        raise UserError("--distribution=multiworker: --mode=rank trains on one machine; drop the flag")
     supernet = trained_supernet(workdir)
     scorer = PathScorer(supernet, load_pairs(data.paths("val"), space.scale), int(machine.memory_gb * 2**30))
     theirs = _ranked_in(source, space, data) if source else []
-    job = None if source else Job(data, recipe, machine, space.scale, workdir.path)
+    alone = None if source else Alone(data, recipe, machine, space.scale, workdir.path)
     workdir.claim(rank=settings, ranked=recipe)
     path = workdir / "rank" / "networks.json"
     if not path.exists():  # chosen once: what the supernet says of them is not measured again
         measured = [{**entry, "supernet_psnr": scorer(entry["codes"])} for entry in theirs]
         write_json(path, measured or choose(space, settings, recipe.seed, scorer))
     chosen = read_json(path)
-    _report(_train_all(chosen, settings, job, workdir) if job else chosen, recipe.seed, workdir)
+    if alone:
+        run = executor_of(machine.executor, machine.ray_address, machine.actors, machine.patience)
+        seeds = [recipe.seed + i for i in range(settings.rank_seeds)]
+        chosen = _train_all(chosen, seeds, functools.partial(run, alone), workdir)
+    _report(chosen, recipe.seed, workdir)
 
 
 def settle(workdir: Workdir, training: TrainSettings) -> Ranking:
@@ -109,24 +112,22 @@ def _ranked_in(source: Workdir, space: Space, data: DataSettings) -> list[dict]:
     return read_json(path)["pairs"]
 
 
-def _train_all(chosen: Sequence[dict], settings: RankSettings, job: Job, workdir: Workdir) -> list[dict]:
-    """The networks with what they reached alone: `psnrs`, one a seed, and `psnr`, their mean."""
-    jobs = [job.by(dataclasses.replace(job.settings, seed=job.settings.seed + i)) for i in range(settings.rank_seeds)]
-    pairs = []
-    for number, entry in enumerate(chosen, start=1):
-        folder = workdir / "rank" / str(number)
-        network = Network.parse(entry["arch"])
-        psnrs = [_psnr_alone(network, each, folder / str(i)) for i, each in enumerate(jobs, start=1)]
-        pairs.append({**entry, "psnr": float(np.mean(psnrs)), "psnrs": psnrs})
-    return pairs
+def _train_all(chosen: Sequence[dict], seeds: Sequence[int], run: Callable, workdir: Workdir) -> list[dict]:
+    """The networks with what they reached alone: `psnrs`, one a seed, and `psnr`, their mean.
 
-
-def _psnr_alone(network: Network, job: Job, folder: Path) -> float:
-    """Of a network trained on its own; one whose file is there is not trained again, and not even built."""
-    path = folder / "model.keras"
-    if not path.exists():
-        job.train_network(network, folder)
-    return model_file.read(path).provenance["val_psnr"]
+    Args:
+        run: trains those of `Alone`'s tasks that it is given, and returns what each reached, in order.
+    """
+    home = workdir.path.absolute() / "rank"
+    tasks = [
+        (entry["arch"], home / str(number) / str(i), seed)
+        for number, entry in enumerate(chosen, start=1)
+        for i, seed in enumerate(seeds, start=1)
+    ]
+    psnrs = np.reshape(list(run(tasks)), (len(chosen), len(seeds)))
+    return [
+        {**entry, "psnr": float(np.mean(own)), "psnrs": own.tolist()} for entry, own in zip(chosen, psnrs, strict=True)
+    ]
 
 
 def _report(pairs: list[dict], seed: int, workdir: Workdir) -> None:

@@ -91,7 +91,9 @@ class MachineSettings:
         "what a batch is spread over: this machine's devices, or those of all machines of TF_CONFIG",
         ("mirrored", "multiworker"),
     )
-    executor: str = setting("local", "who measures a search's networks: this process, or a Ray cluster", EXECUTORS)
+    executor: str = setting(
+        "local", "who measures a search's networks, and trains a ranking's: this process, or a Ray cluster", EXECUTORS
+    )
     ray_address: str = setting("", "the Ray cluster's address; that of RAY_ADDRESS, or this machine, unless given")
     actors: int = setting(0, "Ray actors; 0: one a GPU, or, in a cluster without, one a node", bounds=(0, 1000))
     patience: float = setting(
