@@ -13,14 +13,11 @@ import pytest
 from conftest import ROOT, lines
 
 from srnas_tf.arch import Space
-from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.executors import Loaded, executor_of, in_turn
 from srnas_tf.search.feasible import Feasible
-from srnas_tf.search.ranking import RankSettings
 from srnas_tf.search.search import search
 from srnas_tf.search.settings import SearchSettings
-from srnas_tf.train.settings import MachineSettings, TrainSettings
 
 ALL = Feasible(Space(depth=4, width=16), {})
 SETTINGS = SearchSettings(population=12, iterations=3, top_k=2)
@@ -143,8 +140,7 @@ def test_the_journal_is_the_local_one(on_ray, tmp_path, screen):
 
 def test_supernets_are_measured_and_networks_trained_alike(on_ray, invoke, photographs, tmp_path, monkeypatch):
     from srnas_tf.modes import rank
-    from srnas_tf.modes import search as mode
-    from srnas_tf.nets.files import load
+    from srnas_tf.modes import search as searching
 
     network = ("--depth=2", "--width=8", "--scale=2", "--stages=2")
     here = tmp_path / "local"
@@ -152,18 +148,21 @@ def test_supernets_are_measured_and_networks_trained_alike(on_ray, invoke, photo
     assert invoke("--mode=supernet", f"--workdir={here}", f"--data={photographs}", *network, *training)[0] == 0
     shutil.copytree(here, tmp_path / "ray")
     flags = ("--population=6", "--iterations=2", "--top_k=2")
+    ranking = ("--mode=rank", "--rank_networks=3", "--rank_steps=1", "--rank_spread=size")
     assert invoke("--mode=search", f"--workdir={here}", *flags)[0] == 0
+    assert invoke(*ranking, f"--workdir={here}")[0] == 0
     asked = []
-    monkeypatch.setattr(mode, "executor_of", lambda *settings: asked.append(settings) or on_ray)  # its actors are there
+    for mode in (searching, rank):
+        # Its actors are there already.
+        monkeypatch.setattr(mode, "executor_of", lambda *settings: asked.append(settings) or on_ray)
     away = ("--executor=ray", "--ray_address=host:1", "--patience=100")
     status, stdout, stderr = invoke("--mode=search", f"--workdir={tmp_path / 'ray'}", *flags, *away)
     assert (status, stdout) == (0, ""), stderr
     for name in ("journal.jsonl", "best.json", "front.json"):
         assert (tmp_path / "ray" / "search" / name).read_bytes() == (here / "search" / name).read_bytes()
-    ranking = ("--mode=rank", "--rank_networks=3", "--rank_steps=1", "--rank_spread=size")
-    assert invoke(*ranking, f"--workdir={here}")[0] == 0
     status, _, stderr = invoke(*ranking, f"--workdir={tmp_path / 'ray'}", *away)
     assert status == 0, stderr
+    assert asked == 2 * [("ray", "host:1", 0, 100.0)]
     assert (tmp_path / "ray" / "rank.json").read_bytes() == (here / "rank.json").read_bytes()
 
 
