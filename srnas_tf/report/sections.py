@@ -1,5 +1,6 @@
 """The sections of a report: each takes what it shows from a workdir's files, or says None where there is nothing."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -262,23 +263,29 @@ def files(holdings: Holdings) -> dict | None:
 
 def tables_of(value: Any, title: str = "") -> Iterator[dict]:
     """JSON as tables: of objects, of lists of objects, and of single values."""
-    rows = value if isinstance(value, list) else None
     if isinstance(value, dict):
         scalars = {key: one for key, one in value.items() if not isinstance(one, dict | list)}
         nested = {key: one for key, one in value.items() if isinstance(one, dict | list) and one}
         if scalars:
             yield {"title": title, "columns": ["", ""], "rows": [[key, shown(one)] for key, one in scalars.items()]}
-        if nested and all(isinstance(one, dict) and not _nested(one) for one in nested.values()):
-            rows = [{"": key} | one for key, one in nested.items() if isinstance(one, dict)]
+        flat = {key: one for key, one in nested.items() if isinstance(one, dict) and not _nested(one)}
+        if nested and flat.keys() == nested.keys():
+            yield {"title": title, **_side_by_side(flat)}
         else:
             for key, one in nested.items():
                 yield from tables_of(one, f"{title} {key}".strip())
-    if rows and all(isinstance(row, dict) for row in rows):
-        columns = list(dict.fromkeys(key for row in rows for key in row))
-        cells = [[shown(row.get(key)) for key in columns] for row in rows]
-        yield {"title": title, "columns": columns, "rows": cells}
-    elif rows:
-        yield {"title": title, "columns": [""], "rows": [[shown(row)] for row in rows]}
+    elif value and all(isinstance(row, dict) for row in value):
+        columns = list(dict.fromkeys(key for row in value for key in row))
+        yield {"title": title, "columns": columns, "rows": [[shown(row.get(key)) for key in columns] for row in value]}
+    elif value:
+        yield {"title": title, "columns": [""], "rows": [[shown(one)] for one in value]}
+
+
+def _side_by_side(objects: Mapping[str, Mapping[str, Any]]) -> dict:
+    """Objects as the columns of a table."""
+    keys = dict.fromkeys(key for one in objects.values() for key in one)
+    rows = [[key, *(shown(one.get(key)) for one in objects.values())] for key in keys]
+    return {"columns": ["", *objects], "rows": rows}
 
 
 def _nested(value: dict) -> bool:
@@ -296,7 +303,11 @@ def shown(value: Any) -> str:
 
 def made(holdings: Holdings) -> dict | None:
     """The commands, versions and settings."""
-    runs = holdings.lines("runs.jsonl")
+    # Argument by argument, so that none is broken where a line ends.
+    runs = [
+        {**entry, "arguments": [shlex.quote(argument) for argument in shlex.split(entry["command"])]}
+        for entry in holdings.lines("runs.jsonl")
+    ]
     record = holdings.json("experiment.json") or {}
     sections = {name: entry for name, entry in record.items() if isinstance(entry, dict)}
     return {"runs": runs, "sections": sections} if runs or sections else None
