@@ -56,11 +56,16 @@ def test_sandwich_is_the_largest_the_smallest_and_a_random_one():
     assert len({paths[2] for paths in drawn}) > 40
 
 
-def _alone(supernet, codes, lr, target):
+def _l2(sr, taught):
+    loss = tf.reduce_mean(tf.math.squared_difference(sr, taught))
+    return loss, loss
+
+
+def _alone(supernet, codes, lr, target, loss_of):
     """Output and gradients of a network on its own, the gradients as the weights of a supernet that has no others."""
     network = nets.SRNet(supernet.space.network(codes))
     load_path(network, supernet)
-    lesson = whole(network).lesson(_l1, lr, target, tf.constant((), tf.int32))
+    lesson = whole(network).lesson(loss_of, lr, target, tf.constant((), tf.int32))
     for variable, gradient in zip(network.trainable_variables, lesson.gradients, strict=True):
         variable.assign(gradient)
     holder = nets.Supernet(supernet.space)
@@ -81,11 +86,11 @@ def test_gradients_of_a_step_are_those_of_its_networks_alone_added_up(name, shar
     lr, hr = _batch()
     draw, distills = SAMPLINGS[name]
     paths = draw(space, 0, 0)
-    step = tf.function(lambda *batch: trainee.loss_and_gradients(_l1, *batch, distills))
+    step = tf.function(lambda *batch: trainee.loss_and_gradients(_l1, *batch, _l2 if distills else None))
     loss, gradients = step(lr, hr, tf.constant(paths))
     losses, wanted, target = [], 0, hr
     for codes in paths:
-        lesson, placed = _alone(supernet, codes, lr, target)
+        lesson, placed = _alone(supernet, codes, lr, target, _l2 if distills and losses else _l1)
         losses.append(float(lesson.loss))
         wanted = [a + b for a, b in zip(wanted, placed, strict=True)] if wanted else placed
         if distills and len(losses) == 1:
@@ -109,7 +114,7 @@ def test_what_no_path_uses_stays_to_the_bit():
 
     @tf.function
     def step(paths):
-        _, gradients = trainee.loss_and_gradients(_l1, lr, hr, paths, True)
+        _, gradients = trainee.loss_and_gradients(_l1, lr, hr, paths, _l2)
         optimizer.apply(gradients, tf.constant(0.01), paths)
 
     for paths in PATHS:

@@ -118,7 +118,8 @@ def make_step(
         strategy: whose scope trainee and optimizer were made in.
         trainee: what to train.
         optimizer: what moves it.
-        distills: whether the paths after the first learn the first's output instead of the photograph.
+        distills: whether the paths after the first learn the first's output, by squared error, instead of the
+            photograph.
     """
     replicas = strategy.num_replicas_in_sync
 
@@ -126,9 +127,15 @@ def make_step(
         loss = tf.reduce_mean(tf.abs(sr - hr))
         return loss, loss * optimizer.scale / replicas
 
+    def l2(sr, taught):
+        # The gradient of an absolute error does not shrink as outputs meet: on the weights that all paths share, those
+        # that learn from another would outvote the photograph, and carry away what they learn from.
+        loss = tf.reduce_mean(tf.math.squared_difference(sr, taught))
+        return loss, loss * optimizer.scale / replicas
+
     def replica_step(lr, hr, rate, paths):
         lr, hr = (tf.cast(x, tf.float32) / 255.0 for x in (lr, hr))
-        loss, gradients = trainee.loss_and_gradients(l1, lr, hr, paths, distills)
+        loss, gradients = trainee.loss_and_gradients(l1, lr, hr, paths, l2 if distills else None)
         optimizer.apply(gradients, rate, paths)
         return loss
 

@@ -102,7 +102,7 @@ class Trainee(NamedTuple):
         return Lesson(loss, tape.gradient(scaled, sources), output)
 
     def loss_and_gradients(
-        self, loss_of: Loss, lr: tf.Tensor, hr: tf.Tensor, paths: tf.Tensor, distills: bool = False
+        self, loss_of: Loss, lr: tf.Tensor, hr: tf.Tensor, paths: tf.Tensor, distilled: Loss | None = None
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """The mean of the losses of some paths on one batch, and the gradients of their sum, for `PathAdam.apply`.
 
@@ -115,18 +115,24 @@ class Trainee(NamedTuple):
             lr: likewise.
             hr: likewise.
             paths: int32 [paths, depth], their number known when the graph is made.
-            distills: whether the paths after the first learn the first's output, which is constant to them, instead
-                of `hr`.
+            distilled: where given, the paths after the first learn the first's output, which is constant to them,
+                instead of `hr`, by this loss.
         """
         count = paths.shape[0]
         if count == 1:
             return self.lesson(loss_of, lr, hr, paths[0])[:2]
 
+        def loss_at(i, output, target):
+            if not distilled:
+                return loss_of(output, target)
+            both = zip(loss_of(output, target), distilled(output, target), strict=True)
+            return tuple(tf.where(i == 0, first, later) for first, later in both)
+
         def add(i, target, loss, sums):
-            lesson = self.lesson(loss_of, lr, target, paths[i])
+            lesson = self.lesson(lambda *pair: loss_at(i, *pair), lr, target, paths[i])
             each = zip(self.parts, sums, lesson.gradients, strict=True)
             sums = [total + part.place(gradient, paths[i]) for part, total, gradient in each]
-            if distills:
+            if distilled:
                 target = tf.where(i == 0, tf.ensure_shape(lesson.output, hr.shape), target)
             return i + 1, target, loss + lesson.loss, sums
 
