@@ -9,7 +9,7 @@ quickstart: $(VENV)/installed
 	$(RUN) -m srnas_tf.run --mode=pipeline --flagfile=flags/quickstart.flags
 
 test: $(VENV)/installed-for-tests
-	$(RUN) -m pytest
+	$(RUN) -m pytest --numprocesses=2 --dist=loadfile
 
 check: $(VENV)/installed-for-tests
 	$(VENV)/bin/ruff check .

@@ -44,6 +44,6 @@ setup(
         "benchmarks": ["torch>=2.13", *RAY],
         "ray": RAY,
         "serving": ["tensorflow-serving-api>=2.19"],
-        "test": ["mypy>=1.18", "pytest>=9", "ruff>=0.14", *PARETO, *RAY],
+        "test": ["mypy>=1.18", "pytest>=9", "pytest-xdist>=3.8", "ruff>=0.14", *PARETO, *RAY],
     },
 )
