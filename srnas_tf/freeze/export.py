@@ -196,7 +196,13 @@ def save(network: Callable, path: Path, cut: Sequence[Stage] = (), images: bool 
 
 def _enlarge_file(network: Callable, file):
     """The bytes of a PNG, JPEG, GIF or BMP file to those of a PNG, 8 bits a channel, RGB."""
-    image = tf.io.decode_image(file, channels=3, expand_animations=False)
+    image = tf.cond(
+        tf.io.is_jpeg(file),
+        # What it does by default is quick, and levels away from what the file says.
+        lambda: tf.io.decode_jpeg(file, channels=3, dct_method="INTEGER_ACCURATE"),
+        lambda: tf.io.decode_image(file, channels=3, expand_animations=False),
+    )
+    image = tf.ensure_shape(image, [None, None, 3])
     sr = network(tf.cast(image[None], tf.float32) / 255)[0]
     return tf.io.encode_png(tf.cast(tf.round(tf.clip_by_value(sr, 0, 1) * 255), tf.uint8))
 
