@@ -2,8 +2,11 @@
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,9 @@ from PIL import Image
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# A shell's background job begins with Ctrl-C ignored, and so would all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("SRNAS_SHARED", ROOT.parent / "shared"))
@@ -55,18 +61,17 @@ def module_photographs(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def unprivileged(tmp_path_factory):
+def unprivileged():
     """A folder of a user who is not root, as whom the test goes on."""
-    folder = tmp_path_factory.mktemp("unprivileged")
-    if os.geteuid():
-        yield folder
-        return
-    for each in (folder, *folder.parents[:2]):
-        each.chmod(0o755)
-    os.chown(folder, 65534, 65534)
-    os.seteuid(65534)
+    folder = Path(tempfile.mkdtemp())  # not pytest's, whose parents are root's own
+    root = not os.geteuid()
+    if root:
+        os.chown(folder, 65534, 65534)
+        os.seteuid(65534)
     yield folder
-    os.seteuid(0)
+    if root:
+        os.seteuid(0)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -27,7 +27,8 @@ class Frame(keras.Model):
     """The layers outside the blocks."""
 
     def __init__(self, scale: int, width: int, depth: int, stem: str = "plain", **kwargs) -> None:
-        super().__init__(**kwargs)
+        # One name for all: numbered ones would show in exported files what else a process built.
+        super().__init__(**{"name": type(self).__name__.lower(), **kwargs})
         self.scale, self.width, self.depth, self.stem = scale, width, depth, STEMS[stem]
         head, aggregate, smooth, upsample = frame(scale, width, depth, stem)
         if self.stem.enlarges:

@@ -28,7 +28,8 @@ class ZooNet(keras.Model):
 
     def __init__(self, network: arch.ZooNetwork | str, provenance: dict | None = None, **kwargs) -> None:
         # Each layer casts for itself: what the network adds its own to stays in float32.
-        super().__init__(autocast=False, **kwargs)
+        # The name as in `Frame`.
+        super().__init__(**{"name": type(self).__name__.lower(), "autocast": False, **kwargs})
         self.network = arch.ZooNetwork.parse(network) if isinstance(network, str) else network
         self.scale, self.start = self.network.scale, self.network.system.start
         self.provenance = provenance or {}
