@@ -35,6 +35,11 @@ def test_paths_are_a_function_of_seed_and_step(name):
     assert len({len(paths) for paths in drawn}) == 1  # one trace
 
 
+def test_uniform_draws_every_network():
+    drawn = {SAMPLINGS["uniform"].draw(SPACE, 0, step) for step in range(400)}
+    assert len(drawn) > 55  # of 64
+
+
 def test_fair_uses_each_path_of_each_block_once_a_step():
     drawn = [SAMPLINGS["fair"].draw(SPACE, 0, step) for step in range(200)]
     for paths in drawn:
@@ -102,10 +107,15 @@ def test_gradients_of_a_step_are_those_of_its_networks_alone_added_up(name, shar
         np.testing.assert_allclose(gradient, by_hand, atol=1e-6 * scale, rtol=1e-4)
 
 
+ONE = [((2, 1),), ((2, 2),), ((3, 1),), ((2, 1),)]
+"""Moments of what a step uses are no longer zero when the next one leaves it alone."""
 PATHS = [((2, 1), (2, 3), (0, 1)), ((1, 2), (1, 2), (1, 2)), ((2, 1), (0, 0), (3, 1))]
 
 
-def test_what_no_path_uses_stays_to_the_bit():
+@pytest.mark.parametrize(
+    ("steps", "uses"), [(ONE, [[0, 0, 3, 1], [0, 3, 1, 0]]), (PATHS, [[2, 1, 2, 1], [1, 2, 1, 1]])]
+)
+def test_what_no_path_uses_stays_to_the_bit(steps, uses):
     supernet = nets.Supernet(dataclasses.replace(SPACE, stages=2))
     initialize(supernet, 0)
     trainee = single_path(supernet)
@@ -117,7 +127,7 @@ def test_what_no_path_uses_stays_to_the_bit():
         _, gradients = trainee.loss_and_gradients(_l1, lr, hr, paths, _l2)
         optimizer.apply(gradients, tf.constant(0.01), paths)
 
-    for paths in PATHS:
+    for paths in steps:
         lists = (supernet.trainable_variables, optimizer.first, optimizer.second, optimizer.averages)
         before = [[v.numpy() for v in variables] for variables in lists]
         step(tf.constant(paths))
@@ -132,7 +142,7 @@ def test_what_no_path_uses_stays_to_the_bit():
                     share = moved[start : start + length].mean()
                     assert share > 0.9 if code in used else share == 0
     counts = [count.numpy().tolist() for count in optimizer.counts if count.shape != 1]
-    assert counts == [[2, 1, 2, 1], [1, 2, 1, 1]]  # once a step, however many paths use it
+    assert counts == uses  # once a step, however many paths use it
 
 
 def test_a_segment_moves_as_it_would_alone():

@@ -253,7 +253,7 @@ def test_draws_are_uniform_over_what_a_budget_allows(share):
 
 
 def test_draws_under_a_tight_budget_are_cheap():
-    """Of all networks of this space one in 10^8 fits; of what is drawn, more than one in a hundred is kept."""
+    """Of all networks of this space one in 80 million fits; of what is drawn, more than one in a hundred is kept."""
     space = Space(depth=12, width=16)
     cost = additive(space, lambda network: network.params)
     steps = np.unique(cost.extra[0])

@@ -21,7 +21,6 @@ from srnas_tf.nets.supernet import load_path
 from srnas_tf.train import evaluate, loop, precision, sampling
 from srnas_tf.train.adam import PathAdam
 from srnas_tf.train.jobs import Job
-from srnas_tf.train.paths import PathScorer
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 from srnas_tf.train.trainee import Part, single_path, whole
 
@@ -79,39 +78,6 @@ def test_gradients_of_a_path_are_those_of_the_network_alone(sharing):
         scale = max(float(np.abs(g).max()) for g in alone)
         for variable, gradient in zip(received.trainable_variables, alone, strict=True):
             np.testing.assert_allclose(variable.numpy(), gradient, atol=1e-6 * scale, rtol=1e-4)
-
-
-def test_what_the_path_does_not_use_stays_to_the_bit():
-    supernet = nets.Supernet(SPACE)
-    initialize(supernet, 0)
-    trainee = single_path(supernet)
-    optimizer = PathAdam(trainee.parts, ema=0.9)
-    lr, hr = _batch()
-
-    @tf.function
-    def step(paths):
-        _, gradients = trainee.loss_and_gradients(_l1, lr, hr, paths)
-        optimizer.apply(gradients, tf.constant(0.01), paths)
-
-    for codes in ((2, 5), (2, 6), (7, 5), (2, 5)):  # moments of (2, 5) are no longer zero when it rests
-        lists = (supernet.trainable_variables, optimizer.first, optimizer.second, optimizer.averages)
-        before = [[v.numpy() for v in variables] for variables in lists]
-        step(tf.constant([codes]))
-        for variables, olds in zip(lists, before, strict=True):
-            for part, variable, old in zip(trainee.parts, variables, olds, strict=True):
-                moved = variable.numpy() != old
-                if part.starts is None:
-                    assert moved.mean() > 0.9
-                    continue
-                start = part.starts[codes[part.position]]
-                stop = start + part.lengths[codes[part.position]]
-                assert moved[start:stop].mean() > 0.9
-                assert not moved[:start].any()
-                assert not moved[stop:].any()
-    counts = {
-        tuple(count.numpy()) for count, part in zip(optimizer.counts, trainee.parts, strict=True) if part.position
-    }
-    assert counts == {(0, 0, 0, 0, 0, 3, 1, 0)}
 
 
 def test_adam_is_adam():
@@ -246,39 +212,12 @@ def test_auto_precision_stays_what_it_was(tmp_path):
     assert precision.settle("float32", tmp_path) == "float32"
 
 
-def test_a_lower_precision_scores_nearly_the_same(data):
-    """What screening in a search relies on: all networks lose about as much."""
-    supernet = nets.Supernet(SPACE)
-    initialize(supernet, 0)
-    pairs = load_pairs(data.paths("train"), 2)
-    scorer, rough = (PathScorer(each, pairs, 1 << 30) for each in (supernet, supernet.cast("mixed_bfloat16")))
-    losses = [scorer(codes) - rough(codes) for codes in ((0, 0), (0, 7), (3, 5), (7, 7))]
-    assert 0 < max(map(abs, losses)) < 0.1
-    assert max(losses) - min(losses) < 0.03
-
-
 def test_divergence_stops_with_the_last_good_checkpoint(data, tmp_path, monkeypatch):
     settings = dataclasses.replace(TINY, steps=40)
     monkeypatch.setattr(TrainSettings, "rate_at", lambda settings, step: 1e-3 if step < 4 else float("nan"))
     with pytest.raises(WorkError, match=r"lower --learning_rate.*ckpt-3"):
         job(data, settings).train_network(arch.imdn(2, 16, 1), tmp_path)
     assert [path.name for path in (tmp_path / "checkpoints").glob("*.index")] == ["ckpt-3.index"]
-
-
-@pytest.mark.parametrize("kept", [0, 100_000, 1 << 30])
-@pytest.mark.parametrize("sharing", ["none", "ends"])
-def test_networks_that_share_features_score_as_on_their_own(data, sharing, kept):
-    space = dataclasses.replace(SPACE, depth=3, sharing=sharing)
-    supernet = nets.Supernet(space)
-    initialize(supernet, 0)
-    pairs = load_pairs(data.paths("train"), 2)
-    pairs = [*pairs, *(pair._replace(lr=pair.lr[::-1], hr=pair.hr[::-1]) for pair in pairs[:3])]  # some of one size
-    scorer, at = PathScorer(supernet, pairs, kept), evaluate.of_paths(supernet)
-    rng = np.random.default_rng(0)
-    asked = sorted(space.sample(rng) for _ in range(8))
-    for codes in (*asked, *asked[::-3]):
-        alone = evaluate.validation_psnr(at(codes), pairs, 2)
-        assert abs(scorer(codes) - alone) < 1e-4
 
 
 def test_photographs_read_again_train_alike(data, tmp_path):
@@ -294,14 +233,6 @@ def test_schedules():
     assert cosine.rate_at(0) == pytest.approx(2e-5)
     assert cosine.rate_at(500) == pytest.approx(1e-4)
     assert cosine.rate_at(999) < 1e-8
-
-
-def test_paths_are_a_function_of_seed_and_step():
-    draw = sampling.SAMPLINGS["uniform"].draw
-    drawn = [draw(SPACE, 0, step) for step in range(400)]
-    assert drawn == [draw(SPACE, 0, step) for step in range(400)]
-    assert drawn != [draw(SPACE, 1, step) for step in range(400)]
-    assert len(set(drawn)) > 55
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -371,7 +302,6 @@ def test_two_devices_train_as_one(photographs, tmp_path):
 
 def test_scores_of_a_perfect_upscaler(photographs):
     from srnas_tf.data import images
-    from srnas_tf.data.sources import load_pairs
 
     pairs = load_pairs(images.find(photographs), 2)
     answers = {pair.lr.tobytes(): pair.hr / np.float32(255) for pair in pairs}
@@ -384,7 +314,6 @@ def test_official_imdn_in_the_papers_table(shared):
     from test_nets import imported
 
     from srnas_tf.data import images
-    from srnas_tf.data.sources import load_pairs
 
     upscale = evaluate.of_network(imported(shared / "reference" / "imdn" / "IMDN_x4.npz"))
     for name, psnr, ssim in (("Set5", 32.2096, 0.8948), ("Set14", 28.5820, 0.7811)):

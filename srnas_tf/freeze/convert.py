@@ -6,15 +6,21 @@ It prints the name of each file that it has written. `patches=FILE.npy` before t
 float32 [n, height, width, 3] in 0..1, that int8 files learn their ranges of.
 """
 
+import copy
+import functools
 import itertools
 import re
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
+
+if TYPE_CHECKING:
+    import onnx
 
 OPSET = 18
 """The newest ONNX opset that tf2onnx accepts in practice."""
@@ -79,7 +85,9 @@ def _onnx_stages(source: Path, target: Path) -> None:
         onnx.save(model, str(target.parent / f"{name}.onnx"))
 
 
-def _onnx(source: Path, target: Path) -> None:
+@functools.cache
+def _onnx_model(source: Path) -> "onnx.ModelProto":
+    """In float32, checked; what the other forms are made from, too."""
     import onnx
     import tf2onnx
 
@@ -101,7 +109,11 @@ def _onnx(source: Path, target: Path) -> None:
             else:
                 dimension.dim_value = 3
     onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, str(target))
+    return model
+
+
+def _onnx(source: Path, target: Path) -> None:
+    target.write_bytes(_onnx_model(source).SerializeToString())
 
 
 def _litert_int8(source: Path, target: Path, patches: np.ndarray) -> None:
@@ -123,9 +135,7 @@ def _onnx_half(source: Path, target: Path) -> None:
     from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
     from onnxruntime.transformers.onnx_model import OnnxModel
 
-    with tempfile.TemporaryDirectory() as folder:
-        _onnx(source, Path(folder) / "float.onnx")
-        whole = onnx.load(Path(folder) / "float.onnx")
+    whole = copy.deepcopy(_onnx_model(source))  # it is changed in place
     blocked = [*DEFAULT_OP_BLOCK_LIST, "ReduceMean", "Sub", "Sqrt"]
     half = OnnxModel(convert_float_to_float16(whole, keep_io_types=True, op_block_list=blocked))
     half.topological_sort()  # the casts come last, and the checker wants them before what they feed

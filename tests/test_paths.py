@@ -1,0 +1,42 @@
+"""Networks of one supernet measured together: they score as on their own, and in a lower precision nearly so."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from test_train import SPACE, data
+
+from srnas_tf import nets
+from srnas_tf.data.sources import load_pairs
+from srnas_tf.nets.initial import initialize
+from srnas_tf.train import evaluate
+from srnas_tf.train.paths import PathScorer
+
+__all__ = ["data"]  # a fixture
+
+
+@pytest.mark.parametrize("kept", [0, 100_000, 1 << 30])
+@pytest.mark.parametrize("sharing", ["none", "ends"])
+def test_networks_that_share_features_score_as_on_their_own(data, sharing, kept):
+    space = dataclasses.replace(SPACE, depth=3, sharing=sharing)
+    supernet = nets.Supernet(space)
+    initialize(supernet, 0)
+    pairs = load_pairs(data.paths("train"), 2)
+    pairs = [*pairs, *(pair._replace(lr=pair.lr[::-1], hr=pair.hr[::-1]) for pair in pairs[:3])]  # some of one size
+    scorer, at = PathScorer(supernet, pairs, kept), evaluate.of_paths(supernet)
+    rng = np.random.default_rng(0)
+    asked = sorted(space.sample(rng) for _ in range(8))
+    for codes in (*asked, *asked[::-3]):
+        alone = evaluate.validation_psnr(at(codes), pairs, 2)
+        assert abs(scorer(codes) - alone) < 1e-4
+
+
+def test_a_lower_precision_scores_nearly_the_same(data):
+    """What screening in a search relies on: all networks lose about as much."""
+    supernet = nets.Supernet(SPACE)
+    initialize(supernet, 0)
+    pairs = load_pairs(data.paths("train"), 2)
+    scorer, rough = (PathScorer(each, pairs, 1 << 30) for each in (supernet, supernet.cast("mixed_bfloat16")))
+    losses = [scorer(codes) - rough(codes) for codes in ((0, 0), (0, 7), (3, 5), (7, 7))]
+    assert 0 < max(map(abs, losses)) < 0.1
+    assert max(losses) - min(losses) < 0.03
