@@ -13,7 +13,7 @@ from typing import NamedTuple
 from absl import flags as absl_flags
 
 from srnas_tf import flags, interrupt, quiet
-from srnas_tf.arch import NETS, Space
+from srnas_tf.arch import NETS, SPACES, Space
 from srnas_tf.cluster import read_cluster
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError, WorkError
@@ -110,7 +110,7 @@ def default_workdir(mode: Mode) -> Path:
         return Path("runs") / flags.required_path("input").stem
     space, data = flags.from_flags(Space), flags.from_flags(DataSettings)
     photographs = "-".join(Path(part).name for part in data.data.split(","))
-    stages = space.stages if space.space == "dynamic" else ""
+    stages = space.stages if SPACES[space.space].staged else ""
     network = flags.FLAGS.net or f"{space.space}{stages}-w{space.width}-d{space.depth}"
     arch = f"-{flags.FLAGS.arch}".replace(",", "").replace(":", "-") if flags.FLAGS.arch else ""
     name = f"{network}-x{space.scale}-{photographs}{arch}"

@@ -157,9 +157,11 @@ def test_codes_networks_and_text_round_trip(name):
 
 def test_text_of_a_mixed_network():
     blocks = (Block("SCSCS"), Block("SSC", "full", 0.125), Block("RK", "reduced", 0.33, 5, 1))
-    blocks += (Block("SC", "full", 1e-2, (1, 3), 1),)
+    blocks += (Block("SC", "full", 1e-2, (1, 3), 1), Block("SC", kernel=5, conv="blueprint"))
     network = Network(3, 128, blocks)
-    assert str(network) == ("x3:w128:imdn:r0.25:k3:f1:SCSCS-SSC+full+r0.125+f3-RK+reduced+r0.33+k5-SC+full+r0.01+k1.3")
+    assert str(network) == (
+        "x3:w128:imdn:r0.25:k3:f1:SCSCS-SSC+full+r0.125+f3-RK+reduced+r0.33+k5-SC+full+r0.01+k1.3-SC+b5"
+    )
     assert Network.parse(str(network)) == network
 
 
@@ -219,6 +221,9 @@ def test_bad_architectures(text):
         ({"kernel": 2}, "kernel"),
         ({"kernel": "1,2"}, "kernel"),
         ({"kernel": "three"}, "--kernel"),
+        ({"kernel": "1,3", "conv": "blueprint"}, "one kernel size"),
+        ({"conv": "dense"}, "--conv"),
+        ({"stem": "strided"}, "--stem"),
     ],
 )
 def test_bad_spaces(settings, named):
@@ -235,6 +240,19 @@ def test_selective_kernels():
     assert unit.params == convs + attention
     assert unit.macs(100) == 100 * 64 * 64 * 10 + 3 * 64 * 32
     assert space.parse("SCSCS").params > imdn().params
+
+
+def test_blueprint_convolutions():
+    block = Block("SCSCS", conv="blueprint")
+    convs = [(32, 32), (24, 32), (24, 32), (24, 8)]
+    separable = sum(inputs * outputs + 10 * outputs for inputs, outputs in convs)
+    attention, fusion = 32 * 2 + 2 + 2 * 32 + 32, 32 * 32 + 32
+    assert plan(block, 32).params == separable + attention + fusion
+    light = Network(4, 32, (block,) * 3, "light")
+    smooth = 32 * 32 + 10 * 32
+    frame = (27 + 1) * 32 + (3 * 32 + 1) * 32 + smooth + (9 * 32 + 1) * 48
+    assert light.params == frame + 3 * plan(block, 32).params
+    assert str(light).startswith("x4:w32:light:imdn:r0.25:b3:f1:SCSCS-")
 
 
 def test_describe():

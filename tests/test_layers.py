@@ -23,6 +23,7 @@ FLOORS = [
         "archives",
         "cluster",
         "executors",
+        "models",
         "runs",
     },
     {"arch", "metrics"},

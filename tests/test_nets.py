@@ -16,7 +16,7 @@ from srnas_tf.arch import Block, Network, Space
 from srnas_tf.arch.block import plan
 from srnas_tf.errors import UserError
 from srnas_tf.nets import files, official
-from srnas_tf.nets.conv import SelectiveConv
+from srnas_tf.nets.conv import BlueprintConv, SelectiveConv
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.supernet import load_path
 
@@ -53,15 +53,21 @@ def test_any_scale_width_and_depth(scale, width, depth):
 def _counted_macs(model, lr) -> int:
     """Multiply-accumulates of the convolutions of a traced graph, from its kernels and output shapes."""
     graph = tf.function(lambda x: model(x)).get_concrete_function(tf.TensorSpec(lr.shape)).graph
-    convolutions = [op for op in graph.get_operations() if op.type == "Conv2D"]
-    return sum(int(np.prod(op.inputs[1].shape[:3])) * int(np.prod(op.outputs[0].shape)) for op in convolutions)
+    # A filter a channel, [height, width, channels, 1], looks at one channel; a kernel at all of them.
+    seen = {"Conv2D": 3, "DepthwiseConv2dNative": 2}
+    return sum(
+        int(np.prod(op.inputs[1].shape[: seen[op.type]])) * int(np.prod(op.outputs[0].shape))
+        for op in graph.get_operations()
+        if op.type in seen
+    )
 
 
 @pytest.mark.parametrize(
-    "text", ["SCSCS", "SCSCSK+k5", "RCS+reduced+f3", "SSSS+full+r0.125", "SCSCS+k1.3", "SCSCS+k3.5"]
+    "text", ["SCSCS", "SCSCSK+k5", "RCS+reduced+f3", "SSSS+full+r0.125", "SCSCS+k1.3", "SCSCS+k3.5", "SCSK+b5", "SCDSD"]
 )
-def test_macs_are_those_of_the_graph(text):
-    network = Network(4, 64, (Block.parse(text),) * 2)
+@pytest.mark.parametrize("stem", ["plain", "light"])
+def test_macs_are_those_of_the_graph(text, stem):
+    network = Network(4, 64, (Block.parse(text),) * 2, stem)
     model = nets.SRNet(network)
     assert model.count_params() == network.params
     assert _counted_macs(model, np.zeros((1, 6, 10, 3), np.float32)) == network.macs(6 * 10 * 16)
@@ -77,6 +83,20 @@ def test_selective_kernels_split_fuse_and_select():
     weights = np.exp([excite(squeezed).numpy() for excite in layer.excites])
     weights /= weights.sum(axis=0)
     np.testing.assert_allclose(layer(x), sum(w * b for w, b in zip(weights, branches, strict=True)), atol=1e-5)
+
+
+def test_blueprint_convolutions_mix_channels_and_then_look_around():
+    value = arch.BlueprintConv(6, 4, 5)
+    layer = BlueprintConv(value)
+    assert layer.count_params() == value.params
+    rng = np.random.default_rng(0)
+    layer.set_weights([rng.normal(size=weight.shape) for weight in layer.get_weights()])
+    x = rng.normal(size=(2, 7, 8, 6)).astype(np.float32)
+    mixed = x @ layer.pointwise.kernel.numpy()[0, 0]
+    filters, bias = layer.depthwise.kernel.numpy()[:, :, 0], layer.depthwise.bias.numpy()
+    padded = np.pad(mixed, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    around = sum(filters[i, j] * padded[:, i : i + 7, j : j + 8] for i, j in itertools.product(range(5), repeat=2))
+    np.testing.assert_allclose(layer(x), around + bias, atol=1e-4)
 
 
 def test_cca_is_equation_2_of_the_thesis():
@@ -102,6 +122,7 @@ SPACES = [
     Space(depth=2, width=16, space="initial", ending="full", scale=2),
     Space(depth=2, width=16, space="initial20", scale=3),
     Space(depth=2, width=16, stages=2, skip_first=True, sharing="ends", fusion_kernel=1),
+    Space(depth=2, width=16, stages=2, conv="blueprint", stem="light"),
 ]
 
 

@@ -1,12 +1,14 @@
 """What an architecture is: blocks, networks, spaces, and what they cost. Pure Python."""
 
 from srnas_tf.arch.architecture import NETS, Architecture, parse
-from srnas_tf.arch.block import ENDINGS, LETTERS, AnyConv, Block, Conv, Plan, SelectiveConv, Step
+from srnas_tf.arch.block import ENDINGS, LETTERS, Block, Plan, Step
+from srnas_tf.arch.conv import CONVS, AnyConv, BlueprintConv, Conv, DepthwiseConv, SelectiveConv
 from srnas_tf.arch.network import Network, imdn
 from srnas_tf.arch.space import SPACES, Space
 from srnas_tf.arch.zoo import ZOO, ZooNetwork
 
 __all__ = [
+    "CONVS",
     "ENDINGS",
     "LETTERS",
     "NETS",
@@ -15,7 +17,9 @@ __all__ = [
     "AnyConv",
     "Architecture",
     "Block",
+    "BlueprintConv",
     "Conv",
+    "DepthwiseConv",
     "Network",
     "Plan",
     "SelectiveConv",

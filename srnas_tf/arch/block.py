@@ -10,74 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from srnas_tf.arch.conv import CONVS, AnyConv, Conv, DepthwiseConv
 from srnas_tf.errors import UserError
 
 CCA_REDUCTION = 16
+FAR = 7
+"""Kernel size of the letter that looks far."""
 MOST_LETTERS, MOST_KERNEL = 64, 31
 """Of a recipe, and pixels across a convolution: several times what anybody trained."""
-
-
-@dataclass(frozen=True)
-class Conv:
-    """A convolution, `kernel` x `kernel`.
-
-    One that is `pooled` runs on an image's pooled statistics: once an image, whatever its size.
-    """
-
-    inputs: int
-    outputs: int
-    kernel: int = 3
-    pooled: bool = False
-    bias: bool = True
-    stride: int = 1
-
-    def macs(self, pixels: int) -> int:
-        """Multiply-accumulates for a result of `pixels` pixels."""
-        return (1 if self.pooled else pixels) * self.kernel**2 * self.inputs * self.outputs
-
-    @property
-    def params(self) -> int:
-        return self.kernel**2 * self.inputs * self.outputs + self.bias * self.outputs
-
-
-@dataclass(frozen=True)
-class SelectiveConv:
-    """A selective kernel unit (Li et al. 2019): convolutions of several sizes, and attention that mixes them.
-
-    Split: one convolution a kernel size. Fuse: their sum, pooled, squeezed to max(outputs / 16, 32) channels. Select:
-    one excitation a branch, and a softmax over the branches for each channel. The paper's batch norms are left out, as
-    everywhere in this family; its 5x5 branch is a true 5x5, not a dilated 3x3.
-    """
-
-    inputs: int
-    outputs: int
-    kernels: tuple[int, ...]
-
-    @property
-    def branches(self) -> tuple[Conv, ...]:
-        return tuple(Conv(self.inputs, self.outputs, kernel) for kernel in self.kernels)
-
-    @property
-    def squeeze(self) -> Conv:
-        return Conv(self.outputs, max(self.outputs // 16, 32), 1, pooled=True)
-
-    @property
-    def excites(self) -> tuple[Conv, ...]:
-        return (Conv(self.squeeze.outputs, self.outputs, 1, pooled=True),) * len(self.kernels)
-
-    @property
-    def _all(self) -> tuple[Conv, ...]:
-        return (*self.branches, self.squeeze, *self.excites)
-
-    def macs(self, pixels: int) -> int:
-        return sum(conv.macs(pixels) for conv in self._all)
-
-    @property
-    def params(self) -> int:
-        return sum(conv.params for conv in self._all)
-
-
-AnyConv = Conv | SelectiveConv
 
 
 @dataclass(frozen=True)
@@ -135,6 +75,7 @@ class Block:
         kernel: size of the first, the recipe's and the last convolution; odd. Several make them selective kernel
             units of these sizes.
         fusion_kernel: size of the convolution after the concatenation; odd. 0 takes the ending's own.
+        conv: a key of `conv.CONVS`: what the first, the recipe's and the last convolution are.
 
     Raises:
         UserError: where a field is not of the grammar.
@@ -145,6 +86,7 @@ class Block:
     rate: float = 0.25
     kernel: int | tuple[int, ...] = 3
     fusion_kernel: int = 0
+    conv: str = "plain"
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.recipe) - set(LETTERS))
@@ -155,6 +97,10 @@ class Block:
             raise UserError(f"a recipe of {len(self.recipe)} letters: give at most {MOST_LETTERS}")
         if self.ending not in ENDINGS:
             raise UserError(f"unknown ending {self.ending!r}; the endings are {', '.join(ENDINGS)}")
+        if self.conv not in CONVS:
+            raise UserError(f"unknown convolution {self.conv!r}; choose one of {', '.join(CONVS)}")
+        if len(self.kernels) > 1 and not CONVS[self.conv].several:
+            raise UserError(f"a {self.conv} convolution has one kernel size, not {len(self.kernels)}")
         if not 0 < self.rate < 1:
             raise UserError(f"distillation rate {self.rate} is outside (0, 1)")
         if self.fusion_kernel == 0:
@@ -168,15 +114,15 @@ class Block:
     def kernels(self) -> tuple[int, ...]:
         return self.kernel if isinstance(self.kernel, tuple) else (self.kernel,)
 
-    def conv(self, inputs: int, outputs: int) -> AnyConv:
-        """A convolution of this block's kernel: plain where it has one size, selective where it has several."""
-        sizes = self.kernels
-        return Conv(inputs, outputs, sizes[0]) if len(sizes) == 1 else SelectiveConv(inputs, outputs, sizes)
+    def make_conv(self, inputs: int, outputs: int) -> AnyConv:
+        """A convolution of this block's kind and kernel."""
+        return CONVS[self.conv].make(inputs, outputs, self.kernels)
 
     @property
     def options(self) -> tuple[str, ...]:
         """All of the block but its recipe, as text: `('imdn', 'r0.25', 'k3', 'f1')`."""
-        return (self.ending, f"r{self.rate!r}", f"k{'.'.join(map(str, self.kernels))}", f"f{self.fusion_kernel}")
+        kernel = CONVS[self.conv].letter + ".".join(map(str, self.kernels))
+        return (self.ending, f"r{self.rate!r}", kernel, f"f{self.fusion_kernel}")
 
     def __str__(self) -> str:
         return "+".join((self.recipe, *self.options))
@@ -191,10 +137,9 @@ class Block:
                 fields["ending"] = option
             elif match := _OPTION.fullmatch(option):
                 letter, value = (group for group in match.groups() if group)
-                name, kind = _OPTION_FIELDS[letter]
-                fields[name] = kind(value)
+                fields |= _OPTION_FIELDS[letter](value)
             else:
-                raise UserError(f"block {text!r}: unknown option {option!r}; expected an ending, r0.25, k3 or f1")
+                raise UserError(f"block {text!r}: unknown option {option!r}; expected an ending, r0.25, k3, b3 or f1")
         return cls(recipe, **fields)
 
 
@@ -204,11 +149,16 @@ def parse_kernel(text: str, separator: str = ".") -> int | tuple[int, ...]:
     return sizes if len(sizes) > 1 else sizes[0]
 
 
-_OPTION = re.compile(r"(r)(\d*\.?\d+(?:e-?\d+)?)|(k)(\d{1,9}(?:\.\d{1,9})*)|(f)(\d{1,9})")
-_OPTION_FIELDS: dict[str, tuple[str, Callable]] = {
-    "r": ("rate", float),
-    "k": ("kernel", parse_kernel),
-    "f": ("fusion_kernel", int),
+def _kernel_of(conv: str, text: str) -> dict:
+    return {"conv": conv, "kernel": parse_kernel(text)}
+
+
+_KINDS = "".join(kind.letter for kind in CONVS.values())
+_OPTION = re.compile(rf"(r)(\d*\.?\d+(?:e-?\d+)?)|([{_KINDS}])(\d{{1,9}}(?:\.\d{{1,9}})*)|(f)(\d{{1,9}})")
+_OPTION_FIELDS: dict[str, Callable[[str], dict]] = {
+    "r": lambda text: {"rate": float(text)},
+    "f": lambda text: {"fusion_kernel": int(text)},
+    **{kind.letter: functools.partial(_kernel_of, name) for name, kind in CONVS.items()},
 }
 
 
@@ -233,11 +183,15 @@ def _split_skip(width: int, distilled: int, features: int, block: Block) -> Step
 
 
 def _conv(width: int, distilled: int, features: int, block: Block) -> Step:
-    return Step(features, trunk=(block.conv(width, features),))
+    return Step(features, trunk=(block.make_conv(width, features),))
 
 
 def _keep(width: int, distilled: int, features: int, block: Block) -> Step:
-    return Step(width, trunk=(block.conv(width, width),))
+    return Step(width, trunk=(block.make_conv(width, width),))
+
+
+def _look_far(width: int, distilled: int, features: int, block: Block) -> Step:
+    return Step(width, trunk=(DepthwiseConv(width, FAR),))
 
 
 LETTERS = {
@@ -245,6 +199,7 @@ LETTERS = {
     "R": Letter(_split_skip, distils=True),  # the same, through a 3x3 skip conv (the thesis' Res2Net idea)
     "C": Letter(_conv),  # conv width -> features
     "K": Letter(_keep),  # conv width -> width (hand-made variants of table 4.3)
+    "D": Letter(_look_far),  # a 7x7 filter a channel (large kernels: Ding et al. 2022)
 }
 
 
@@ -305,9 +260,9 @@ def plan(block: Block, features: int) -> Plan:
     # The paper's reduction of 16 leaves nothing of fewer than 16 channels: narrow networks keep one.
     squeezed = max(1, concatenated // CCA_REDUCTION)
     return Plan(
-        first=block.conv(features, features),
+        first=block.make_conv(features, features),
         steps=tuple(steps),
-        last=block.conv(width, outputs),
+        last=block.make_conv(width, outputs),
         squeeze=Conv(concatenated, squeezed, 1, pooled=True),
         excite=Conv(squeezed, concatenated, 1, pooled=True),
         fusion=Conv(concatenated, features, block.fusion_kernel),

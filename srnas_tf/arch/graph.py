@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from srnas_tf.arch.block import Conv
+from srnas_tf.arch.conv import Conv
 
 
 @dataclass(frozen=True, eq=False)

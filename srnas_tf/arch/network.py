@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from srnas_tf.arch.block import Block, Conv, plan
+from srnas_tf.arch.block import Block, plan
+from srnas_tf.arch.conv import CONVS, AnyConv, Conv
 from srnas_tf.errors import UserError
 
 SCALES = (2, 3, 4)
@@ -24,10 +25,12 @@ class Stem(NamedTuple):
     Attributes:
         strides: of its 3x3 convolutions, with LeakyReLUs between them.
         start: what a network begins as (a key of `nets.initial.STARTS`) where a run does not say.
+        smooth: a key of `conv.CONVS`: the convolution after the blocks.
     """
 
     strides: tuple[int, ...]
     start: str
+    smooth: str = "plain"
 
     @property
     def enlarges(self) -> bool:
@@ -45,6 +48,7 @@ class Stem(NamedTuple):
 
 STEMS = {
     "plain": Stem((1,), "interpolation"),
+    "light": Stem((1,), "interpolation", "blueprint"),
     "strided": Stem((2, 2), "uniform"),  # IMDN_AS, for any scale (Hui et al. 2019, section 3.4)
 }
 
@@ -159,7 +163,7 @@ class Frame(NamedTuple):
 
     head: tuple[Conv, ...]
     aggregate: Conv
-    smooth: Conv
+    smooth: AnyConv
     upsample: Conv
 
     @property
@@ -177,7 +181,8 @@ class Frame(NamedTuple):
 def frame(scale: int, width: int, depth: int, stem: str = "plain") -> Frame:
     """The convolutions outside `depth` blocks."""
     head, factor = STEMS[stem].convs(width), STEMS[stem].factor(scale)
-    return Frame(head, Conv(depth * width, width, 1), Conv(width, width), Conv(width, 3 * factor**2))
+    smooth = CONVS[STEMS[stem].smooth].make(width, width, (3,))
+    return Frame(head, Conv(depth * width, width, 1), smooth, Conv(width, 3 * factor**2))
 
 
 def imdn(scale: int = 4, width: int = 64, depth: int = 6, stem: str = "plain") -> Network:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from srnas_tf.arch.architecture import Architecture, parse
 from srnas_tf.arch.block import ENDINGS, Block, parse_kernel, plan
+from srnas_tf.arch.conv import CONVS
 from srnas_tf.arch.network import MOST_BLOCKS, MOST_CHANNELS, SCALES, Network, frame
 from srnas_tf.errors import UserError
 from srnas_tf.settings import check, setting
@@ -43,6 +44,12 @@ def _dynamic(space: "Space") -> Iterable[str]:
         yield "S" + "".join(bits)
 
 
+def _light(space: "Space") -> Iterable[str]:
+    """The dynamic space, where a stage may also look far: 3^stages paths, of separable convolutions."""
+    for letters in itertools.product("SDC", repeat=space.stages):
+        yield "S" + "".join(letters)
+
+
 def _with_skips(recipe: str, skips: dict[int, bool]) -> str:
     """The recipe with skip convs on the numbered splits."""
     splits = itertools.count()
@@ -51,17 +58,25 @@ def _with_skips(recipe: str, skips: dict[int, bool]) -> str:
 
 @dataclass(frozen=True)
 class SpaceKind:
-    """The recipes of a space's paths, in the order of their codes, and the ending it has unless told otherwise."""
+    """The recipes of a space's paths, in the order of their codes, and what it has unless told otherwise.
+
+    One that is `staged` has as many paths as `--stages` makes.
+    """
 
     recipes: Callable[["Space"], Iterable[str]]
     ending: str
+    conv: str = "plain"
+    stem: str = "plain"
+    fusion_kernel: int = 0
+    staged: bool = False
 
 
 SPACES = {
     "imdn": SpaceKind(_imdn, "imdn"),
     "initial": SpaceKind(_initial, "reduced"),
     "initial20": SpaceKind(_initial20, "reduced"),
-    "dynamic": SpaceKind(_dynamic, "reduced"),
+    "dynamic": SpaceKind(_dynamic, "reduced", staged=True),
+    "light": SpaceKind(_light, "reduced", "blueprint", "light", 1, staged=True),
 }
 SHARING = ("none", "ends")
 
@@ -75,7 +90,9 @@ class Space:
     """
 
     space: str = setting("dynamic", "search space", tuple(SPACES))
-    stages: int = setting(3, "stages of the dynamic space: 2^stages paths a block", bounds=(1, 16))
+    stages: int = setting(
+        3, "stages of the dynamic and the light space: 2^stages and 3^stages paths a block", bounds=(1, 16)
+    )
     depth: int = setting(6, "blocks in a row", bounds=(1, MOST_BLOCKS))
     width: int = setting(64, "channels of the trunk", bounds=(1, MOST_CHANNELS))
     rate: float = setting(0.25, "distillation rate: the share of its channels that a split keeps back")
@@ -83,15 +100,26 @@ class Space:
     fusion_kernel: int = setting(0, "kernel size of a block's fusion conv; 0: the ending's own", (0, 1, 3))
     sharing: str = setting("none", "what the paths of a block share in the supernet", SHARING)
     kernel: str = setting("3", "kernel size of a block's other convs; several (1,3) make selective kernel units")
+    conv: str = setting(
+        "",
+        "those convs: plain, or blueprint (1x1, then a filter a channel); the space's own unless given",
+        ("", *CONVS),
+    )
     skip_first: bool = setting(False, "a 3x3 skip conv on each path's first distilled branch")
     scale: int = setting(4, "enlargement", SCALES)
+    stem: str = setting(
+        "",
+        "around the blocks: plain, or light (its 3x3 conv of full width is separable); the space's own unless given",
+        ("", "plain", "light"),
+    )
 
     def __post_init__(self) -> None:
         check(self)
         if not 0 < self.rate < 1:
             raise UserError(f"--rate={self.rate}: must be above 0 and below 1")
-        if not self.ending:
-            object.__setattr__(self, "ending", SPACES[self.space].ending)
+        for name in ("ending", "conv", "stem", "fusion_kernel"):
+            if not getattr(self, name):
+                object.__setattr__(self, name, getattr(SPACES[self.space], name))
         object.__setattr__(self, "kernel", str(self.kernel))
         if not re.fullmatch(r"\d{1,9}(,\d{1,9})*", self.kernel):
             raise UserError(f"--kernel={self.kernel}: give an odd number, or several with commas between (1,3)")
@@ -115,7 +143,7 @@ class Space:
 
     def block(self, recipe: str) -> Block:
         """A block of that recipe with this space's ending, rate and kernels."""
-        return Block(recipe, self.ending, self.rate, parse_kernel(self.kernel, ","), self.fusion_kernel)
+        return Block(recipe, self.ending, self.rate, parse_kernel(self.kernel, ","), self.fusion_kernel, self.conv)
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
@@ -133,14 +161,14 @@ class Space:
         for position, (code, count) in enumerate(zip(codes, self.cardinalities, strict=True), start=1):
             if not 0 <= code < count:
                 raise UserError(f"--arch: code {code} of block {position} is outside space {self} (0 to {count - 1})")
-        return Network(self.scale, self.width, tuple(self.choices[code] for code in codes))
+        return Network(self.scale, self.width, tuple(self.choices[code] for code in codes), self.stem)
 
     def codes(self, network: Architecture) -> Codes | None:
         """The codes of a network, or None where the space does not hold it."""
         if not isinstance(network, Network):
             return None
         framed = (network.scale, network.width, len(network.blocks), network.stem)
-        if framed != (self.scale, self.width, self.depth, "plain"):
+        if framed != (self.scale, self.width, self.depth, self.stem):
             return None
         known = {block: code for code, block in enumerate(self.choices)}
         codes = tuple(known.get(block, -1) for block in network.blocks)
@@ -165,7 +193,7 @@ class Space:
             recipes *= self.depth
         if len(recipes) != self.depth:
             raise UserError(f"--arch: {len(recipes)} recipes for --depth={self.depth}")
-        return Network(self.scale, self.width, tuple(self._block_of(recipe) for recipe in recipes))
+        return Network(self.scale, self.width, tuple(self._block_of(recipe) for recipe in recipes), self.stem)
 
     def _block_of(self, text: str) -> Block:
         try:
@@ -197,7 +225,7 @@ class Space:
         inner = sum(conv.params for p in plans for conv in p.inner)
         owners = plans[:1] if self.sharing == "ends" else plans
         ends = sum(conv.params for p in owners for conv in p.ends)
-        return frame(self.scale, self.width, self.depth).params + self.depth * (inner + ends)
+        return frame(self.scale, self.width, self.depth, self.stem).params + self.depth * (inner + ends)
 
     def __str__(self) -> str:
-        return f"{self.space} with {self.stages} stages" if self.space == "dynamic" else self.space
+        return f"{self.space} with {self.stages} stages" if SPACES[self.space].staged else self.space

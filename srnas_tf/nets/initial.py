@@ -96,7 +96,8 @@ def _interpolate(model: Net | Supernet) -> None:
             upsample[1 + y, 1 + x, colour, subpixel] += down * right
     model.head.kernel.assign(head)
     model.upsample.kernel.assign(upsample)
-    model.smooth.kernel.assign(_QUIET * model.smooth.kernel.numpy())
+    last = [v for v in model.smooth.trainable_variables if len(v.shape) > 1][-1]
+    last.assign(_QUIET * last.numpy())
 
 
 def _bilinear(i: int, scale: int) -> list[tuple[int, float]]:

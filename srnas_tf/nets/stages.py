@@ -79,8 +79,7 @@ def _reach(block: Block, network: SRNet) -> int:
 
 
 def _radius(conv: arch.AnyConv) -> int:
-    sizes = conv.kernels if isinstance(conv, arch.SelectiveConv) else (conv.kernel,)
-    return max(sizes) // 2
+    return max(conv.kernels) // 2
 
 
 def _begin(network: SRNet, most: int, maps, crop):

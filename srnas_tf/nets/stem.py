@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from srnas_tf.arch.block import Conv
+from srnas_tf.arch.conv import Conv
 from srnas_tf.nets.conv import leaky
 from srnas_tf.nets.resample import Resample
 

@@ -73,7 +73,7 @@ class Supernet(Frame):
 
     def __init__(self, space: arch.Space | dict, **kwargs) -> None:
         space = arch.Space(**space) if isinstance(space, dict) else space
-        super().__init__(space.scale, space.width, space.depth, **kwargs)
+        super().__init__(space.scale, space.width, space.depth, space.stem, **kwargs)
         self.space = space
         paths = [Block(choice, space.width, dtype=self.dtype_policy) for choice in space.choices]
         self.blocks = [ChoiceBlock(paths, space.sharing, name=f"block{i}") for i in range(1, space.depth + 1)]

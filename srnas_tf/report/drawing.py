@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from srnas_tf.arch import AnyConv, Block, Conv, Plan
+from srnas_tf.arch import AnyConv, Block, Plan
 from srnas_tf.arch.block import plan
 from srnas_tf.report import svg
 
@@ -36,24 +36,28 @@ def describe(block: Block, features: int) -> str:
 
 
 def _words(made: Plan) -> Iterator[str]:
-    yield f"{kernel(made.first)} conv"
+    yield words(made.first)
     width = made.first.outputs
     for step in made.steps:
         if step.distilled:
-            through = f" through a {kernel(step.branch[0])} conv" if step.branch else ""
+            through = f" through a {words(step.branch[0])}" if step.branch else ""
             yield f"{step.distilled} of {width} channels kept{through}"
         for conv in step.trunk:
-            yield f"{kernel(conv)} conv {conv.inputs} to {conv.outputs}"
+            yield f"{words(conv)} {conv.inputs} to {conv.outputs}"
         width = step.width
-    yield f"{kernel(made.last)} conv {made.last.inputs} to {made.last.outputs}"
+    yield f"{words(made.last)} {made.last.inputs} to {made.last.outputs}"
     yield f"all concatenated, {made.fusion.inputs} channels; contrast-aware attention"
-    yield f"{kernel(made.fusion)} conv {made.fusion.inputs} to {made.fusion.outputs}"
+    yield f"{words(made.fusion)} {made.fusion.inputs} to {made.fusion.outputs}"
+
+
+def words(conv: AnyConv) -> str:
+    """`3×3 conv`, `3×3 separable conv`."""
+    return f"{kernel(conv)} {conv.kind}"
 
 
 def kernel(conv: AnyConv) -> str:
     """`3×3`; `1×1 | 3×3` for a selective one."""
-    sizes = (conv.kernel,) if isinstance(conv, Conv) else conv.kernels
-    return " | ".join(f"{size}×{size}" for size in sizes)
+    return " | ".join(f"{size}×{size}" for size in conv.kernels)
 
 
 class Band(NamedTuple):

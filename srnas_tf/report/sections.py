@@ -204,9 +204,9 @@ def answer(holdings: Holdings) -> dict | None:
 def _frame(network: Network) -> list[str]:
     """What stands around the blocks, in the order in which data flows."""
     frame = network.frame
-    before = [f"{drawing.kernel(conv)} conv, {conv.inputs} → {conv.outputs}" for conv in frame.head]
+    before = [f"{drawing.words(conv)}, {conv.inputs} → {conv.outputs}" for conv in frame.head]
     aggregate, smooth, upsample = (
-        f"{drawing.kernel(c)} conv, {c.inputs} → {c.outputs}" for c in (frame.aggregate, frame.smooth, frame.upsample)
+        f"{drawing.words(c)}, {c.inputs} → {c.outputs}" for c in (frame.aggregate, frame.smooth, frame.upsample)
     )
     blocks = f"{len(network.blocks)} blocks, {network.width} channels"
     return [

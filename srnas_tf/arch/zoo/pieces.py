@@ -1,6 +1,6 @@
 """The few pieces that the zoo's networks are made of."""
 
-from srnas_tf.arch.block import Conv
+from srnas_tf.arch.conv import Conv
 from srnas_tf.arch.graph import (
     Affine,
     Concat,

@@ -1,0 +1,160 @@
+"""The convolutions that networks are made of, as values that know what they cost."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A convolution, `kernel` x `kernel`.
+
+    One that is `pooled` runs on an image's pooled statistics: once an image, whatever its size.
+    """
+
+    kind: ClassVar = "conv"
+    inputs: int
+    outputs: int
+    kernel: int = 3
+    pooled: bool = False
+    bias: bool = True
+    stride: int = 1
+
+    def macs(self, pixels: int) -> int:
+        """Multiply-accumulates for a result of `pixels` pixels."""
+        return (1 if self.pooled else pixels) * self.kernel**2 * self.inputs * self.outputs
+
+    @property
+    def params(self) -> int:
+        return self.kernel**2 * self.inputs * self.outputs + self.bias * self.outputs
+
+    @property
+    def kernels(self) -> tuple[int, ...]:
+        return (self.kernel,)
+
+
+@dataclass(frozen=True)
+class SelectiveConv:
+    """A selective kernel unit (Li et al. 2019): convolutions of several sizes, and attention that mixes them.
+
+    Split: one convolution a kernel size. Fuse: their sum, pooled, squeezed to max(outputs / 16, 32) channels. Select:
+    one excitation a branch, and a softmax over the branches for each channel. The paper's batch norms are left out, as
+    everywhere in this family; its 5x5 branch is a true 5x5, not a dilated 3x3.
+    """
+
+    kind: ClassVar = "selective conv"
+    inputs: int
+    outputs: int
+    kernels: tuple[int, ...]
+
+    @property
+    def branches(self) -> tuple[Conv, ...]:
+        return tuple(Conv(self.inputs, self.outputs, kernel) for kernel in self.kernels)
+
+    @property
+    def squeeze(self) -> Conv:
+        return Conv(self.outputs, max(self.outputs // 16, 32), 1, pooled=True)
+
+    @property
+    def excites(self) -> tuple[Conv, ...]:
+        return (Conv(self.squeeze.outputs, self.outputs, 1, pooled=True),) * len(self.kernels)
+
+    @property
+    def _all(self) -> tuple[Conv, ...]:
+        return (*self.branches, self.squeeze, *self.excites)
+
+    def macs(self, pixels: int) -> int:
+        return sum(conv.macs(pixels) for conv in self._all)
+
+    @property
+    def params(self) -> int:
+        return sum(conv.params for conv in self._all)
+
+
+@dataclass(frozen=True)
+class DepthwiseConv:
+    """A filter of `kernel` x `kernel` a channel."""
+
+    kind: ClassVar = "depthwise conv"
+    channels: int
+    kernel: int = 3
+
+    def macs(self, pixels: int) -> int:
+        return pixels * self.kernel**2 * self.channels
+
+    @property
+    def params(self) -> int:
+        return (self.kernel**2 + 1) * self.channels
+
+    @property
+    def inputs(self) -> int:
+        return self.channels
+
+    @property
+    def outputs(self) -> int:
+        return self.channels
+
+    @property
+    def kernels(self) -> tuple[int, ...]:
+        return (self.kernel,)
+
+
+@dataclass(frozen=True)
+class BlueprintConv:
+    """A blueprint-separable convolution, unconstrained (BSConv-U: Haase and Amthor 2020, section 3.2).
+
+    A 1x1 convolution mixes the channels, then a `kernel` x `kernel` filter a channel looks around: about a ninth of the
+    parameters and MACs of a 3x3 convolution. Between the two there is nothing, as in BSRN (Li et al. 2022).
+    """
+
+    kind: ClassVar = "separable conv"
+    inputs: int
+    outputs: int
+    kernel: int = 3
+
+    @property
+    def pointwise(self) -> Conv:
+        return Conv(self.inputs, self.outputs, 1, bias=False)
+
+    @property
+    def depthwise(self) -> DepthwiseConv:
+        return DepthwiseConv(self.outputs, self.kernel)
+
+    def macs(self, pixels: int) -> int:
+        return self.pointwise.macs(pixels) + self.depthwise.macs(pixels)
+
+    @property
+    def params(self) -> int:
+        return self.pointwise.params + self.depthwise.params
+
+    @property
+    def kernels(self) -> tuple[int, ...]:
+        return (self.kernel,)
+
+
+AnyConv = Conv | SelectiveConv | DepthwiseConv | BlueprintConv
+
+
+class ConvKind(NamedTuple):
+    """A kind of convolution that a block may be made of.
+
+    Attributes:
+        letter: before the kernel size in a block's text form.
+        make: (inputs, outputs, kernel sizes) -> the convolution.
+        several: whether it takes several kernel sizes.
+    """
+
+    letter: str
+    make: Callable[[int, int, tuple[int, ...]], AnyConv]
+    several: bool = False
+
+
+def _plain(inputs: int, outputs: int, kernels: tuple[int, ...]) -> AnyConv:
+    return Conv(inputs, outputs, kernels[0]) if len(kernels) == 1 else SelectiveConv(inputs, outputs, kernels)
+
+
+def _blueprint(inputs: int, outputs: int, kernels: tuple[int, ...]) -> AnyConv:
+    return BlueprintConv(inputs, outputs, kernels[0])
+
+
+CONVS = {"plain": ConvKind("k", _plain, several=True), "blueprint": ConvKind("b", _blueprint)}
