@@ -1,12 +1,12 @@
 """What more Ray actors give a search: real ones on this machine, and many that only take as long."""
 
 import functools
-import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import idle
 from benchmarks.measure import Findings, Spread, ratio
 from srnas_tf import nets
 from srnas_tf.arch import Space
@@ -43,7 +43,7 @@ def executor(rounds: int) -> Findings:
                 measure, _ = travelling_scorers(Path(folder) / "supernet.keras", DataSettings(), memory, "float32")
                 seconds.append(_timed(measure, actors, _REAL))
         one = sorted(times[0])[len(times[0]) // 2] / _REAL.population
-        sleeps = {actors: _timed(functools.partial(_sleep, one), actors, _LONG) for actors in ACTORS}
+        sleeps = {actors: _timed(functools.partial(idle.sleep, one), actors, _LONG) for actors in ACTORS}
     speedups = [(float(actors), sleeps[1] / seconds) for actors, seconds in sleeps.items()]
     many, gain = speedups[-1]
     figures = {
@@ -54,20 +54,10 @@ def executor(rounds: int) -> Findings:
     return Findings(figures, {"actors: speedup": speedups})
 
 
-def _sleep(seconds: float, codes: Sequence[int]) -> float:
-    time.sleep(seconds)
-    return float(-sum(codes))
-
-
-def _process(task: int) -> int:
-    time.sleep(0.05)
-    return os.getpid()
-
-
 def _timed(measure: Callable, actors: int, settings: SearchSettings) -> float:
     """Seconds of a search; 0 actors: in this process."""
     run: Executor = executor_of("ray", "", actors, 600) if actors else in_turn
-    while actors and len(set(run(_process, range(4 * actors)))) < actors:
+    while actors and len(set(run(idle.process, range(4 * actors)))) < actors:
         pass
     list(run(measure, [(0,) * _SPACE.depth] * max(1, actors)))  # each loads and traces what it needs
     with tempfile.TemporaryDirectory() as folder:
