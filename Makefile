@@ -1,8 +1,9 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
+PIP := $(VENV)/bin/pip --quiet --disable-pip-version-check
 
-.PHONY: quickstart test check clean
+.PHONY: quickstart test check constraints clean
 
 # The main job on embedded photographs.
 quickstart: $(VENV)/installed
@@ -16,15 +17,22 @@ check: $(VENV)/installed-for-tests
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-$(VENV)/installed: setup.py
+$(VENV)/installed: setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable .
+	$(PIP) install --constraint constraints.txt --editable .
 	touch $@
 
-$(VENV)/installed-for-tests: setup.py
+$(VENV)/installed-for-tests: setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --editable ".[test]"
+	$(PIP) install --constraint constraints.txt --editable ".[test]"
 	touch $@ $(VENV)/installed
+
+# The newest of everything that setup.py allows becomes the tested set; `make check test` says whether it deserves to.
+constraints:
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --editable ".[test,serving]"
+	$(PIP) freeze --all --exclude-editable --exclude pip > constraints.txt
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -8,8 +8,8 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "srnas_tf/__init__.py").read_text("utf-8"))[1]
 
-PARETO = ["pymoo>=0.6.2"]
-RAY = ["ray>=2.50"]
+PARETO = ["pymoo>=0.6.2,<0.7"]
+RAY = ["ray>=2.50,<3"]
 
 setup(
     name="srnas_tf",
@@ -18,32 +18,45 @@ setup(
     long_description=(HERE / "README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
     packages=find_packages(include=["srnas_tf", "srnas_tf.*"]),
-    package_data={"srnas_tf.report": ["thesis.json", "page/*"], "srnas_tf.freeze": ["*.j2"]},
+    package_data={
+        "srnas_tf": ["py.typed", "flagfiles/*.flags"],
+        "srnas_tf.report": ["thesis.json", "page/*"],
+        "srnas_tf.freeze": ["*.j2"],
+    },
     python_requires=">=3.11",
     install_requires=[
-        "absl-py>=2.3",
-        "ai-edge-litert>=2.1",
-        "jinja2>=3.1",
-        "keras>=3.15",
-        "litert-quantizer>=0.11",
-        "matplotlib>=3.10",
-        "numpy>=2.2",
-        "onnx>=1.20",
-        "onnxruntime>=1.24",
-        "pillow>=12",
-        "pyvips[binary]>=3.1",
-        "rich>=14",
-        "scikit-image>=0.26",
-        "scipy>=1.17",
-        "tensorboard>=2.20",
-        "tensorflow>=2.21",
-        "tf2onnx>=1.17",
+        "absl-py>=2.3,<3",
+        "ai-edge-litert>=2.1,<3",
+        "jinja2>=3.1,<4",
+        "keras>=3.15,<4",
+        "litert-quantizer>=0.11,<0.12",
+        "matplotlib>=3.10,<4",
+        "numpy>=2.2,<3",
+        "onnx>=1.20,<2",
+        "onnxruntime>=1.24,<2",
+        "pillow>=12,<14",
+        "pyvips[binary]>=3.1,<4",
+        "rich>=14,<16",
+        "scikit-image>=0.26,<1",
+        "scipy>=1.17,<2",
+        "tensorboard>=2.20,<3",
+        "tensorflow>=2.21,<3",
+        "tf2onnx>=1.17,<2",
     ],
     extras_require={
         "pareto": PARETO,
-        "benchmarks": ["torch>=2.13", *RAY],
+        "benchmarks": ["torch>=2.13,<3", *RAY],
         "ray": RAY,
-        "serving": ["tensorflow-serving-api>=2.19"],
-        "test": ["mypy>=1.18", "pytest>=9", "pytest-xdist>=3.8", "ruff>=0.14", *PARETO, *RAY],
+        "serving": ["tensorflow-serving-api>=2.19,<3"],
+        "test": [
+            "hypothesis>=6.140,<7",
+            "mypy>=1.18,<3",
+            "pytest>=9,<10",
+            "pytest-xdist>=3.8,<4",
+            "ruff>=0.14,<1",
+            "setuptools>=80",
+            *PARETO,
+            *RAY,
+        ],
     },
 )

@@ -13,6 +13,8 @@ from srnas_tf.settings import Workdir
 
 S = TypeVar("S")
 FLAGS = flags.FLAGS
+FLAGFILES = Path(__file__).with_name("flagfiles")
+"""What a checkout has in `flags/`; a copy of it travels with the package."""
 
 _DEFINERS = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
 
@@ -28,6 +30,18 @@ def define(*kinds: type) -> None:
                 flags.DEFINE_enum(field.name, field.default, choices, field.metadata["help"])
             else:
                 _DEFINERS[type(field.default)](field.name, field.default, field.metadata["help"])
+
+
+def with_flagfiles(arguments: Sequence[str]) -> list[str]:
+    """Arguments in which `--flagfile=flags/NAME.flags` means the package's file where the current folder has none."""
+    own = {f"flags/{path.name}": path for path in FLAGFILES.glob("*.flags")}
+    found = []
+    for before, argument in zip(("", *arguments), arguments, strict=False):
+        apart = before in ("--flagfile", "-flagfile")
+        flag, equals, name = ("", "", argument) if apart else argument.partition("=")
+        wanted = apart or flag in ("--flagfile", "-flagfile")
+        found.append(f"{flag}{equals}{own[name]}" if wanted and name in own and not Path(name).exists() else argument)
+    return found
 
 
 def given(kind: type) -> dict[str, Any]:

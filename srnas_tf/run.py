@@ -125,7 +125,7 @@ def main(argv: list[str]) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # for names that are not in its encoding, as on stderr
     groups = define_flags()
     try:
-        rest = flags.FLAGS(argv)[1:]
+        rest = flags.FLAGS(flags.with_flagfiles(argv))[1:]
         if flags.FLAGS.help:
             print(flags.help_text(USAGE, groups))
             return 0

@@ -12,10 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from absl import flags as absl_flags
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# The same few examples in every run, however slow the machine; nothing is kept between runs.
+settings.register_profile(
+    "tests", derandomize=True, max_examples=40, deadline=None, database=None,
+    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
+)  # fmt: skip
+settings.load_profile("tests")
 
 # A shell's background job begins with Ctrl-C ignored, and so would all that it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
