@@ -6,9 +6,11 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from srnas_tf.arch import SPACES, Block, Network, Space, imdn
-from srnas_tf.arch.block import plan
+from srnas_tf.arch.block import ENDINGS, LETTERS, SelectiveConv, plan
 from srnas_tf.arch.describe import describe
 from srnas_tf.arch.network import frame, imdn_of_size
 from srnas_tf.errors import UserError
@@ -265,3 +267,96 @@ def test_describe():
     pixels = 1280 * 720 // 16
     outside = frame(4, 64, 6).macs(pixels)
     assert described["macs"] == outside + sum(block["macs"] for block in described["blocks"])
+
+
+KERNELS = st.sampled_from([1, 3, 5, 7])
+BLOCKS = st.builds(
+    Block,
+    recipe=st.text(st.sampled_from(sorted(LETTERS)), min_size=1, max_size=8),
+    ending=st.sampled_from(sorted(ENDINGS)),
+    rate=st.floats(0.01, 0.99),
+    kernel=KERNELS | st.tuples(KERNELS, KERNELS),
+    fusion_kernel=st.sampled_from([0, 1, 3, 5]),
+)
+WIDTHS = st.integers(1, 80)
+
+
+@given(BLOCKS, WIDTHS)
+def test_every_plan_adds_up(block, width):
+    """What comes in goes somewhere: each conv takes what is there, the concatenation has all that was kept."""
+    try:
+        planned = plan(block, width)
+    except UserError:
+        assume(False)
+    trunk = planned.first.outputs
+    assert (planned.first.inputs, trunk) == (width, width)
+    kept = []
+    for letter, step in zip(block.recipe, planned.steps, strict=True):
+        assert bool(step.distilled) == LETTERS[letter].distils
+        goes_on = trunk - step.distilled
+        for conv in step.trunk:
+            assert conv.inputs == goes_on
+            goes_on = conv.outputs
+        assert all((conv.inputs, conv.outputs) == (step.distilled, step.distilled) for conv in step.branch)
+        assert step.width == goes_on >= 1
+        trunk = step.width
+        kept += [step.distilled] * LETTERS[letter].distils
+    assert planned.last.inputs == trunk
+    concatenated = sum(kept) + planned.last.outputs
+    assert min([*kept, planned.last.outputs]) >= 1
+    if ENDINGS[block.ending].fills:
+        assert concatenated == width
+    ends = (planned.squeeze.inputs, planned.excite.outputs, planned.fusion.inputs, planned.fusion.outputs)
+    assert ends == (concatenated, concatenated, concatenated, width)
+    assert planned.squeeze.outputs == planned.excite.inputs == max(1, concatenated // 16)
+    # A weight is used once a pixel, or once an image; a bias costs no multiplication.
+    convs = [part for conv in (*planned.inner, *planned.ends) for part in _parts(conv)]
+    pooled = [conv for conv in convs if conv.pooled]
+    biases = sum(conv.outputs for conv in convs if conv.bias)
+    weights = planned.params - biases
+    rarely = sum(conv.params for conv in pooled) - sum(conv.outputs for conv in pooled if conv.bias)
+    assert planned.macs(1) == weights
+    assert planned.macs(10) == 10 * (weights - rarely) + rarely
+
+
+def _parts(conv):
+    """The plain convolutions of one that may be selective."""
+    return (*conv.branches, conv.squeeze, *conv.excites) if isinstance(conv, SelectiveConv) else (conv,)
+
+
+@given(BLOCKS)
+def test_text_of_any_block(block):
+    assert Block.parse(str(block)) == block
+    assert Block.parse(block.recipe, block.options) == block
+
+
+@given(st.sampled_from([2, 3, 4]), WIDTHS, st.lists(BLOCKS, min_size=1, max_size=5))
+def test_text_of_any_network(scale, width, blocks):
+    network = Network(scale, width, tuple(blocks))
+    assert Network.parse(str(network)) == network
+    assert Space().parse(str(network)) == network
+
+
+SPACES_OF_ALL_KINDS = st.builds(
+    Space,
+    space=st.sampled_from(sorted(SPACES)),
+    stages=st.integers(1, 6),
+    depth=st.integers(1, 8),
+    width=st.integers(16, 64),
+    rate=st.sampled_from([0.125, 0.25, 0.3]),
+)
+
+
+@given(SPACES_OF_ALL_KINDS, st.data())
+def test_codes_of_any_space(space, data):
+    codes = data.draw(st.tuples(*(st.integers(0, count - 1) for count in space.cardinalities)))
+    network = space.network(codes)
+    assert space.codes(network) == codes
+    assert space.parse(",".join(map(str, codes))) == network
+    assert space.parse(network.recipes) == network
+    assert space.codes(space.parse(str(network))) == codes
+    least, most = (pick(lambda each: each.params).params for pick in (space.smallest, space.largest))
+    assert least <= network.params <= most
+    assert network.params == network.frame.params + sum(plan(block, space.width).params for block in network.blocks)
+    with pytest.raises(UserError, match="outside"):
+        space.network((*codes[:-1], space.cardinalities[-1]))

@@ -1,11 +1,14 @@
 """Images, reduction, sources and patches."""
 
+import functools
 import logging
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import photograph
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from srnas_tf import metrics
@@ -37,6 +40,42 @@ def test_a_constant_image_stays_constant():
     image = np.full((24, 36, 3), 77, np.uint8)
     assert np.unique(imresize.reduce(image, 3)).tolist() == [77]
     assert imresize.enlarge(image, 2).shape == (48, 72, 3)
+
+
+SIDES = st.integers(1, 40)
+
+
+@given(st.integers(0, 255), SIDES, SIDES, SIDES, SIDES, st.sampled_from([(), (1,), (3,)]))
+def test_any_constant_image_stays_constant_at_any_size(level, height, width, to_height, to_width, channels):
+    resized = imresize.imresize(np.full((height, width, *channels), level, np.uint8), to_height, to_width)
+    assert (resized.dtype, resized.shape) == (np.uint8, (to_height, to_width, *channels))
+    assert (resized == level).all()
+    kept = imresize.smooth(np.full((height, width), level), to_height, to_width)
+    np.testing.assert_allclose(kept, level, atol=1e-9)
+
+
+@given(st.integers(0, 99), SIDES, SIDES, SIDES, SIDES)
+def test_resizing_does_not_know_left_from_right_nor_rows_from_columns(seed, height, width, to_height, to_width):
+    image = np.random.default_rng(seed).random((height, width, 2))
+    resized = imresize.smooth(image, to_height, to_width)
+    close = functools.partial(np.testing.assert_allclose, atol=1e-9)
+    close(imresize.smooth(image[::-1], to_height, to_width), resized[::-1])
+    close(imresize.smooth(image[:, ::-1], to_height, to_width), resized[:, ::-1])
+    close(imresize.smooth(image.swapaxes(0, 1), to_width, to_height), resized.swapaxes(0, 1))
+    rows_first = imresize.smooth(imresize.smooth(image, to_height, width), to_height, to_width)
+    close(rows_first, resized)
+    close(imresize.smooth(3 * image + 1, to_height, to_width), 3 * resized + 1)
+    # Rounded after each pass, a half may go either way.
+    levels = (255 * image).astype(np.uint8)
+    flipped = imresize.imresize(levels[::-1, ::-1], to_height, to_width)[::-1, ::-1]
+    assert np.abs(flipped.astype(int) - imresize.imresize(levels, to_height, to_width)).max() <= 2
+
+
+@given(st.sampled_from([2, 3, 4]), SIDES, SIDES)
+def test_pairs_are_aligned_whatever_the_size(scale, height, width):
+    lr, hr = imresize.pair(np.zeros((height, width, 3), np.uint8), scale)
+    assert hr.shape[:2] == (height // scale * scale, width // scale * scale)
+    assert tuple(scale * side for side in lr.shape[:2]) == hr.shape[:2] or not hr.size
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

@@ -9,7 +9,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_arch import ROWS, SUPERNETS
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from test_arch import BLOCKS, ROWS, SUPERNETS
 
 from srnas_tf import arch, nets
 from srnas_tf.arch import Block, Network, Space
@@ -39,6 +41,16 @@ def test_built_supernets_of_the_thesis(settings, params):
 def test_built_blocks_have_the_planned_parameters(space):
     for choice in space.choices:
         assert nets.Block(choice, 64).count_params() == plan(choice, 64).params
+
+
+@settings(max_examples=10)
+@given(BLOCKS, st.integers(4, 24))
+def test_any_built_block_has_the_planned_parameters(block, width):
+    try:
+        planned = plan(block, width)
+    except UserError:
+        assume(False)
+    assert nets.Block(block, width).count_params() == planned.params
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])

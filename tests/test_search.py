@@ -9,13 +9,15 @@ import signal
 import numpy as np
 import pytest
 from conftest import lines
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from srnas_tf.arch import Space
 from srnas_tf.arch.block import plan
 from srnas_tf.errors import UserError
 from srnas_tf.interrupt import Interrupted
-from srnas_tf.search.feasible import BATCH, Feasible, additive
+from srnas_tf.search.feasible import BATCH, PRICES, Feasible, additive
 from srnas_tf.search.front import chosen, front
 from srnas_tf.search.screening import PROBES
 from srnas_tf.search.search import USUAL, search
@@ -250,6 +252,51 @@ def test_draws_are_uniform_over_what_a_budget_allows(share):
     counts = collections.Counter(itertools.islice(draws, 40 * len(allowed)))
     assert set(counts) == set(allowed)
     assert chisquare([counts[codes] for codes in allowed]).pvalue > 0.001
+
+
+@settings(max_examples=20)
+@given(
+    st.builds(Space, stages=st.integers(1, 4), depth=st.integers(1, 5), width=st.integers(16, 32)),
+    st.dictionaries(st.sampled_from(["params", "macs"]), st.floats(-0.2, 1.2), min_size=1),
+    st.integers(0, 9),
+)
+def test_what_is_drawn_fits_any_budget_and_none_is_refused_that_can_be_met(space, shares, seed):
+    """Limits lie between the least and the most that the space's networks cost, and somewhat beyond."""
+    limits = {}
+    for name, share in shares.items():
+        cost = additive(space, PRICES[name])
+        most = cost.of([int(np.argmax(extra)) for extra in cost.extra])
+        limits[name] = round(cost.base + share * (most - cost.base))
+    # The same path in all blocks: the cheapest network in both is among these, if one network is.
+    least = {name: min(PRICES[name](space.network([code] * space.depth)) for code in range(2**space.stages))
+             for name in limits}  # fmt: skip
+    if any(limits[name] < least[name] for name in limits):
+        with pytest.raises(UserError, match=r"--max_(params|macs)=.* needs \d+"):
+            Feasible(space, limits)
+        return
+    try:
+        feasible = Feasible(space, limits)
+    except UserError:
+        # Each limit can be met alone: then no network is to meet both.
+        assert len(limits) == 2
+        everything = itertools.islice(itertools.product(*map(range, space.cardinalities)), 5000)
+        costs = (space.network(codes) for codes in everything)
+        assert not any(all(PRICES[name](network) <= limits[name] for name in limits) for network in costs)
+        return
+    for codes in (feasible.example, *itertools.islice(feasible.draws(np.random.default_rng(seed)), 30)):
+        network = space.network(codes)
+        assert feasible.allows(codes)
+        assert all(PRICES[name](network) <= limit for name, limit in limits.items())
+        assert feasible.price(codes) == {name: price(network) for name, price in PRICES.items()}
+
+
+@settings(max_examples=10)
+@given(st.tuples(*[st.integers(0, 7)] * 4), st.sampled_from(["params", "macs"]))
+def test_a_limit_is_the_most_that_is_allowed(codes, name):
+    cost = PRICES[name](SPACE.network(codes))
+    assert Feasible(SPACE, {name: cost}).allows(codes)
+    if cost > ALL.costs[name].base:
+        assert not Feasible(SPACE, {name: cost - 1}).allows(codes)
 
 
 def test_draws_under_a_tight_budget_are_cheap():
