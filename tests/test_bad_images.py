@@ -14,6 +14,7 @@ from PIL import Image, ImageCms
 from srnas_tf import nets
 from srnas_tf.arch import imdn
 from srnas_tf.data import images
+from srnas_tf.data import photograph as photographs
 from srnas_tf.data.patches import Patches, Photographs
 from srnas_tf.data.sources import DataSettings, load_pairs
 from srnas_tf.errors import UserError
@@ -342,3 +343,41 @@ def test_remarks_of_libraries_are_not_shown(invoke, monkeypatch, recwarn):
     monkeypatch.setattr("srnas_tf.modes.describe.run", lambda workdir: warnings.warn("deprecated", stacklevel=2))
     assert invoke("--mode=describe") == (0, "", "")
     assert not recwarn
+
+
+def _tiff_whose_next_page(offset: int) -> bytes:
+    """A TIFF file whose one page names another that is not there, or is none."""
+    content = bytearray(encoded(rgb(), "TIFF"))
+    [start] = struct.unpack_from("<I", content, 4)
+    [count] = struct.unpack_from("<H", content, start)
+    struct.pack_into("<I", content, start + 2 + 12 * count, offset)
+    return bytes(content)
+
+
+FOUND = {
+    "page-of-nothing.tif": _tiff_whose_next_page(100),
+    "page-past-the-end.tif": _tiff_whose_next_page(10**6),
+    "exif-of-no-order.jpg": encoded(rgb(), "JPEG", exif=b"Exif\0\0\x01M\0*\0\0\0\x08"),
+    "exif-past-its-end.jpg": encoded(rgb(), "JPEG", exif=b"Exif\0\0II\x80\0\xff\xff\xff\x7f"),
+    "exif-cut.png": png(
+        64, 48, 8, 2, b"".join(b"\0" + row.tobytes() for row in RGB), chunk(b"eXIf", b"II*\0\x08\0\0\0\x09\0\x0f\x01")
+    ),
+}  # fmt: skip
+"""What tests/fuzz.py came upon: files that can be shown, whose other parts cannot be read."""
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_cannot_be_read_of_a_photograph_is_left_or_refused(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(FOUND[name])
+    assert images.load(path).shape == RGB.shape
+    try:
+        image = photographs.read(path)
+    except UserError as error:
+        assert name in str(error)
+        assert path.suffix == ".tif"
+        return
+    assert image.pixels.shape == RGB.shape
+    for suffix in (".png", ".jpg", ".tif", ".webp"):
+        photographs.write(tmp_path / f"again{suffix}", image)
+        assert images.load(tmp_path / f"again{suffix}").shape == RGB.shape

@@ -243,3 +243,11 @@ def test_strided_convs_look_where_the_authors_look():
     stem.convs[0].set_weights([kernel, np.zeros(3, np.float32)])
     image = np.random.default_rng(0).random((1, 5, 4, 3), np.float32)
     np.testing.assert_allclose(stem(image), stem.resample(image)[:, ::2, ::2], atol=1e-6)
+
+
+def test_what_is_no_array_among_arrays(tmp_path):
+    np.savez(tmp_path / "w.npz", **{"fea_conv.weight": np.zeros((3, 3))})
+    with zipfile.ZipFile(tmp_path / "w.npz", "a") as archive:
+        archive.writestr("fea_conv.bias", b"no array")
+    with pytest.raises(UserError, match=r"w\.npz: .*more than arrays"):
+        official.read(tmp_path / "w.npz")

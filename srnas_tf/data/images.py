@@ -47,12 +47,23 @@ def open_upright(path: Path) -> Image.Image:
     Raises:
         UserError: where the file is missing, broken, or not an image.
     """
-    try:
+    with reading(path):
         if not path.is_file():  # nor a pipe, which would have its reader wait
             raise FileNotFoundError
         with Image.open(path, formats=FORMATS) as image:
             image.load()
             return _turned(image)
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """For whoever reads an image inside.
+
+    Raises:
+        UserError: where the file is missing, broken, or not an image.
+    """
+    try:
+        yield
     except FileNotFoundError:
         raise UserError(f"{path}: no such image") from None
     except UnidentifiedImageError:  # whose message repeats the path

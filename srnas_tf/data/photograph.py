@@ -57,12 +57,12 @@ def read(path: Path) -> Photograph:
         UserError: where it is missing, broken, or not one image but several.
     """
     image = images.open_upright(path)
-    with Image.open(path) as header:
+    with images.reading(path), Image.open(path, formats=images.FORMATS) as header:
         # A phone's MPO holds a JPEG that all others can be told from.
         frames = getattr(header, "n_frames", 1) if header.format != "MPO" else 1
         deep_colour = image.mode in ("RGB", "RGBA") and ";16" in str(header.tile)
         # The tags of a TIFF file tell how it is written, not how it was taken.
-        exif = image.getexif() if header.format != "TIFF" else None
+        exif = _exif(image) if header.format != "TIFF" else None
     if frames > 1:
         raise UserError(f"{path}: holds {frames} images, an animation or pages; give them one by one")
     gray = images.is_gray(image)
@@ -77,6 +77,17 @@ def read(path: Path) -> Photograph:
     layers = image.convert("RGBA")
     pixels, alpha = images.rgb(layers.convert("RGB")), np.array(layers.getchannel("A"))
     return Photograph(pixels, alpha[..., None], gray, profile, exif)
+
+
+def _exif(image: Image.Image) -> Image.Exif | None:
+    """What can be written again; None where that is nothing."""
+    try:
+        exif = image.getexif()
+        exif.get_ifd(_EXIF_IFD)
+        exif.tobytes()
+    except Exception:  # as in `images`: what cannot be read says nothing
+        return None
+    return exif
 
 
 def _deep(path: Path) -> Photograph:

@@ -25,7 +25,10 @@ def read(path: Path) -> dict[str, np.ndarray]:
             with zipfile.ZipFile(path) as members:
                 archives.check(members, path.stat().st_size)
             with np.load(path, allow_pickle=False) as archive:
-                return _plain({name: archive[name] for name in archive.files})
+                weights = {name: archive[name] for name in archive.files}
+            if not all(isinstance(array, np.ndarray) for array in weights.values()):  # NumPy hands out other files raw
+                raise ValueError("it holds more than arrays")
+            return _plain(weights)
         except FileNotFoundError:
             raise UserError(f"{path}: no such file") from None
         except Exception as error:  # numpy and zipfile each have errors of their own for a broken file.
