@@ -28,6 +28,7 @@ from srnas_tf.search.feasible import Feasible
 from srnas_tf.search.search import search
 from srnas_tf.search.settings import SearchSettings
 from srnas_tf.settings import Workdir, write_json
+from srnas_tf.train import loop
 from srnas_tf.train.checkpoints import Checkpoints
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, TrainSettings
@@ -245,6 +246,18 @@ def test_a_spoiled_line_of_a_journal_is_named_and_nothing_removed(tmp_path, spoi
     with pytest.raises(UserError, match=r"journal\.jsonl: line 2 is spoiled; remove it"):
         read_lines(path)
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"), [(1e25, "loss or gradients stopped being finite"), (1.0, r"the loss has come to \d[\d.e+]+")]
+)
+def test_a_training_that_diverges_stops_and_keeps_what_was_good(module_photographs, tmp_path, monkeypatch, rate, said):
+    monkeypatch.setattr(loop, "YOUNG", 0)
+    rate_at = TrainSettings.rate_at
+    monkeypatch.setattr(TrainSettings, "rate_at", lambda settings, at: rate if at >= 3 else rate_at(settings, at))
+    with pytest.raises(WorkError, match=rf"{said} by step \d; lower --learning_rate, .* good checkpoint is .*ckpt-3"):
+        train(module_photographs, tmp_path)
+    assert {path.name.split(".")[0] for path in (tmp_path / "checkpoints").iterdir()} == {"ckpt-3"}
 
 
 def test_seconds_do_not_go_back(tmp_path, monkeypatch):

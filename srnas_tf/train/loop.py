@@ -22,6 +22,9 @@ from srnas_tf.train.writer import Metrics
 LOG_EVERY = 20
 """Steps between two lines of metrics.jsonl."""
 
+DIVERGED, YOUNG = 10.0, 100
+"""A mean distance of that many times black to white is no training any more; of its first steps it may be."""
+
 log = logging.getLogger(__name__)
 
 
@@ -51,7 +54,8 @@ def fit(
         The model's variables, trainable ones first: their averages where `settings.ema` asks for them.
 
     Raises:
-        WorkError: where gradients are no longer finite, or something cannot be written; the last good checkpoint stays.
+        WorkError: where gradients are no longer finite, the loss is beyond hope, or something cannot be written; the
+            last good checkpoint stays.
         UserError: where a photograph can no longer be read.
         Interrupted: where a signal asks for the end; the step is finished, and a checkpoint written.
     """
@@ -92,7 +96,7 @@ def fit(
             validates = last or now % settings.validate_every == 0
             saves = last or stops or now % settings.checkpoint_every == 0
             if at == start or now % LOG_EVERY == 0 or validates or saves:
-                _check_finite(optimizer, float(loss), now, checkpoints)
+                _check_sane(optimizer, float(loss), now, checkpoints)
                 values = {"loss": float(loss), "learning_rate": rate}
                 if validates and workers.writes(strategy):
                     values["val_psnr"] = validate(current())
@@ -162,11 +166,11 @@ def _shares(dataset: tf.data.Dataset, context: tf.distribute.InputContext) -> tf
     return dataset.flat_map(shares).prefetch(devices)
 
 
-def _check_finite(optimizer: PathAdam, loss: float, step: int, checkpoints: Checkpoints) -> None:
+def _check_sane(optimizer: PathAdam, loss: float, step: int, checkpoints: Checkpoints) -> None:
     # Under float16 a rejected step is how the loss scale finds its size.
-    if np.isfinite(loss) and (optimizer.scales or not int(optimizer.rejected.numpy())):
+    finite = np.isfinite(loss) and (optimizer.scales or not int(optimizer.rejected.numpy()))
+    if finite and (loss < DIVERGED or step <= YOUNG):
         return
     kept = f"the last good checkpoint is {checkpoints.paths[-1]}" if checkpoints.paths else "none was saved"
-    raise WorkError(
-        f"loss or gradients stopped being finite by step {step}; lower --learning_rate, in another --workdir; {kept}"
-    )
+    what = f"the loss has come to {loss:.3g}" if finite else "loss or gradients stopped being finite"
+    raise WorkError(f"{what} by step {step}; lower --learning_rate, in another --workdir; {kept}")
