@@ -10,7 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from srnas_tf.arch import SPACES, Block, Network, Space, imdn
-from srnas_tf.arch.block import ENDINGS, LETTERS, SelectiveConv, plan
+from srnas_tf.arch.block import ENDINGS, LETTERS, plan
+from srnas_tf.arch.conv import CONVS, BlueprintConv, SelectiveConv
 from srnas_tf.arch.describe import describe
 from srnas_tf.arch.network import frame, imdn_of_size
 from srnas_tf.errors import UserError
@@ -270,13 +271,16 @@ def test_describe():
 
 
 KERNELS = st.sampled_from([1, 3, 5, 7])
-BLOCKS = st.builds(
-    Block,
-    recipe=st.text(st.sampled_from(sorted(LETTERS)), min_size=1, max_size=8),
-    ending=st.sampled_from(sorted(ENDINGS)),
-    rate=st.floats(0.01, 0.99),
-    kernel=KERNELS | st.tuples(KERNELS, KERNELS),
-    fusion_kernel=st.sampled_from([0, 1, 3, 5]),
+BLOCKS = st.sampled_from(sorted(CONVS)).flatmap(
+    lambda conv: st.builds(
+        Block,
+        recipe=st.text(st.sampled_from(sorted(LETTERS)), min_size=1, max_size=8),
+        ending=st.sampled_from(sorted(ENDINGS)),
+        rate=st.floats(0.01, 0.99),
+        kernel=KERNELS | st.tuples(KERNELS, KERNELS) if CONVS[conv].several else KERNELS,
+        fusion_kernel=st.sampled_from([0, 1, 3, 5]),
+        conv=st.just(conv),
+    )
 )
 WIDTHS = st.integers(1, 80)
 
@@ -311,17 +315,17 @@ def test_every_plan_adds_up(block, width):
     assert planned.squeeze.outputs == planned.excite.inputs == max(1, concatenated // 16)
     # A weight is used once a pixel, or once an image; a bias costs no multiplication.
     convs = [part for conv in (*planned.inner, *planned.ends) for part in _parts(conv)]
-    pooled = [conv for conv in convs if conv.pooled]
-    biases = sum(conv.outputs for conv in convs if conv.bias)
-    weights = planned.params - biases
-    rarely = sum(conv.params for conv in pooled) - sum(conv.outputs for conv in pooled if conv.bias)
-    assert planned.macs(1) == weights
-    assert planned.macs(10) == 10 * (weights - rarely) + rarely
+    assert all(conv.params - conv.macs(1) in (0, conv.outputs) for conv in convs)
+    once = [getattr(conv, "pooled", False) for conv in convs]
+    macs = sum((1 if pooled else 10) * conv.macs(1) for conv, pooled in zip(convs, once, strict=True))
+    assert (planned.macs(10), planned.params) == (macs, sum(conv.params for conv in convs))
 
 
 def _parts(conv):
-    """The plain convolutions of one that may be selective."""
-    return (*conv.branches, conv.squeeze, *conv.excites) if isinstance(conv, SelectiveConv) else (conv,)
+    """The convolutions that one consists of."""
+    if isinstance(conv, SelectiveConv):
+        return (*conv.branches, conv.squeeze, *conv.excites)
+    return (conv.pointwise, conv.depthwise) if isinstance(conv, BlueprintConv) else (conv,)
 
 
 @given(BLOCKS)
