@@ -1,6 +1,7 @@
 """Training: exact gradients, weights left alone, resuming, devices, recipes."""
 
 import dataclasses
+import gc
 import json
 import signal
 from pathlib import Path
@@ -93,6 +94,28 @@ def test_adam_is_adam():
         theirs.apply([gradient], [two])
     np.testing.assert_allclose(one.numpy(), two.numpy(), atol=1e-6)
     assert np.abs(one.numpy() - 1).min() > 1e-3
+
+
+def test_averages_follow_the_weights():
+    weights = tf.Variable(np.ones(5, np.float32))
+    adam, expected = PathAdam([Part(weights)], ema=0.9), np.ones(5)
+    for step in range(1, 120):
+        adam.apply([tf.constant(np.arange(5), tf.float32)], tf.constant(0.01), tf.constant([()], tf.int32))
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * weights.numpy()
+    np.testing.assert_allclose(adam.averages[0].numpy(), expected, rtol=1e-5)
+
+
+def test_nothing_is_left_of_a_training_that_is_done(data, tmp_path):
+    """Else a ranking, which does many, would fill the memory."""
+
+    def graphs() -> int:
+        gc.collect()
+        return sum(type(item).__name__ == "FuncGraph" and item.name == "step" for item in gc.get_objects())
+
+    before = graphs()
+    job(data).train_network(arch.imdn(2, 16, 1), tmp_path)
+    assert graphs() == before
 
 
 def test_one_trace_serves_all_paths(data, tmp_path, monkeypatch):

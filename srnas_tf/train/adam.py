@@ -46,7 +46,9 @@ class PathAdam(tf.Module):
             paths: int32 [paths, depth]. What several of them use moves once.
         """
         replica = tf.distribute.get_replica_context()
-        summed = replica.all_reduce(tf.distribute.ReduceOp.SUM, list(gradients))
+        summed = list(gradients)
+        if replica.num_replicas_in_sync > 1:  # TensorFlow keeps the graph of each all_reduce until the process ends
+            summed = replica.all_reduce(tf.distribute.ReduceOp.SUM, summed)
         finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in summed])
         replica.merge_call(self._merge, args=(summed, rate, paths, finite))
 
