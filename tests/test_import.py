@@ -251,3 +251,11 @@ def test_what_is_no_array_among_arrays(tmp_path):
         archive.writestr("fea_conv.bias", b"no array")
     with pytest.raises(UserError, match=r"w\.npz: .*more than arrays"):
         official.read(tmp_path / "w.npz")
+
+
+def test_names_within_a_file_cannot_write_on_the_terminal(tmp_path):
+    path = tmp_path / "w.pth"
+    path.write_bytes(b"\x80\x02ccoll\x0b\x1b[2Jctions\nOrdered\rDict\n.")
+    with pytest.raises(UserError, match=r"asks for .*coll") as caught:
+        official.read(path)
+    assert str(caught.value).isprintable()

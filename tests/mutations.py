@@ -1,0 +1,183 @@
+"""Seeds bugs in arch/, search/ and train/, one at a time, and sees whether the tests catch them.
+
+python tests/mutations.py --record=results/mutations/2026-11-23.json
+
+Each bug is put into a copy of the tree, where a few tests are run that should fail; they have to pass in a copy without
+it. Ten minutes on 2 cores. `--only=adam` does those whose file or new text holds that word.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parent.parent
+
+
+class Bug(NamedTuple):
+    """A bug to seed.
+
+    Attributes:
+        file: within srnas_tf/.
+        old: what stands there once.
+        new: what stands there instead.
+        tests: a file of tests/, and which of its tests (pytest's -k).
+    """
+
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, str]
+
+
+ARCH = ("test_arch.py", "not reference")
+SEARCH = ("test_search.py", "not nsga and not draws_are_uniform and not climbs")
+BUGS = [
+    # Architectures
+    Bug("arch/block.py", "kept = int(width * block.rate)", "kept = int(features * block.rate)", ARCH),
+    Bug("arch/block.py", "max(1, concatenated // CCA_REDUCTION)", "max(1, features // CCA_REDUCTION)", ARCH),
+    Bug("arch/block.py", "to_come - 1)", "to_come)", ARCH),
+    Bug("arch/block.py", 'f"r{self.rate!r}"', 'f"r{self.rate:.2f}"', ARCH),
+    Bug("arch/network.py", ".factor(self.scale) ** 2\n", ".factor(self.scale)\n", ARCH),
+    Bug("arch/network.py", "if option != usual]", "if option != usual][:1]", ARCH),
+    Bug("arch/space.py", 'itertools.product("SC"', 'itertools.product("CS"', ARCH),
+    Bug("arch/space.py", 'owners = plans[:1] if self.sharing == "ends" else plans', "owners = plans", ARCH),
+    Bug("arch/space.py", "return min(self._alike", "return max(self._alike", ARCH),
+    Bug("arch/space.py", "if not 0 <= code < count:", "if not 0 <= code <= count:", ARCH),
+    # Search
+    Bug("search/feasible.py", "        base += added.min().item()\n", "", SEARCH),
+    Bug("search/feasible.py", ".of(codes) <= limit for", ".of(codes) < limit for", SEARCH),
+    Bug(
+        "search/feasible.py",
+        "rng.random(BATCH) < np.exp(self._weights @ np.minimum(over, 0))",
+        "rng.random(BATCH) < 2",
+        ("test_search.py", "draws_are_uniform"),
+    ),
+    Bug("search/pool.py", "            self._seen.add(codes)\n", "", SEARCH),
+    Bug("search/strategies.py", "tuple(new if change else old", "tuple(old if change else new", SEARCH),
+    Bug("search/strategies.py", "rng.integers(2, size=pair.shape[1])", "rng.integers(1, size=pair.shape[1])", SEARCH),
+    Bug(
+        "search/strategies.py", "best_of(psnrs, self._settings.parents)", "best_of(psnrs, self._settings.top_k)", SEARCH
+    ),
+    Bug("search/screening.py", "max(added) + (max(added) - min(added))", "max(added)", SEARCH),
+    Bug("search/front.py", "(values <= here)", "(values < here)", SEARCH),
+    Bug("search/front.py", 'key=lambda entry: -entry["psnr"])[', 'key=lambda entry: entry["psnr"])[', SEARCH),
+    Bug("search/search.py", 'line.get("codes") != facts["codes"] or ', "", SEARCH),
+    Bug("search/search.py", "left = many[len(known) :]", "left = many", SEARCH),
+    Bug("search/agreement.py", "ddof=1", "ddof=0", ("test_rank.py", "repeats or correlations")),
+    Bug("search/ranking.py", "BAND * middle", "2 * BAND * middle", ("test_rank.py", "function_of_the_seed")),
+    # Training
+    Bug("train/adam.py", "count = counts[code] + 1.0", "count = counts[0] + 1.0", ("test_sampling.py", "segment")),
+    Bug("train/adam.py", "tf.where(finite, new, old))", "new)", ("test_train.py", "divergence or finite")),
+    Bug("train/adam.py", "(BETA2, count)", "(BETA1, count)", ("test_train.py", "adam_is_adam")),
+    Bug(
+        "train/adam.py",
+        "decay * old + (1 - decay) * new_w",
+        "decay * old + (1 - decay) * w",
+        ("test_train.py", "averages"),
+    ),
+    Bug(
+        "train/trainee.py",
+        "[[start, whole - start - size]]",
+        "[[whole - start - size, start]]",
+        ("test_sampling.py", "added_up"),
+    ),
+    Bug(
+        "train/trainee.py",
+        "lambda *pair: loss_at(i, *pair), lr, target,",
+        "lambda *pair: loss_at(i, *pair), lr, hr,",
+        ("test_sampling.py", "added_up"),
+    ),
+    Bug("train/loop.py", '{"optimizer": optimizer, "weights"', '{"weights"', ("test_train.py", "resumed")),
+    Bug(
+        "train/loop.py",
+        "settings.rate_at(at)",
+        "settings.rate_at(at + 1)",
+        ("test_train.py", "resumed or gaps or rate"),
+    ),
+    Bug("train/loop.py", "paths_at(at)", "paths_at(start)", ("test_train.py", "resumed or one_trace or path")),
+    Bug(
+        "train/sampling.py",
+        'generator(seed, "path", step)),)',
+        'generator(seed, "path")),)',
+        ("test_sampling.py", "draw or function"),
+    ),
+    Bug("train/sampling.py", "rng.permutation(count)", "rng.integers(count, size=count)", ("test_sampling.py", "fair")),
+    Bug("train/schedule.py", "step / steps", "step / (steps + 50)", ("test_train.py", "schedules")),
+    Bug("train/checkpoints.py", "in reversed(self.paths)", "in self.paths", ("test_train.py", "resumed or checkpoint")),
+    Bug("train/paths.py", "tf.round(tf.clip_by_value(", "(tf.clip_by_value(", ("test_paths.py", "")),
+    Bug("train/paths.py", "kept[prefix] = made", "kept[(*prefix[:-1], 0)] = made", ("test_paths.py", "")),
+    Bug("train/writer.py", 'line["step"] <= step]', 'line["step"] <= step + 1]', ("test_train.py", "resumed")),
+]
+
+
+def copy_of_the_tree(folder: Path) -> Path:
+    left_out = shutil.ignore_patterns(
+        ".*_cache", ".git", ".venv*", "__pycache__", "*.egg-info", "build", "dist", "runs"
+    )
+    return Path(shutil.copytree(ROOT, folder / "tree", symlinks=True, ignore=left_out))
+
+
+def passes(tree: Path, tests: tuple[str, str]) -> bool:
+    """Whether tests of a tree pass.
+
+    Raises:
+        RuntimeError: where there are none, or pytest says something else.
+    """
+    file, which = tests
+    environment = {**os.environ, "PYTHONPATH": str(tree), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment.setdefault("SRNAS_SHARED", str(ROOT.parent / "shared"))
+    line = [sys.executable, "-m", "pytest", "-x", "-q", f"tests/{file}", *(["-k", which] if which else [])]
+    done = subprocess.run(line, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode not in (0, 1):
+        raise RuntimeError(f"{' '.join(line[2:])}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.returncode == 0
+
+
+def try_bug(bug: Bug) -> dict:
+    """Seeds it, and says whether it was caught."""
+    with tempfile.TemporaryDirectory() as home:
+        tree = copy_of_the_tree(Path(home))
+        path = tree / "srnas_tf" / bug.file
+        text = path.read_text("utf-8")
+        if text.count(bug.old) != 1:
+            raise RuntimeError(f"{bug.file}: does not hold {bug.old!r} once; give the bug another place")
+        path.write_text(text.replace(bug.old, bug.new), "utf-8")
+        began = time.monotonic()
+        caught = not passes(tree, bug.tests)
+    return {**bug._asdict(), "caught": caught, "seconds": round(time.monotonic() - began, 1)}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="a word of the file or the new text")
+    parser.add_argument("--record", type=Path, help="file for what came of it")
+    given = parser.parse_args()
+    bugs = [bug for bug in BUGS if given.only in bug.file or given.only in bug.new]
+    with tempfile.TemporaryDirectory() as home:
+        tree = copy_of_the_tree(Path(home))
+        for tests in dict.fromkeys(bug.tests for bug in bugs):
+            if not passes(tree, tests):
+                raise RuntimeError(f"{tests}: fail without any bug")
+    results = []
+    for bug in bugs:
+        results.append(try_bug(bug))
+        print(f"{'caught' if results[-1]['caught'] else 'NOT CAUGHT'}: {bug.file}: {bug.new.strip()!r}", flush=True)
+    caught = sum(result["caught"] for result in results)
+    record = {"date": datetime.date.today().isoformat(), "bugs": len(results), "caught": caught, "results": results}
+    if given.record:
+        given.record.parent.mkdir(parents=True, exist_ok=True)
+        given.record.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+    print(f"{caught} of {len(results)} seeded bugs caught")
+    return caught < len(results)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
