@@ -22,6 +22,7 @@ setup(
         "srnas_tf": ["py.typed", "flagfiles/*.flags"],
         "srnas_tf.report": ["thesis.json", "page/*"],
         "srnas_tf.freeze": ["*.j2"],
+        "srnas_tf.demo": ["web/page/*", "web/package-lock.json"],
     },
     python_requires=">=3.11",
     install_requires=[
@@ -55,6 +56,7 @@ setup(
             "pytest-xdist>=3.8,<4",
             "ruff>=0.14,<1",
             "setuptools>=80",
+            "websocket-client>=1.8,<2",
             *PARETO,
             *RAY,
         ],

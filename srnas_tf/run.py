@@ -16,6 +16,7 @@ from srnas_tf import flags, interrupt, quiet
 from srnas_tf.arch import NETS, SPACES, Space
 from srnas_tf.cluster import read_cluster
 from srnas_tf.data.sources import DataSettings
+from srnas_tf.demo.settings import DemoSettings
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.freeze.settings import BenchmarkSettings, LatencySettings
 from srnas_tf.search.ranking import RankSettings
@@ -58,6 +59,7 @@ MODES = {
     "evaluate": Mode("PSNR and SSIM of --model on each folder of --data", "evaluate", "model"),
     "report": Mode("all that a workdir holds as one page, report.html", "report", tensorflow=False, reads=True),
     "upscale": Mode("enlarge --input to --output by --model", "upscale", "none"),
+    "demo": Mode("a page on this machine that enlarges by --model, an ONNX file", "demo", "model", False, reads=True),
     "export": Mode("freeze --model into SavedModel, LiteRT and ONNX, each checked", "export", "model"),
     "benchmark": Mode("latency of --model, or of a space's blocks, in a runtime", "benchmark", "model if given"),
     "describe": Mode("an architecture and its cost, or a space, as JSON", "describe", "none", tensorflow=False),
@@ -92,6 +94,7 @@ def define_flags() -> dict[str, list[str]]:
         "search": [SearchSettings, Budget, Pick],
         "ranking": [RankSettings],
         "latency": [LatencySettings, BenchmarkSettings],
+        "demo": [DemoSettings],
         "machine": [MachineSettings],
     }
     flags.define(Space, *(kind for group in kinds.values() for kind in group))

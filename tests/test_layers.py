@@ -32,7 +32,7 @@ FLOORS = [
     {"train"},
     {"search"},
     {"freeze"},
-    {"report"},
+    {"report", "demo"},
     {"modes"},
     {"run"},
 ]

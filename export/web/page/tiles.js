@@ -1,0 +1,264 @@
+// Enlarges images of any size in bounded memory, part by part: srnas_tf/freeze/tiles.py says how, in Python.
+//
+// A network in stages gives what it gives for the whole image at once: each stage is run on all parts, and what the
+// stages hand on lies in `Rows`. Any other model enlarges parts that overlap.
+
+import { rowsOf } from "./rows.js";
+
+/** How many pixels of the small image are enlarged at a time, unless the caller says otherwise. */
+export const PIXELS = 64 * 1024;
+
+/** Where not even this many fit into memory, there is no going on. */
+const FEWEST = 32 * 32;
+
+/** How many pixels the parts of a model without stages see beyond themselves. */
+const OVERLAP = 16;
+
+/** The fewest rows of a part of a wide image. */
+const ROWS = 64;
+
+const UNIT = Float32Array.from({ length: 256 }, (_, level) => level / 255);
+
+/**
+ * Enlarges an image; where memory runs out, in smaller parts.
+ *
+ * @param {{width: number, height: number, rgba: Uint8ClampedArray}} image
+ * @param {object} model `whole(lr, height, width)`: float32 [3, height, width] in 0..1 -> the same enlarged; `scale`;
+ *     `stages()`: the same in stages, `{run, reaches, channels}`, or null.
+ * @param {number} pixels how many to enlarge at a time.
+ * @param {object} sink `begin()` is called first, and again where all begins anew; `rows(levels)` takes Uint8 RGB rows,
+ *     top to bottom.
+ * @param {{progress: function(number), shrunk: function(number)}} tell what share is done; to how many pixels memory
+ *     made the parts shrink.
+ */
+export async function enlarge(image, model, pixels, sink, tell) {
+  for (;;) {
+    try {
+      await sink.begin();
+      return await enlargeBy(pixels, image, model, sink, tell.progress);
+    } catch (error) {
+      if (!isOutOfMemory(error)) throw error;
+      if (pixels / 4 < FEWEST) throw new Error(`too little memory for parts of ${pixels} pixels`);
+      pixels = Math.floor(Math.min(pixels, image.width * image.height) / 4);
+      tell.shrunk(pixels);
+    }
+  }
+}
+
+function isOutOfMemory(error) {
+  const words = /out of memory|bad_alloc|bad allocation|failed to allocate|allocation failed|Invalid typed array length/i;
+  return words.test(String(error?.message ?? error));
+}
+
+async function enlargeBy(pixels, image, model, sink, progress) {
+  const { width, height } = image;
+  if (width * height <= pixels) {
+    const sr = await model.whole(floats(image, 0, height, 0, width), height, width);
+    const levels = new Uint8ClampedArray(sr.length);
+    paste(sr, levels, height * model.scale, width * model.scale, 0, width * model.scale);
+    await sink.rows(levels);
+    return;
+  }
+  const stages = await model.stages();
+  await (stages ? inStages : overlapping)(image, stages ?? model, model.scale, pixels, sink, progress);
+}
+
+/** A part of the image, float32 [3, bottom - top, right - left]. */
+function floats(image, top, bottom, left, right) {
+  const [height, width] = [bottom - top, right - left];
+  const made = new Float32Array(3 * height * width);
+  for (let y = 0, to = 0; y < height; y++) {
+    for (let x = 0, from = 4 * ((top + y) * image.width + left); x < width; x++, to++, from += 4) {
+      for (let channel = 0; channel < 3; channel++) {
+        made[channel * height * width + to] = UNIT[image.rgba[from + channel]];
+      }
+    }
+  }
+  return made;
+}
+
+/** Writes float [3, height, width] as levels into rows of RGB that are `whole` wide; the array clips and rounds. */
+function paste(sr, levels, height, width, left, whole) {
+  for (let y = 0, from = 0; y < height; y++) {
+    for (let x = 0, to = 3 * (y * whole + left); x < width; x++, from++, to += 3) {
+      for (let channel = 0; channel < 3; channel++) {
+        levels[to + channel] = sr[channel * height * width + from] * 255;
+      }
+    }
+  }
+}
+
+/** An axis in parts of at most that size, as equal as they can be: [start, stop] each. */
+function parts(size, part) {
+  const count = Math.ceil(size / Math.max(1, part));
+  return Array.from({ length: count }, (_, i) => [Math.floor((size * i) / count), Math.floor((size * (i + 1)) / count)]);
+}
+
+async function overlapping(image, model, scale, pixels, sink, progress) {
+  const { width, height } = image;
+  const side = Math.max(1, Math.round(Math.sqrt(pixels)));
+  const columns = Math.min(width, Math.max(side, Math.floor(pixels / height)));
+  const bands = parts(height, Math.max(1, Math.floor(pixels / columns)));
+  const across = parts(width, columns);
+  let done = 0;
+  for (const [top, bottom] of bands) {
+    const [above, below] = [Math.min(OVERLAP, top), Math.min(OVERLAP, height - bottom)];
+    const levels = new Uint8ClampedArray((bottom - top) * width * scale * scale * 3);
+    for (const [left, right] of across) {
+      const [before, after] = [Math.min(OVERLAP, left), Math.min(OVERLAP, width - right)];
+      const [rows, cols] = [bottom - top + above + below, right - left + before + after];
+      const lr = floats(image, top - above, bottom + below, left - before, right + after);
+      const sr = await model.whole(lr, rows, cols);
+      const inner = cut(sr, 3, rows * scale, cols * scale, above * scale, (bottom - top) * scale, before * scale,
+        (right - left) * scale);
+      paste(inner, levels, (bottom - top) * scale, (right - left) * scale, left * scale, width * scale);
+      progress(++done / (bands.length * across.length));
+    }
+    await sink.rows(levels);
+  }
+}
+
+/** A window of [channels, height, width]. */
+function cut(values, channels, height, width, top, rows, left, columns) {
+  const made = new values.constructor(channels * rows * columns);
+  for (let channel = 0, to = 0; channel < channels; channel++) {
+    for (let y = top; y < top + rows; y++, to += columns) {
+      const from = (channel * height + y) * width + left;
+      made.set(values.subarray(from, from + columns), to);
+    }
+  }
+  return made;
+}
+
+async function inStages(image, stages, scale, pixels, sink, progress) {
+  const { width, height } = image;
+  const rows = Math.min(height, Math.max(ROWS, Math.floor(pixels / width)));
+  const across = parts(width, Math.max(1, Math.floor(pixels / rows)));
+  const source = new Source(image);
+  const maps = [];
+  try {
+    for (const channels of stages.channels) maps.push(await rowsOf(height, width, channels));
+    let moments = new Float32Array(2 * stages.channels.at(-1));
+    const last = stages.reaches.length - 1;
+    const steps = stages.reaches.length * parts(height, rows).length * across.length;
+    let done = 0;
+    for (const [stage, reach] of stages.reaches.entries()) {
+      const seen = stage === 0 ? [source] : stage === last ? [...maps, source] : maps;
+      const total = new Moments(moments.length);
+      for (const { top, bottom, above, count, bands } of bandsOf(seen, height, rows, reach)) {
+        const high = bottom - top;
+        const levels = stage === last ? new Uint8ClampedArray(high * width * scale * scale * 3) : null;
+        const joined = stage === last ? [] : maps.map((map) => map.room(high));
+        for (const [left, right] of across) {
+          const [before, after] = [Math.min(reach, left), Math.min(reach, width - right)];
+          const crop = Int32Array.of(above, count - above - high, before, after);
+          const wide = right - left + before + after;
+          const given = seen.map((map, i) => ({
+            data: columnsOf(bands[i], map, count, left - before, wide),
+            dims: [1, map.channels, count, wide],
+          }));
+          const made = await stages.run(stage, given, moments, crop);
+          total.add(made.moments, high * (right - left));
+          if (stage === last) {
+            paste(made.maps[0], levels, high * scale, (right - left) * scale, left * scale, width * scale);
+          } else {
+            made.maps.forEach((part, i) => pasteColumns(part, joined[i], maps[i], high, left, right - left));
+          }
+          progress(++done / steps);
+        }
+        if (stage === last) await sink.rows(levels);
+        else joined.forEach((values, i) => maps[i].write(top, values));
+      }
+      moments = total.moments();
+    }
+  } finally {
+    await Promise.all(maps.map((map) => map.close()));
+  }
+}
+
+/** The image's rows as float32 [channels, width] each, as `Rows` gives those of a map. */
+class Source {
+  constructor(image) {
+    [this.image, this.channels, this.width] = [image, 3, image.width];
+  }
+
+  room(count) {
+    return new Float32Array(count * 3 * this.width);
+  }
+
+  read(start, stop, values, offset) {
+    for (let y = start; y < stop; y++, offset += 3 * this.width) {
+      values.set(floats(this.image, y, y + 1, 0, this.width), offset);
+    }
+  }
+}
+
+/**
+ * Rows top to bottom with as many around them as a stage looks at.
+ *
+ * A band's rows may be overwritten before the next one is asked for: what that needs of them is kept.
+ */
+function* bandsOf(seen, height, rows, reach) {
+  let kept = seen.map((map) => map.room(0));
+  let above = 0;
+  for (const [top, bottom] of parts(height, rows)) {
+    const below = Math.min(height, bottom + reach);
+    const count = above + below - top;
+    const bands = seen.map((map, i) => {
+      const band = map.room(count);
+      band.set(kept[i]);
+      map.read(top, below, band, kept[i].length);
+      return band;
+    });
+    yield { top, bottom, above, count, bands };
+    const end = above + bottom - top;
+    const next = Math.min(reach, end);
+    kept = bands.map((band, i) => band.slice((end - next) * seen[i].channels * seen[i].width, end * seen[i].channels * seen[i].width));
+    above = next;
+  }
+}
+
+/** Columns of a band of rows [count, channels, width] as [channels, count, columns]. */
+function columnsOf(band, { channels, width }, count, left, columns) {
+  const made = new band.constructor(channels * count * columns);
+  for (let channel = 0, to = 0; channel < channels; channel++) {
+    for (let y = 0; y < count; y++, to += columns) {
+      const from = (y * channels + channel) * width + left;
+      made.set(band.subarray(from, from + columns), to);
+    }
+  }
+  return made;
+}
+
+/** The other way round: [channels, count, columns] into the columns of rows. */
+function pasteColumns(part, rows, { channels, width }, count, left, columns) {
+  for (let channel = 0, from = 0; channel < channels; channel++) {
+    for (let y = 0; y < count; y++, from += columns) {
+      rows.set(part.subarray(from, from + columns), (y * channels + channel) * width + left);
+    }
+  }
+}
+
+/** Mean and variance of all pixels, from those of its parts. */
+class Moments {
+  constructor(size) {
+    this.count = 0;
+    this.means = new Float64Array(size / 2);
+    this.squares = new Float64Array(size / 2);
+  }
+
+  add(moments, count) {
+    const whole = this.count + count;
+    const size = this.means.length;
+    for (let i = 0; i < size; i++) {
+      const step = moments[i] - this.means[i];
+      this.means[i] += (step * count) / whole;
+      this.squares[i] += moments[size + i] * count + (step * step * this.count * count) / whole;
+    }
+    this.count = whole;
+  }
+
+  moments() {
+    return Float32Array.of(...this.means, ...this.squares.map((sum) => sum / Math.max(1, this.count)));
+  }
+}

@@ -1,0 +1,171 @@
+"""The page as a folder that any web server can serve: its own files, onnxruntime-web, and a model, side by side.
+
+Nothing is compiled: onnxruntime-web is published as a module that browsers load. Its package is fetched from npm's
+registry once, must be what `package-lock.json` says to the bit, and is kept.
+"""
+
+import base64
+import hashlib
+import io
+import os
+import shutil
+import sys
+import tarfile
+import tempfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import NamedTuple
+
+import onnx
+
+from srnas_tf.errors import UserError, WorkError, writing
+from srnas_tf.settings import read_json, write_json
+
+WEB = Path(__file__).parent / "web"
+"""The kit `export/web`, of which the page and the lock file travel with this package."""
+
+RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
+"""What the page needs of onnxruntime-web."""
+
+LARGEST = 100 * 2**20
+"""Bytes that are read of a package, whatever a server sends."""
+
+PATIENCE = 60
+"""Seconds without a byte after which a download is given up."""
+
+
+class Package(NamedTuple):
+    """A package of npm's registry.
+
+    Attributes:
+        name: of its file.
+        address: where it is fetched from.
+        integrity: what its bytes must hash to, as npm writes it: "sha512-" and base64.
+    """
+
+    name: str
+    address: str
+    integrity: str
+
+    def matches(self, content: bytes) -> bool:
+        return self.integrity == "sha512-" + base64.b64encode(hashlib.sha512(content).digest()).decode()
+
+
+def pinned() -> Package:
+    """onnxruntime-web, as the lock file pins it."""
+    entry = read_json(WEB / "package-lock.json")["packages"]["node_modules/onnxruntime-web"]
+    return Package(f"onnxruntime-web-{entry['version']}.tgz", entry["resolved"], entry["integrity"])
+
+
+def cache() -> Path:
+    """Where what was fetched is kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "srnas_tf"
+
+
+def check_model(path: Path) -> None:
+    """Refuses what the page cannot run.
+
+    Raises:
+        UserError: where it is no ONNX file with the input `lr` and the output `sr`.
+    """
+    if path.suffix.lower() != ".onnx":
+        raise UserError(f"--model={path}: the page runs ONNX files; give the model.onnx that --mode=export writes")
+    try:
+        graph = onnx.load(path, load_external_data=False).graph
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except Exception:  # protobuf has several implementations, with errors of their own
+        raise UserError(f"{path}: is no ONNX file; export the model again") from None
+    if not ("lr" in {value.name for value in graph.input} and "sr" in {value.name for value in graph.output}):
+        raise UserError(f"{path}: has no input lr and output sr; give the model.onnx that --mode=export writes")
+
+
+def build(model: Path, folder: Path) -> None:
+    """Makes the folder: `index.html` and its own, `runtime/`, and `model/` with the stages that stand for the model.
+
+    Args:
+        model: an ONNX file that `check_model` lets pass; its stages lie in `stages/` beside it.
+        folder: an earlier page in it is replaced.
+
+    Raises:
+        UserError: where the folder holds something else, or onnxruntime-web cannot be had.
+        WorkError: where it cannot be written.
+    """
+    known = folder / "model" / "model.json"
+    if folder.exists() and not known.exists():
+        raise UserError(f"{folder}: exists and is no page; move it, or give another --workdir")
+    runtime = _runtime(pinned())
+    with writing(folder), tempfile.TemporaryDirectory(dir=folder.parent, prefix=".demo-") as scratch:
+        made = Path(scratch) / "new"
+        shutil.copytree(WEB / "page", made)
+        for name, content in runtime.items():
+            (made / "runtime").mkdir(exist_ok=True)
+            (made / "runtime" / name).write_bytes(content)
+        (made / "model").mkdir()
+        shutil.copyfile(model, made / "model" / "model.onnx")
+        stages = _copy_stages(model, made / "model" / "stages")
+        write_json(made / "model" / "model.json", {"name": model.name, "stages": stages})
+        if folder.exists():
+            folder.rename(Path(scratch) / "former")
+        made.rename(folder)
+
+
+def _copy_stages(model: Path, target: Path) -> dict | None:
+    """Copies the stages that stand for a model; returns what the page must know of them, None where there are none."""
+    described = model.parent / "stages" / "stages.json"
+    if not described.exists():
+        return None
+    known = read_json(described)
+    try:
+        if model.name not in known["stands_for"]:
+            return None
+        stages = {key: [int(number) for number in known[key]] for key in ("reaches", "channels")}
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{described}: does not describe stages; export the model again, or remove the file") from None
+    target.mkdir()
+    for i in range(len(stages["reaches"])):
+        source = described.parent / f"stage{i:02}.onnx"
+        if not source.is_file():
+            raise UserError(f"{source}: missing; export the model again, or remove {described}")
+        shutil.copyfile(source, target / source.name)
+    return stages
+
+
+def _runtime(package: Package) -> dict[str, bytes]:
+    """The files of RUNTIME, from a package that is what it should be."""
+    path = cache() / package.name
+    if not path.exists():
+        _keep(path, _fetch(package, path))
+    content = path.read_bytes()
+    if not package.matches(content):
+        raise UserError(f"{path}: is not the package of that name (its SHA-512 differs); remove it")
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        members = {name: archive.extractfile(f"package/dist/{name}") for name in RUNTIME}
+        return {name: member.read() for name, member in members.items() if member}
+
+
+def _fetch(package: Package, path: Path) -> bytes:
+    print(f"fetching {package.address}, once", file=sys.stderr, flush=True)
+    try:
+        with urllib.request.urlopen(package.address, timeout=PATIENCE) as answer:
+            content = answer.read(LARGEST + 1)
+    except (OSError, urllib.error.URLError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise UserError(
+            f"{package.address}: cannot be fetched ({reason}); the page needs it once: fetch it elsewhere, "
+            f"and put it at {path}"
+        ) from None
+    if not package.matches(content):
+        raise WorkError(f"{package.address}: what came is not that package (its SHA-512 differs); nothing was kept")
+    return content
+
+
+def _keep(path: Path, content: bytes) -> None:
+    """Writes a whole file or none."""
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+            partial = Path(scratch) / path.name
+            partial.write_bytes(content)
+            partial.replace(path)
