@@ -238,13 +238,40 @@ def test_builds_what_the_browser_needs_and_no_more(model, package, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "demo", "model.onnx"]
 
 
-def test_stages_go_with_the_files_that_they_stand_for(model, package, tmp_path):
-    (tmp_path / "stages").mkdir()
+@pytest.fixture
+def staged(model):
+    """`stages.json` beside the model, with its stages, and what it says."""
+    described = model.parent / "stages" / "stages.json"
+    described.parent.mkdir()
     for i in range(3):
-        (tmp_path / "stages" / f"stage{i:02}.onnx").write_bytes(b"stage")
-    described = tmp_path / "stages" / "stages.json"
+        described.with_name(f"stage{i:02}.onnx").write_bytes(b"stage")
     known = {"scale": 4, "reaches": [4, 2, 2], "channels": [8, 4, 6], "stands_for": ["model.onnx"]}
     described.write_text(json.dumps(known))
+    return described, known
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="no Node")
+@pytest.mark.parametrize("name", ["model.onnx", "model_int8.onnx"])
+def test_node_builds_the_same(model, package, staged, tmp_path, name):
+    shutil.copytree(ROOT / "export" / "web", tmp_path / "web", ignore=shutil.ignore_patterns("node_modules"))
+    runtime = tmp_path / "web" / "node_modules" / "onnxruntime-web" / "dist"
+    runtime.mkdir(parents=True)
+    for each in bundle.RUNTIME:
+        (runtime / each).write_text(each)
+    chosen = shutil.copy(model, tmp_path / name) if name != model.name else model
+    bundle.build(chosen, tmp_path / "demo")
+    line = ["node", "build.mjs", str(chosen), str(tmp_path / "page")]
+    subprocess.run(line, cwd=tmp_path / "web", check=True)
+    made, expected = server.files_of(tmp_path / "page"), server.files_of(tmp_path / "demo")
+    known = "/model/model.json"
+    assert json.loads(made.pop(known).content) == json.loads(expected.pop(known).content)
+    assert made == expected
+    again = subprocess.run(line, cwd=tmp_path / "web", check=False, capture_output=True, text=True)
+    assert (again.returncode, len(again.stderr.splitlines())) == (2, 1)
+
+
+def test_stages_go_with_the_files_that_they_stand_for(model, package, staged, tmp_path):
+    described, known = staged
     bundle.build(model, tmp_path / "demo")
     made = json.loads((tmp_path / "demo" / "model" / "model.json").read_text())
     assert made["stages"] == {"reaches": [4, 2, 2], "channels": [8, 4, 6]}

@@ -188,7 +188,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if isinstance(head, HTTPStatus):
             self.send_error(head)
         elif head:
-            self.rfile = io.BufferedReader(io.BytesIO(head))  # type: ignore[arg-type]
+            self.rfile = io.BufferedReader(io.BytesIO(head))
             self.handle_one_request()
 
     def _head(self) -> bytes | HTTPStatus:
