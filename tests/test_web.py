@@ -79,10 +79,10 @@ def write_all(folder: Path) -> None:
     Image.fromarray(pixels).save(folder / "turned.jpg", quality=92, exif=exif)
 
 
-def by_python(model: Path, source: Path, target: Path) -> None:
+def by_python(model: Path, source: Path, target: Path, tile: int = TILE) -> None:
     """Enlarges a file or folder by the Python kit."""
     kit = ROOT / "export" / "onnxruntime" / "upscale.py"
-    line = [sys.executable, kit, model, source, target, f"--tile={TILE}"]
+    line = [sys.executable, kit, model, source, target, f"--tile={tile}"]
     subprocess.run([str(part) for part in line], check=True, capture_output=True)
 
 
@@ -152,6 +152,26 @@ def test_models_without_stages_enlarge_parts_that_overlap(page, site, frozen, ki
     check_equal(by_browser(page, downloads, kinds / "colour.png"), tmp_path / "expected.png")
 
 
+def test_where_memory_runs_out_parts_become_smaller(page, site, frozen, kinds, downloads, tmp_path, monkeypatch):
+    shutil.copy(frozen[2] / "model.onnx", tmp_path)
+    by_python(tmp_path / "model.onnx", kinds / "colour.png", tmp_path / "expected.png", TILE // 2)
+    model, whole = site.files["/model.js"], b"async function whole(lr, height, width) {"
+    assert whole in model.content
+    content = model.content.replace(whole, whole + b"if (height * width > 4500) throw new Error('bad_alloc');")
+    monkeypatch.setitem(site.files, "/model.js", model._replace(content=content))
+    monkeypatch.setitem(site.files, "/model/model.json", server.Answer("application/json", b'{"name": "m"}'))
+    page.open(f"{site.url}?tile={TILE}")
+    status = "document.getElementById('status')"
+    hear = (
+        f"said = []; new MutationObserver(() => said.push({status}.textContent)).observe({status}, {{childList: true}})"
+    )
+    page.run(f"{hear}; 0")
+    check_equal(by_browser(page, downloads, kinds / "colour.png"), tmp_path / "expected.png")
+    assert [line for line in page.run("said") if "memory" in line] == [
+        "Out of memory: going on with parts of about 1600 pixels."
+    ]
+
+
 def test_threads_share_memory(page):
     assert page.run("crossOriginIsolated")
 
@@ -182,6 +202,28 @@ def test_by_keyboard_alone(page, kinds, downloads):
     chromium.until((downloads / "colour-x2.png").exists)
     (downloads / "colour-x2.png").unlink()
     page.send("Page.setInterceptFileChooserDialog", enabled=False)
+
+
+def test_dropped_and_pasted_files_are_taken(page):
+    """The files are made in the page, as a browser makes those that are dropped."""
+    for kind, event in (
+        ("drop", "DragEvent('drop', {dataTransfer"),
+        ("paste", "ClipboardEvent('paste', {clipboardData"),
+    ):
+        page.run(
+            f"(() => {{ const given = new DataTransfer(); given.items.add(new File(['text'], '{kind}.png')); "
+            f"document.body.dispatchEvent(new {event}: given, bubbles: true, cancelable: true}})); }})()"
+        )
+        page.until(f"document.getElementById('message').textContent.startsWith('{kind}.png: not an image')")
+
+
+def test_a_narrow_page_is_not_scrolled_sideways(page, kinds, downloads):
+    by_browser(page, downloads, kinds / "turned.jpg")
+    page.look(320, 640, dark=True)
+    for _ in range(2):  # as a whole, and at actual size
+        assert page.run("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        page.run("document.getElementById('zoom').click()")
+    page.look(1000, 800, dark=False)
 
 
 WRONG = {

@@ -177,7 +177,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     server: Server
     server_version = "srnas_tf"
-    sys_version = ""
     default_request_version = "HTTP/1.0"  # answers without a head, as HTTP/0.9 has them, would lack HEADERS
 
     def handle(self) -> None:
@@ -247,6 +246,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(answer.content)
+
+    def version_string(self) -> str:
+        return self.server_version
 
     def log_message(self, format: str, *args: object) -> None:
         """Says nothing: what was asked for is the reader's own."""

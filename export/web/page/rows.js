@@ -1,4 +1,5 @@
-// Maps between stages: rows of float16 [channels, width], in memory or, where they are many, in a file of the browser's.
+// Maps between stages: rows of float16 [channels, width], in memory or, where they are many,
+// in a private file of the browser's.
 
 /** Bytes up to which a map is kept in memory. */
 const IN_MEMORY = 256 * 2 ** 20;

@@ -46,8 +46,9 @@ export async function enlarge(image, model, pixels, sink, tell) {
 }
 
 function isOutOfMemory(error) {
-  const words = /out of memory|bad_alloc|bad allocation|failed to allocate|allocation failed|Invalid typed array length/i;
-  return words.test(String(error?.message ?? error));
+  const words = ["out of memory", "bad_alloc", "bad allocation", "failed to allocate", "allocation failed", "array length"];
+  const said = String(error?.message ?? error).toLowerCase();
+  return words.some((each) => said.includes(each));
 }
 
 async function enlargeBy(pixels, image, model, sink, progress) {
@@ -91,7 +92,8 @@ function paste(sr, levels, height, width, left, whole) {
 /** An axis in parts of at most that size, as equal as they can be: [start, stop] each. */
 function parts(size, part) {
   const count = Math.ceil(size / Math.max(1, part));
-  return Array.from({ length: count }, (_, i) => [Math.floor((size * i) / count), Math.floor((size * (i + 1)) / count)]);
+  const ends = Array.from({ length: count + 1 }, (_, i) => Math.floor((size * i) / count));
+  return ends.slice(1).map((end, i) => [ends[i], end]);
 }
 
 async function overlapping(image, model, scale, pixels, sink, progress) {
@@ -213,7 +215,10 @@ function* bandsOf(seen, height, rows, reach) {
     yield { top, bottom, above, count, bands };
     const end = above + bottom - top;
     const next = Math.min(reach, end);
-    kept = bands.map((band, i) => band.slice((end - next) * seen[i].channels * seen[i].width, end * seen[i].channels * seen[i].width));
+    kept = bands.map((band, i) => {
+      const row = seen[i].channels * seen[i].width;
+      return band.slice((end - next) * row, end * row);
+    });
     above = next;
   }
 }

@@ -10,6 +10,9 @@ import { enlarge, PIXELS } from "./tiles.js";
 /** Pixels of a picture that is shown; larger ones are shown reduced. */
 const SHOWN = 16 * 2 ** 20;
 
+/** Pixels of a part that memory sufficed for, once it did not for more. */
+let fitting = Infinity;
+
 const model = loadModel();
 model.then(
   ({ name, scale }) => postMessage({ kind: "ready", name, scale }),
@@ -21,8 +24,8 @@ onmessage = async ({ data: { file, tile } }) => {
   try {
     await work(file, tile);
   } catch (error) {
-    const text = error instanceof Wrong ? error.message : `${file.name}: could not be enlarged (${error?.message ?? error}).`;
-    postMessage({ kind: "wrong", text });
+    const why = `${file.name}: could not be enlarged (${error?.message ?? error}).`;
+    postMessage({ kind: "wrong", text: error instanceof Wrong ? error.message : why });
   }
 };
 
@@ -32,9 +35,12 @@ async function work(file, tile) {
   const loaded = await model;
   const [width, height] = [image.width * loaded.scale, image.height * loaded.scale];
   const sink = new Sink(image, loaded.scale);
-  await enlarge(image, loaded, tile ** 2 || PIXELS, sink, {
+  await enlarge(image, loaded, Math.min(tile ** 2 || PIXELS, fitting), sink, {
     progress: (share) => postMessage({ kind: "progress", share }),
-    shrunk: (pixels) => postMessage({ kind: "shrunk", pixels }),
+    shrunk(pixels) {
+      fitting = pixels;
+      postMessage({ kind: "shrunk", pixels });
+    },
   });
   const blob = await sink.png.end();
   const before = new Shown(image.width, image.height);
