@@ -22,7 +22,7 @@ setup(
         "srnas_tf": ["py.typed", "flagfiles/*.flags"],
         "srnas_tf.report": ["thesis.json", "page/*"],
         "srnas_tf.freeze": ["*.j2"],
-        "srnas_tf.demo": ["web/page/*", "web/package-lock.json"],
+        "srnas_tf.demo": ["page/*", "package-lock.json"],
     },
     python_requires=">=3.11",
     install_requires=[

@@ -186,7 +186,7 @@ def test_a_port_in_use(serving):
 
 
 def test_the_page_says_of_itself_what_the_server_says():
-    page = (bundle.WEB / "page" / "index.html").read_text("utf-8")
+    page = (bundle.PAGE / "index.html").read_text("utf-8")
     policy = re.search(r'http-equiv="Content-Security-Policy" content="(.+?)"', page)[1]
     assert f"{policy}; frame-ancestors 'none'" == server.HEADERS["Content-Security-Policy"]
     assert not re.search(r"https?://", page), "the page works offline"
@@ -323,7 +323,7 @@ def test_models_that_the_page_cannot_run(tmp_path, content):
 
 
 def test_the_lock_file_pins_what_package_json_asks_for():
-    asked = json.loads((bundle.WEB / "package.json").read_text())["dependencies"]["onnxruntime-web"]
+    asked = json.loads((ROOT / "export" / "web" / "package.json").read_text())["dependencies"]["onnxruntime-web"]
     assert bundle.pinned().name == f"onnxruntime-web-{asked}.tgz"
     assert bundle.pinned().address.startswith("https://registry.npmjs.org/onnxruntime-web/")
     assert re.fullmatch(r"sha512-[A-Za-z0-9+/]{86}==", bundle.pinned().integrity)

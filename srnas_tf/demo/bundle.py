@@ -22,8 +22,11 @@ import onnx
 from srnas_tf.errors import UserError, WorkError, writing
 from srnas_tf.settings import read_json, write_json
 
-WEB = Path(__file__).parent / "web"
-"""The kit `export/web`, of which the page and the lock file travel with this package."""
+PAGE = Path(__file__).parent / "page"
+"""The page's own files: those of `export/web`."""
+
+LOCK = Path(__file__).parent / "package-lock.json"
+"""npm's word for which onnxruntime-web it is: that of `export/web`."""
 
 RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
 """What the page needs of onnxruntime-web."""
@@ -54,7 +57,7 @@ class Package(NamedTuple):
 
 def pinned() -> Package:
     """onnxruntime-web, as the lock file pins it."""
-    entry = read_json(WEB / "package-lock.json")["packages"]["node_modules/onnxruntime-web"]
+    entry = read_json(LOCK)["packages"]["node_modules/onnxruntime-web"]
     return Package(f"onnxruntime-web-{entry['version']}.tgz", entry["resolved"], entry["integrity"])
 
 
@@ -98,7 +101,7 @@ def build(model: Path, folder: Path) -> None:
     runtime = _runtime(pinned())
     with writing(folder), tempfile.TemporaryDirectory(dir=folder.parent, prefix=".demo-") as scratch:
         made = Path(scratch) / "new"
-        shutil.copytree(WEB / "page", made)
+        shutil.copytree(PAGE, made)
         for name, content in runtime.items():
             (made / "runtime").mkdir(exist_ok=True)
             (made / "runtime" / name).write_bytes(content)
