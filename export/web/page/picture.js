@@ -19,7 +19,7 @@ export async function decode(file) {
   try {
     bitmap = await createImageBitmap(file, { imageOrientation: "from-image", premultiplyAlpha: "none" });
   } catch {
-    throw new Wrong(`${file.name}: not an image that this browser can read. PNG, JPEG and WebP are.`);
+    throw new Wrong(`${file.name}: not an image, damaged, or of a kind that this browser does not know.`);
   }
   try {
     const { width, height } = bitmap;
