@@ -192,9 +192,9 @@ def test_the_page_says_of_itself_what_the_server_says():
     assert not re.search(r"https?://", page), "the page works offline"
 
 
-def network(inputs: str, outputs: str) -> bytes:
+def network(inputs: str, outputs: str, kind: int = onnx.TensorProto.FLOAT, shape=("n", 3, "h", "w")) -> bytes:
     """An ONNX file that does nothing."""
-    values = [onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, None) for n in (inputs, outputs)]
+    values = [onnx.helper.make_tensor_value_info(name, kind, shape) for name in (inputs, outputs)]
     node = onnx.helper.make_node("Identity", [inputs], [outputs])
     graph = onnx.helper.make_graph([node], "g", values[:1], values[1:])
     return onnx.helper.make_model(graph).SerializeToString()
@@ -314,7 +314,17 @@ def test_a_folder_of_other_things_stays(model, package, tmp_path):
     assert (tmp_path / "demo" / "thesis.txt").read_text() == "precious"
 
 
-@pytest.mark.parametrize("content", [b"", b"text", network("x", "sr"), network("lr", "y")])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"text",
+        network("x", "sr"),
+        network("lr", "y"),
+        network("lr", "sr", onnx.TensorProto.UINT8),
+        network("lr", "sr", shape=(1, 3, 64, 64)),
+    ],
+)
 def test_models_that_the_page_cannot_run(tmp_path, content):
     path = tmp_path / "bad.onnx"
     path.write_bytes(content)

@@ -70,7 +70,7 @@ def check_model(path: Path) -> None:
     """Refuses what the page cannot run.
 
     Raises:
-        UserError: where it is no ONNX file with the input `lr` and the output `sr`.
+        UserError: where it is no ONNX file that takes `lr`, float32 of any height and width, to `sr`.
     """
     if path.suffix.lower() != ".onnx":
         raise UserError(f"--model={path}: the page runs ONNX files; give the model.onnx that --mode=export writes")
@@ -80,8 +80,12 @@ def check_model(path: Path) -> None:
         raise UserError(f"{path}: {error.strerror}") from None
     except Exception:  # protobuf has several implementations, with errors of their own
         raise UserError(f"{path}: is no ONNX file; export the model again") from None
-    if not ("lr" in {value.name for value in graph.input} and "sr" in {value.name for value in graph.output}):
+    inputs = {value.name: value.type.tensor_type for value in graph.input}
+    if list(inputs) != ["lr"] or "sr" not in {value.name for value in graph.output}:
         raise UserError(f"{path}: has no input lr and output sr; give the model.onnx that --mode=export writes")
+    fixed = any(dim.HasField("dim_value") for dim in inputs["lr"].shape.dim[2:])
+    if fixed or inputs["lr"].elem_type != onnx.TensorProto.FLOAT:
+        raise UserError(f"{path}: is for images of one size, or not for floats; give a model.onnx that takes any size")
 
 
 def build(model: Path, folder: Path) -> None:
