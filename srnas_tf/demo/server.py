@@ -94,7 +94,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    """Listens from the beginning, and answers in `serve_forever`.
+    """Listens from the beginning, and answers in `serve_until_stopped` or `serve_forever`.
 
     Args:
         host: address or name; "" for all.
@@ -144,6 +144,15 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
             return None
         hosts = {"localhost", "127.0.0.1", "[::1]", f"[{self._host}]" if ":" in self._host else self._host}
         return {f"{host}:{self.server_port}" for host in hosts} | (hosts if self.server_port == 80 else set())
+
+    def serve_until_stopped(self) -> None:
+        """Answers until a signal's handler raises: in another thread.
+
+        Here it might be raised where Python lets exceptions pass unheard, as when an answer's thread is forgotten.
+        """
+        thread = threading.Thread(target=self.serve_forever, daemon=True)
+        thread.start()
+        thread.join()
 
     def server_bind(self) -> None:
         """Binds; the base class would ask the network for this machine's name."""

@@ -20,4 +20,4 @@ def run(workdir: Workdir) -> None:
         if not server.is_loopback(settings.host):
             print(f"--host={settings.host}: whoever reaches it can use the page and take the model", file=sys.stderr)
         print(listening.url, flush=True)
-        listening.serve_forever()
+        listening.serve_until_stopped()
