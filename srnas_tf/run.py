@@ -59,7 +59,9 @@ MODES = {
     "evaluate": Mode("PSNR and SSIM of --model on each folder of --data", "evaluate", "model"),
     "report": Mode("all that a workdir holds as one page, report.html", "report", tensorflow=False, reads=True),
     "upscale": Mode("enlarge --input to --output by --model", "upscale", "none"),
-    "demo": Mode("a page on this machine that enlarges by --model, an ONNX file", "demo", "model", False, reads=True),
+    "demo": Mode(
+        "a page on this machine that enlarges by --model, .onnx or .keras", "demo", "model", False, reads=True
+    ),
     "export": Mode("freeze --model into SavedModel, LiteRT and ONNX, each checked", "export", "model"),
     "benchmark": Mode("latency of --model, or of a space's blocks, in a runtime", "benchmark", "model if given"),
     "describe": Mode("an architecture and its cost, or a space, as JSON", "describe", "none", tensorflow=False),

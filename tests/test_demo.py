@@ -16,12 +16,20 @@ import tarfile
 import threading
 import time
 
+import numpy as np
 import onnx
 import pytest
-from conftest import ROOT
+from conftest import ROOT, photograph
 
+from srnas_tf import nets
 from srnas_tf.demo import bundle, server
 from srnas_tf.errors import UserError, WorkError
+from srnas_tf.freeze.staged import load_model
+from srnas_tf.modes import demo
+from srnas_tf.nets import files
+from srnas_tf.nets.initial import initialize
+from srnas_tf.settings import Workdir
+from srnas_tf.train.evaluate import of_network
 
 QUICK = server.Limits(head=2048, asking=0.3, taking=0.5, clients=2)
 
@@ -225,16 +233,16 @@ def package(tmp_path, monkeypatch):
 
 
 def test_builds_what_the_browser_needs_and_no_more(model, package, tmp_path):
-    bundle.build(model, tmp_path / "demo")
+    bundle.build(model, tmp_path / "demo", "a name")
     files = server.files_of(tmp_path / "demo")
     page = {f"/{path.name}" for path in (ROOT / "export" / "web" / "page").iterdir()}
     assert files.keys() == page | {"/", "/model/model.onnx", "/model/model.json"} | {
         f"/runtime/{name}" for name in bundle.RUNTIME
     }
-    assert json.loads(files["/model/model.json"].content) == {"name": "model.onnx", "stages": None}
+    assert json.loads(files["/model/model.json"].content) == {"name": "a name", "stages": None}
     assert files["/runtime/ort-wasm-simd-threaded.wasm"].kind == "application/wasm"
     shutil.rmtree(tmp_path / "registry")  # what was fetched is kept
-    bundle.build(model, tmp_path / "demo")
+    bundle.build(model, tmp_path / "demo", "a name")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "demo", "model.onnx"]
 
 
@@ -259,7 +267,7 @@ def test_node_builds_the_same(model, package, staged, tmp_path, name):
     for each in bundle.RUNTIME:
         (runtime / each).write_text(each)
     chosen = shutil.copy(model, tmp_path / name) if name != model.name else model
-    bundle.build(chosen, tmp_path / "demo")
+    bundle.build(chosen, tmp_path / "demo", name)
     line = ["node", "build.mjs", str(chosen), str(tmp_path / "page")]
     subprocess.run(line, cwd=tmp_path / "web", check=True)
     made, expected = server.files_of(tmp_path / "page"), server.files_of(tmp_path / "demo")
@@ -272,17 +280,17 @@ def test_node_builds_the_same(model, package, staged, tmp_path, name):
 
 def test_stages_go_with_the_files_that_they_stand_for(model, package, staged, tmp_path):
     described, known = staged
-    bundle.build(model, tmp_path / "demo")
+    bundle.build(model, tmp_path / "demo", "a name")
     made = json.loads((tmp_path / "demo" / "model" / "model.json").read_text())
     assert made["stages"] == {"reaches": [4, 2, 2], "channels": [8, 4, 6]}
     assert len(list((tmp_path / "demo" / "model" / "stages").iterdir())) == 3
     shutil.copy(model, tmp_path / "model_int8.onnx")
-    bundle.build(tmp_path / "model_int8.onnx", tmp_path / "demo")
+    bundle.build(tmp_path / "model_int8.onnx", tmp_path / "demo", "a name")
     assert not (tmp_path / "demo" / "model" / "stages").exists()
     for spoiled in ("{", '{"stands_for": ["model.onnx"]}', "[]", json.dumps({**known, "reaches": [1, 1, 1, 1]})):
         described.write_text(spoiled)
         with pytest.raises(UserError, match="stage"):
-            bundle.build(model, tmp_path / "demo")
+            bundle.build(model, tmp_path / "demo", "a name")
 
 
 def test_a_package_that_is_another_is_not_taken(model, package, tmp_path, monkeypatch):
@@ -290,27 +298,27 @@ def test_a_package_that_is_another_is_not_taken(model, package, tmp_path, monkey
     other = package._replace(integrity="sha512-other")
     monkeypatch.setattr(bundle, "pinned", lambda: other)
     with pytest.raises(WorkError, match="SHA-512"):
-        bundle.build(model, tmp_path / "demo")
+        bundle.build(model, tmp_path / "demo", "a name")
     assert not kept.exists()
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"other")
     monkeypatch.setattr(bundle, "pinned", lambda: package)
     with pytest.raises(UserError, match=r"runtime\.tgz: is not .* remove it"):
-        bundle.build(model, tmp_path / "demo")
+        bundle.build(model, tmp_path / "demo", "a name")
     assert not (tmp_path / "demo").exists()
 
 
 def test_a_registry_out_of_reach(model, package, tmp_path, monkeypatch):
     monkeypatch.setattr(bundle, "pinned", lambda: package._replace(address="http://127.0.0.1:9/runtime.tgz"))
     with pytest.raises(UserError, match=r"127\.0\.0\.1:9.*cannot be fetched .*put it at .*runtime\.tgz"):
-        bundle.build(model, tmp_path / "demo")
+        bundle.build(model, tmp_path / "demo", "a name")
 
 
 def test_a_folder_of_other_things_stays(model, package, tmp_path):
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "thesis.txt").write_text("precious")
     with pytest.raises(UserError, match="is no page"):
-        bundle.build(model, tmp_path / "demo")
+        bundle.build(model, tmp_path / "demo", "a name")
     assert (tmp_path / "demo" / "thesis.txt").read_text() == "precious"
 
 
@@ -337,6 +345,19 @@ def test_the_lock_file_pins_what_package_json_asks_for():
     assert bundle.pinned().name == f"onnxruntime-web-{asked}.tgz"
     assert bundle.pinned().address.startswith("https://registry.npmjs.org/onnxruntime-web/")
     assert re.fullmatch(r"sha512-[A-Za-z0-9+/]{86}==", bundle.pinned().integrity)
+
+
+def test_a_keras_file_is_converted(package, tmp_path):
+    network = nets.SRNet("x2:w8:imdn:r0.25:k3:f1:SCS")
+    initialize(network, 0, "interpolation")
+    files.save(network, tmp_path / "mine.keras")
+    demo._build(tmp_path / "mine.keras", Workdir(tmp_path / "work"))
+    made = tmp_path / "work" / "demo" / "model"
+    assert json.loads((made / "model.json").read_text())["name"] == "mine.keras"
+    image = photograph(np.random.default_rng(0), 20, 31) / np.float32(255)
+    model = load_model(made / "model.onnx")
+    assert np.abs(model.whole(image) - of_network(network)(image)).max() < 1e-4
+    assert sorted(path.name for path in (made / "stages").iterdir()) == ["stage00.onnx", "stage01.onnx"]
 
 
 RUN = """

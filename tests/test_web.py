@@ -30,7 +30,7 @@ def site(frozen, tmp_path_factory):
     """The page with a model in stages, served as `--mode=demo` does."""
     folder = tmp_path_factory.mktemp("demo") / "demo"
     try:
-        bundle.build(frozen[2] / "model.onnx", folder)
+        bundle.build(frozen[2] / "model.onnx", folder, "model.onnx")
     except UserError as error:
         if "cannot be fetched" in str(error):
             pytest.skip(str(error))

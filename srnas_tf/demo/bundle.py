@@ -73,7 +73,7 @@ def check_model(path: Path) -> None:
         UserError: where it is no ONNX file that takes `lr`, float32 of any height and width, to `sr`.
     """
     if path.suffix.lower() != ".onnx":
-        raise UserError(f"--model={path}: the page runs ONNX files; give the model.onnx that --mode=export writes")
+        raise UserError(f"--model={path}: the page runs .onnx and .keras files; --mode=export writes them")
     try:
         graph = onnx.load(path, load_external_data=False).graph
     except OSError as error:
@@ -88,12 +88,13 @@ def check_model(path: Path) -> None:
         raise UserError(f"{path}: is for images of one size, or not for floats; give a model.onnx that takes any size")
 
 
-def build(model: Path, folder: Path) -> None:
+def build(model: Path, folder: Path, name: str) -> None:
     """Makes the folder: `index.html` and its own, `runtime/`, and `model/` with the stages that stand for the model.
 
     Args:
         model: an ONNX file that `check_model` lets pass; its stages lie in `stages/` beside it.
         folder: an earlier page in it is replaced.
+        name: of the model, for the page's readers.
 
     Raises:
         UserError: where the folder holds something else, or onnxruntime-web cannot be had.
@@ -106,13 +107,13 @@ def build(model: Path, folder: Path) -> None:
     with writing(folder), tempfile.TemporaryDirectory(dir=folder.parent, prefix=".demo-") as scratch:
         made = Path(scratch) / "new"
         shutil.copytree(PAGE, made)
-        for name, content in runtime.items():
-            (made / "runtime").mkdir(exist_ok=True)
-            (made / "runtime" / name).write_bytes(content)
+        (made / "runtime").mkdir()
+        for each, content in runtime.items():
+            (made / "runtime" / each).write_bytes(content)
         (made / "model").mkdir()
         shutil.copyfile(model, made / "model" / "model.onnx")
         stages = _copy_stages(model, made / "model" / "stages")
-        write_json(made / "model" / "model.json", {"name": model.name, "stages": stages})
+        write_json(made / "model" / "model.json", {"name": name, "stages": stages})
         if folder.exists():
             folder.rename(Path(scratch) / "former")
         made.rename(folder)

@@ -1,8 +1,10 @@
-"""`--mode=demo`: a page on this machine that enlarges photographs in the browser. Needs no TensorFlow."""
+"""`--mode=demo`: a page on this machine that enlarges photographs in the browser."""
 
 import sys
+import tempfile
+from pathlib import Path
 
-from srnas_tf import flags
+from srnas_tf import flags, quiet
 from srnas_tf.demo import bundle, server
 from srnas_tf.demo.settings import DemoSettings
 from srnas_tf.settings import Workdir
@@ -12,12 +14,27 @@ def run(workdir: Workdir) -> None:
     """Builds the page with `--model` in `demo/` and serves it until it is stopped."""
     settings = flags.from_flags(DemoSettings)
     model = flags.required_path("model")
-    bundle.check_model(model)
     with server.Server(settings.host, settings.port) as listening:
-        workdir.make()
-        bundle.build(model, workdir / "demo")
+        _build(model, workdir)
         listening.files = server.files_of(workdir / "demo")
         if not server.is_loopback(settings.host):
             print(f"--host={settings.host}: whoever reaches it can use the page and take the model", file=sys.stderr)
         print(listening.url, flush=True)
         listening.serve_until_stopped()
+
+
+def _build(model: Path, workdir: Workdir) -> None:
+    """Builds the page with an ONNX file, or with what a `.keras` file is converted to, which needs TensorFlow."""
+    if model.suffix.lower() != ".keras":
+        bundle.check_model(model)
+        workdir.make()
+        bundle.build(model, workdir / "demo", model.name)
+        return
+    quiet.import_tensorflow()
+    from srnas_tf.freeze import onnx_alone
+    from srnas_tf.nets import files
+
+    network = files.load(model)
+    workdir.make()
+    with tempfile.TemporaryDirectory() as scratch:
+        bundle.build(onnx_alone.write(network, Path(scratch)), workdir / "demo", model.name)
