@@ -36,5 +36,6 @@ def _build(model: Path, workdir: Workdir) -> None:
 
     network = files.load(model)
     workdir.make()
+    print(f"converting {model} to ONNX", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         bundle.build(onnx_alone.write(network, Path(scratch)), workdir / "demo", model.name)
