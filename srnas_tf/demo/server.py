@@ -46,6 +46,10 @@ HEADERS = {
 """Stand on every answer."""
 
 
+WAKING = 0.2
+"""Seconds until a signal is noticed, at the latest."""
+
+
 class Limits(NamedTuple):
     """What a client may take.
 
@@ -146,13 +150,15 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
         return {f"{host}:{self.server_port}" for host in hosts} | (hosts if self.server_port == 80 else set())
 
     def serve_until_stopped(self) -> None:
-        """Answers until a signal's handler raises: in another thread.
+        """Answers in another thread until a signal's handler raises in this one.
 
-        Here it might be raised where Python lets exceptions pass unheard, as when an answer's thread is forgotten.
+        While it answers, a thread may be in a place where Python drops exceptions, as where an answer's thread is
+        forgotten. This one looks up now and then: where the system gives a signal to another, nothing else wakes it.
         """
         thread = threading.Thread(target=self.serve_forever, daemon=True)
         thread.start()
-        thread.join()
+        while thread.is_alive():
+            time.sleep(WAKING)
 
     def server_bind(self) -> None:
         """Binds; the base class would ask the network for this machine's name."""
