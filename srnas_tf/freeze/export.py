@@ -14,11 +14,12 @@ import tensorflow as tf
 
 from srnas_tf.data.sources import Pair
 from srnas_tf.errors import UserError, WorkError, writing
-from srnas_tf.freeze import serving, staged
+from srnas_tf.freeze import staged
 from srnas_tf.freeze.card import model_card
-from srnas_tf.freeze.runtimes import SIGNATURE, load_upscaler
+from srnas_tf.freeze.runtimes import load_upscaler
+from srnas_tf.freeze.saved_model import save
 from srnas_tf.nets import Net
-from srnas_tf.nets.stages import Stage, stages
+from srnas_tf.nets.stages import stages
 from srnas_tf.settings import write_json, write_text
 from srnas_tf.train.evaluate import Upscaler, mean_psnr, of_network, scores
 
@@ -163,48 +164,6 @@ def _put(finished: Path, folder: Path) -> None:
 
 def _former(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.former")
-
-
-def save(network: Callable, path: Path, cut: Sequence[Stage] = (), images: bool = False) -> None:
-    """Writes a SavedModel that enlarges: `serving_default`, `lr` [batch, height, width, 3] to `sr`.
-
-    Args:
-        network: what enlarges.
-        path: folder for the SavedModel.
-        cut: the network's stages, each a signature too.
-        images: whether it is to take and give image files too (`serving.IMAGE`), and be warmed up by Serving.
-    """
-
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, name="lr")])
-    def serve(lr):
-        return {"sr": network(lr)}
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
-    def serve_image(image_bytes):
-        return {"sr_bytes": tf.map_fn(lambda file: _enlarge_file(network, file), image_bytes)}
-
-    module = tf.Module()
-    # Only what the output depends on: a network may hold weights for other scales.
-    module.variables_in_use = serve.get_concrete_function().variables
-    signatures = {SIGNATURE: serve} | {staged.name(i): staged.traced(stage) for i, stage in enumerate(cut)}
-    if images:
-        signatures[serving.IMAGE] = serve_image
-    tf.saved_model.save(module, str(path), signatures=signatures)
-    if images:
-        serving.write_warmup(path)
-
-
-def _enlarge_file(network: Callable, file):
-    """The bytes of a PNG, JPEG, GIF or BMP file to those of a PNG, 8 bits a channel, RGB."""
-    image = tf.cond(
-        tf.io.is_jpeg(file),
-        # What it does by default is quick, and levels away from what the file says.
-        lambda: tf.io.decode_jpeg(file, channels=3, dct_method="INTEGER_ACCURATE"),
-        lambda: tf.io.decode_image(file, channels=3, expand_animations=False),
-    )
-    image = tf.ensure_shape(image, [None, None, 3])
-    sr = network(tf.cast(image[None], tf.float32) / 255)[0]
-    return tf.io.encode_png(tf.cast(tf.round(tf.clip_by_value(sr, 0, 1) * 255), tf.uint8))
 
 
 def patches_of(images: Sequence[np.ndarray]) -> np.ndarray:

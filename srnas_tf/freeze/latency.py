@@ -16,7 +16,7 @@ from srnas_tf.arch import latency as tables
 from srnas_tf.arch.latency import LatencyTable
 from srnas_tf.errors import UserError, WorkError, writing
 from srnas_tf.freeze import stopwatch
-from srnas_tf.freeze.export import save
+from srnas_tf.freeze.saved_model import save
 from srnas_tf.freeze.settings import LatencySettings
 from srnas_tf.nets import SRNet, files
 from srnas_tf.nets.initial import initialize
