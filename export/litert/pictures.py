@@ -34,7 +34,11 @@ def main(load_model: Callable[[Path], tiles.Model], argv: list[str]) -> int:
         jobs = _jobs(given.input, given.output)
         if not given.model.exists():
             raise UserError(f"{given.model}: no such model")
-        _enlarge_all(load_model(given.model), jobs, given.tile)
+        model = load_model(given.model)
+        if model.size and given.tile:
+            height, width = model.size
+            raise UserError(f"--tile={given.tile}: {given.model} takes parts of {height}x{width} alone; drop it")
+        _enlarge_all(model, jobs, given.tile)
     except UserError as error:
         print(f"upscale: {error}", file=sys.stderr)
         return 2

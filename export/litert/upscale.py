@@ -19,16 +19,20 @@ def load_model(path: Path) -> tiles.Model:
     except (ValueError, RuntimeError) as error:
         raise pictures.UserError(f"{path}: cannot be loaded ({str(error).splitlines()[0]})") from None
     [taken], [made] = interpreter.get_input_details(), interpreter.get_output_details()
+    sides = [int(side) for side in taken["shape_signature"][1:3]]  # -1: any
+    size = None if -1 in sides else (sides[0], sides[1])
 
     def whole(lr: np.ndarray) -> np.ndarray:
-        interpreter.resize_tensor_input(taken["index"], (1, *lr.shape))
-        interpreter.allocate_tensors()
+        if not size:
+            interpreter.resize_tensor_input(taken["index"], (1, *lr.shape))
+            interpreter.allocate_tensors()
         interpreter.set_tensor(taken["index"], _quantized(lr[None], taken))
         interpreter.invoke()
         return _dequantized(interpreter.get_tensor(made["index"])[0], made)
 
-    scale = whole(np.zeros((16, 16, 3), np.float32)).shape[0] // 16
-    return tiles.Model(whole, scale, functools.cache(lambda: load_stages(path)))
+    height, width = size or (16, 16)
+    scale = whole(np.zeros((height, width, 3), np.float32)).shape[0] // height
+    return tiles.Model(whole, scale, functools.cache(lambda: load_stages(path)), size)
 
 
 def _quantized(values: np.ndarray, detail: dict) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 A network that can be run in stages (`nets.stages`) gives what it gives for the whole image at once: each stage is run
 on all parts, and what the stages hand on lies in memory or, for large images, in a temporary file. Any other model
-enlarges parts that overlap; what it knows of the whole image it then sees of a part.
+enlarges parts that overlap; what it knows of the whole image it then sees of a part. A file that takes images of one
+size alone is given parts of that size.
 
 This file stands, to the letter, in the kits of `export/`.
 """
@@ -22,7 +23,7 @@ FEWEST = 32 * 32
 """Where not even this many fit into memory, there is no going on."""
 
 OVERLAP = 16
-"""How many pixels the parts of a model without stages see beyond themselves."""
+"""How many pixels the parts of a model without stages see beyond themselves; of small parts of a fixed size, fewer."""
 
 IN_MEMORY = 512 * 2**20
 """Bytes up to which an array is kept in memory; a larger one lies on disk."""
@@ -56,11 +57,13 @@ class Model(NamedTuple):
         whole: float32 RGB [height, width, 3] in 0..1 -> enlarged, 1.0 = white, not clipped.
         scale: how much.
         stages: loads the same in stages; None where it cannot be run so.
+        size: height and width of the only images that `whole` takes; None where it takes any.
     """
 
     whole: Callable[[np.ndarray], np.ndarray]
     scale: int
     stages: Callable[[], Stages | None] = lambda: None
+    size: tuple[int, int] | None = None
 
 
 class File:
@@ -108,13 +111,13 @@ def enlarge(
     Args:
         image: uint8 or uint16 [height, width, channels]; RGB but for a model that knows other images.
         model: what enlarges it.
-        pixels: how many pixels of the image to enlarge at a time; PIXELS where 0.
+        pixels: how many pixels of the image to enlarge at a time; PIXELS where 0. A model of one size has no choice.
         shrunk: called with that number each time that memory ran out for a larger one.
 
     Raises:
         MemoryError: where not even the smallest parts fit.
     """
-    pixels = pixels or PIXELS
+    pixels = model.size[0] * model.size[1] if model.size else pixels or PIXELS
     height, width, channels = image.shape
     result = rows_of((height * model.scale, width * model.scale, channels), image.dtype)
     while True:
@@ -124,7 +127,7 @@ def enlarge(
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            if pixels // 4 < FEWEST:
+            if model.size or pixels // 4 < FEWEST:
                 raise MemoryError(f"too little memory for parts of {pixels} pixels") from None
             pixels = min(pixels, height * width) // 4
         shrunk(pixels)
@@ -139,7 +142,9 @@ def is_out_of_memory(error: Exception) -> bool:
 
 def _enlarge(image: np.ndarray, model: Model, pixels: int, result) -> None:
     height, width = image.shape[:2]
-    if height * width <= pixels:
+    if model.size:
+        _in_windows(image, model, model.size, result)
+    elif height * width <= pixels:
         result[0 : height * model.scale] = _levels(model.whole(_floats(image)), image.dtype)
     elif stages := model.stages():
         _in_stages(image, stages, model.scale, pixels, result)
@@ -177,6 +182,29 @@ def _overlapping(image: np.ndarray, model: Model, pixels: int, result) -> None:
             sr = sr[above * s : (above + bottom - top) * s, before * s : (before + right - left) * s]
             pieces.append(_levels(sr, image.dtype))
         result[top * s : bottom * s] = np.concatenate(pieces, axis=1)
+
+
+def _in_windows(image: np.ndarray, model: Model, size: tuple[int, int], result) -> None:
+    """Parts of one size; a smaller image is continued by its last rows and columns."""
+    height, width = image.shape[:2]
+    missing = [max(0, side - own) for side, own in zip(size, (height, width), strict=True)]
+    image = np.pad(image, [(0, missing[0]), (0, missing[1]), (0, 0)], "edge") if any(missing) else image
+    s = model.scale
+    for y, top, bottom in _windows(image.shape[0], size[0]):
+        pieces = []
+        for x, left, right in _windows(image.shape[1], size[1]):
+            sr = model.whole(_floats(image[y : y + size[0], x : x + size[1]]))
+            pieces.append(_levels(sr[(top - y) * s : (bottom - y) * s, (left - x) * s : (right - x) * s], image.dtype))
+        result[top * s : bottom * s] = np.concatenate(pieces, axis=1)[: (height - top) * s, : width * s]
+
+
+def _windows(size: int, side: int) -> Iterator[tuple[int, int, int]]:
+    """Windows of one length, spread over an axis: where each begins, and from where to where its output counts."""
+    least = min(OVERLAP, side // 4)  # that two neighbours see beyond where they meet
+    count = max(1, -(-(size - 2 * least) // (side - 2 * least)))
+    starts = [(size - side) * i // max(1, count - 1) for i in range(count)]
+    meet = [0, *((start + side + following) // 2 for start, following in itertools.pairwise(starts)), size]
+    return zip(starts, meet[:-1], meet[1:], strict=True)
 
 
 def _in_stages(image: np.ndarray, stages: Stages, scale: int, pixels: int, result) -> None:

@@ -22,8 +22,11 @@ def load_model(path: Path) -> tiles.Model:
         [sr] = session.run(["sr"], {"lr": np.ascontiguousarray(lr.transpose(2, 0, 1))[None]})
         return sr[0].transpose(1, 2, 0)
 
-    scale = whole(np.zeros((16, 16, 3), np.float32)).shape[0] // 16
-    return tiles.Model(whole, scale, functools.cache(lambda: load_stages(path)))
+    sides = session.get_inputs()[0].shape[2:]
+    size = tuple(sides) if all(isinstance(side, int) for side in sides) else None  # else names, of any number
+    height, width = size or (16, 16)
+    scale = whole(np.zeros((height, width, 3), np.float32)).shape[0] // height
+    return tiles.Model(whole, scale, functools.cache(lambda: load_stages(path)), size)
 
 
 def load_stages(path: Path) -> tiles.Stages | None:

@@ -2,24 +2,40 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from srnas_tf.errors import UserError, first_line
-from srnas_tf.freeze import untrusted
+from srnas_tf.freeze import tiles, untrusted
 from srnas_tf.nets import files
 from srnas_tf.quiet import stderr_aside
 from srnas_tf.train.evaluate import Upscaler, as_batch, of_network
 
 SIGNATURE = "serving_default"
 
+Size = tuple[int, int]
+"""Height and width of the only images that a file takes."""
 
-def _keras(path: Path) -> Upscaler:
-    return of_network(files.load(path))
+
+class Loaded(NamedTuple):
+    """A model file in its runtime.
+
+    Attributes:
+        upscale: enlarges an image, of `size` where there is one.
+        size: height and width of the only images that it takes; None where it takes any.
+    """
+
+    upscale: Upscaler
+    size: Size | None = None
 
 
-def _saved_model(path: Path) -> Upscaler:
+def _keras(path: Path) -> Loaded:
+    return Loaded(of_network(files.load(path)))
+
+
+def _saved_model(path: Path) -> Loaded:
     untrusted.check_saved_model(path)
     loaded = tf.saved_model.load(str(path))
     serve = loaded.signatures[SIGNATURE]
@@ -28,29 +44,53 @@ def _saved_model(path: Path) -> Upscaler:
         return serve(lr=tf.constant(as_batch(lr)))["sr"][0].numpy()
 
     upscale.keep = loaded  # type: ignore[attr-defined]  # a signature does not hold on to its variables
-    return upscale
+    return Loaded(upscale, _size(serve.structured_input_signature[1]["lr"].shape[1:3]))
 
 
-def _litert(path: Path) -> Upscaler:
+def _size(sides) -> Size | None:
+    """A tensor's height and width, where both are given."""
+    height, width = sides
+    return (height, width) if all(isinstance(side, int) and side > 0 for side in (height, width)) else None
+
+
+def _litert(path: Path) -> Loaded:
     from ai_edge_litert.interpreter import Interpreter
 
     with stderr_aside():  # the delegate announces itself
         interpreter = Interpreter(str(path))
         interpreter.allocate_tensors()
     [lr_detail], [sr_detail] = interpreter.get_input_details(), interpreter.get_output_details()
+    size = _size(map(int, lr_detail["shape_signature"][1:3]))
 
     def upscale(lr: np.ndarray) -> np.ndarray:
         batch = as_batch(lr)
-        interpreter.resize_tensor_input(lr_detail["index"], batch.shape)
-        interpreter.allocate_tensors()
-        interpreter.set_tensor(lr_detail["index"], batch)
+        if not size:
+            interpreter.resize_tensor_input(lr_detail["index"], batch.shape)
+            interpreter.allocate_tensors()
+        interpreter.set_tensor(lr_detail["index"], _quantized(batch, lr_detail))
         interpreter.invoke()
-        return interpreter.get_tensor(sr_detail["index"])[0]
+        return _dequantized(interpreter.get_tensor(sr_detail["index"])[0], sr_detail)
 
-    return upscale
+    return Loaded(upscale, size)
 
 
-def _onnx(path: Path) -> Upscaler:
+def _quantized(values: np.ndarray, detail: dict) -> np.ndarray:
+    """Floats as a tensor takes them; where it takes integers, by its own scale and zero point."""
+    if detail["dtype"] == np.float32:
+        return values
+    scale, zero = detail["quantization"]
+    limits = np.iinfo(detail["dtype"])
+    return np.clip(np.rint(values / scale + zero), limits.min, limits.max).astype(detail["dtype"])
+
+
+def _dequantized(values: np.ndarray, detail: dict) -> np.ndarray:
+    if detail["dtype"] == np.float32:
+        return values
+    scale, zero = detail["quantization"]
+    return (values.astype(np.float32) - zero) * np.float32(scale)
+
+
+def _onnx(path: Path) -> Loaded:
     import onnxruntime
 
     untrusted.check_onnx(path)
@@ -60,10 +100,10 @@ def _onnx(path: Path) -> Upscaler:
         [sr] = model.run(["sr"], {"lr": as_batch(lr).transpose(0, 3, 1, 2)})
         return sr[0].transpose(1, 2, 0)
 
-    return upscale
+    return Loaded(upscale, _size(model.get_inputs()[0].shape[2:]))
 
 
-RUNTIMES: dict[str, Callable[[Path], Upscaler]] = {
+RUNTIMES: dict[str, Callable[[Path], Loaded]] = {
     ".keras": _keras,
     "": _saved_model,
     ".tflite": _litert,
@@ -72,7 +112,7 @@ RUNTIMES: dict[str, Callable[[Path], Upscaler]] = {
 """By suffix; a SavedModel is a folder and has none."""
 
 
-def load_upscaler(path: Path) -> tuple[Upscaler, int]:
+def load(path: Path) -> tuple[Loaded, int]:
     """A `.keras`, `.tflite` or `.onnx` file or a SavedModel folder, and how much it enlarges.
 
     Raises:
@@ -84,9 +124,29 @@ def load_upscaler(path: Path) -> tuple[Upscaler, int]:
     if kind not in RUNTIMES or (kind == "" and not path.is_dir()):
         raise UserError(f"--model={path}: expected a .keras, .tflite or .onnx file, or a SavedModel folder")
     try:
-        upscale = RUNTIMES[kind](path)
-        return upscale, upscale(np.zeros((16, 16, 3), np.uint8)).shape[0] // 16
+        loaded = RUNTIMES[kind](path)
+        height, width = loaded.size or (16, 16)
+        return loaded, loaded.upscale(np.zeros((height, width, 3), np.uint8)).shape[0] // height
     except UserError:
         raise
     except Exception as error:  # Each runtime has errors of its own for a file that it cannot read or run.
         raise UserError(f"--model={path}: cannot be loaded ({first_line(error)})") from None
+
+
+def load_upscaler(path: Path) -> tuple[Upscaler, int]:
+    """The same for images of any size: a file that takes one size alone enlarges others in parts, rounded to levels.
+
+    Raises:
+        UserError: as `load`.
+    """
+    (upscale, size), scale = load(path)
+    if not size:
+        return upscale, scale
+    model = tiles.Model(upscale, scale, size=size)
+
+    def in_windows(lr: np.ndarray) -> np.ndarray:
+        if lr.shape[:2] == size:
+            return upscale(lr)
+        return tiles.enlarge(lr, model)[:] / np.float32(np.iinfo(lr.dtype).max)
+
+    return in_windows, scale

@@ -8,8 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from srnas_tf.errors import UserError
-from srnas_tf.freeze import tiles, untrusted
-from srnas_tf.freeze.runtimes import load_upscaler
+from srnas_tf.freeze import runtimes, tiles, untrusted
 from srnas_tf.nets import files
 from srnas_tf.nets.stages import Stage, stages
 from srnas_tf.quiet import stderr_aside
@@ -75,8 +74,8 @@ def _read(path: Path) -> dict:
 
 
 def load_model(path: Path) -> tiles.Model:
-    """A model file as `tiles` takes it. Raises as `load_upscaler`."""
-    upscale, scale = load_upscaler(path)
+    """A model file as `tiles` takes it. Raises as `runtimes.load`."""
+    (upscale, size), scale = runtimes.load(path)
     kind = "" if path.is_dir() else path.suffix.lower()
     found: list[tiles.Stages | None] = []
 
@@ -85,7 +84,7 @@ def load_model(path: Path) -> tiles.Model:
             found.append(STAGED[kind](path))
         return found[0]
 
-    return tiles.Model(upscale, scale, once)
+    return tiles.Model(upscale, scale, once, size)
 
 
 def in_parts(path: Path) -> Upscaler:

@@ -23,7 +23,13 @@ def run(workdir: Workdir | None) -> None:
     if flags.FLAGS.tile < 0:
         raise UserError(f"--tile={flags.FLAGS.tile}: give the side of a part in pixels, or 0 to leave it open")
     jobs = _jobs(source, target)
-    enlarger = Enlarger(load_model(flags.required_path("model")), flags.FLAGS.tile)
+    model = load_model(flags.required_path("model"))
+    if model.size and flags.FLAGS.tile:
+        height, width = model.size
+        raise UserError(
+            f"--tile={flags.FLAGS.tile}: {flags.FLAGS.model} takes parts of {height}x{width} alone; drop it"
+        )
+    enlarger = Enlarger(model, flags.FLAGS.tile)
     broken = []
     with progress("upscale", len(jobs)) as report:
         for done, (path, result) in enumerate(jobs, start=1):
