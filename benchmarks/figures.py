@@ -13,6 +13,7 @@ from benchmarks.measure import Findings, Spread, alternate, ratio
 from benchmarks.peer import IMDN
 from benchmarks.processes import startup
 from benchmarks.recipe import recipe
+from benchmarks.runtimes import runtimes
 from benchmarks.search import candidates
 from srnas_tf import arch, nets
 from srnas_tf.nets.initial import initialize
@@ -137,6 +138,7 @@ FIGURES: dict[str, Callable[[int], Findings]] = {
     "training_step": training_step,
     "supernet_step": supernet_step,
     "inference": inference,
+    "runtimes": runtimes,
     "startup": startup,
     "real_images": real_images,
     "candidates": candidates,

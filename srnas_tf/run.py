@@ -18,7 +18,7 @@ from srnas_tf.cluster import read_cluster
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.demo.settings import DemoSettings
 from srnas_tf.errors import UserError, WorkError
-from srnas_tf.freeze.settings import BenchmarkSettings, LatencySettings
+from srnas_tf.freeze.settings import BenchmarkSettings, ExportSettings, LatencySettings
 from srnas_tf.search.ranking import RankSettings
 from srnas_tf.search.settings import Budget, Pick, SearchSettings
 from srnas_tf.settings import Workdir
@@ -97,6 +97,7 @@ def define_flags() -> dict[str, list[str]]:
         "ranking": [RankSettings],
         "latency": [LatencySettings, BenchmarkSettings],
         "demo": [DemoSettings],
+        "export": [ExportSettings],
         "machine": [MachineSettings],
     }
     flags.define(Space, *(kind for group in kinds.values() for kind in group))

@@ -1,25 +1,32 @@
 """MODEL_CARD.md: what whoever gets the files should know of them."""
 
 import datetime
+import importlib.metadata
+from collections.abc import Mapping
 from pathlib import Path
 
 import jinja2
 
 from srnas_tf import __version__
+from srnas_tf.freeze import staged, stopwatch
+from srnas_tf.freeze.settings import ExportSettings
 from srnas_tf.nets import Net
 from srnas_tf.train.evaluate import Scores
 
 TEMPLATE = Path(__file__).with_name("MODEL_CARD.md.j2")
 
 
-def model_card(network: Net, scores: Scores, files: dict, stages: bool) -> str:
+def model_card(
+    network: Net, scores: Scores, files: dict, settings: ExportSettings, evaluated: Mapping[str, dict] = {}
+) -> str:
     """The card as Markdown.
 
     Args:
         network: what was frozen.
         scores: of the photographs that the files were compared on.
         files: what `export.json` says of each.
-        stages: whether there are files of stages.
+        settings: what the files take.
+        evaluated: PSNR, SSIM and number of images by set, as `evaluate.json` has them.
     """
     arch = network.network
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
@@ -33,7 +40,12 @@ def model_card(network: Net, scores: Scores, files: dict, stages: bool) -> str:
         psnr=scores.psnr,
         ssim=scores.ssim,
         files=files,
-        stages=stages,
+        settings=settings,
+        evaluated=evaluated,
+        stages=any(name.startswith(staged.FOLDER) for name in files),
+        threads=sorted({n for file in files.values() for n in file.get("latency_ms", ())}, key=int),
+        machine=stopwatch.machine(""),
+        versions={name: importlib.metadata.version(name) for name in ("tensorflow", "onnxruntime", "ai-edge-litert")},
         version=__version__,
         date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
     )

@@ -3,7 +3,8 @@
 python -m srnas_tf.freeze.convert SAVED_MODEL TARGET=FILE ... [-- SAVED_MODEL TARGET=FILE ...]
 
 It prints the name of each file that it has written. `patches=FILE.npy` before the targets names representative images,
-float32 [n, height, width, 3] in 0..1, that int8 files learn their ranges of.
+float32 [n, height, width, 3] in 0..1, that int8 files learn their ranges of, and `inner=REGEX` the convolutions that
+are int8 there, by their names.
 """
 
 import copy
@@ -19,11 +20,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
+from srnas_tf.freeze import contents
+
 if TYPE_CHECKING:
     import onnx
-
-OPSET = 18
-"""The newest ONNX opset that tf2onnx accepts in practice."""
 
 STAGE = "stage"
 """What the SavedModel's signatures of stages begin with; two digits follow."""
@@ -77,7 +77,7 @@ def _onnx_stages(source: Path, target: Path) -> None:
         model, _ = tf2onnx.convert.from_function(
             run,
             run.input_signature,
-            opset=OPSET,
+            opset=contents.OPSET,
             inputs_as_nchw=[name for name in names if name.startswith("map")],
             outputs_as_nchw=made,
         )
@@ -94,20 +94,29 @@ def _onnx_model(source: Path) -> "onnx.ModelProto":
     loaded = tf.saved_model.load(str(source))  # a signature does not hold on to its variables
     serve = loaded.signatures["serving_default"]
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, name="lr")])
+    [taken] = serve.structured_input_signature[1].values()
+
+    @tf.function(input_signature=[tf.TensorSpec(taken.shape, tf.float32, name="lr")])
     def run(lr):
         return {"sr": serve(lr=lr)["sr"]}
 
     model, _ = tf2onnx.convert.from_function(
-        run, run.input_signature, opset=OPSET, inputs_as_nchw=["lr"], outputs_as_nchw=["sr"]
+        run, run.input_signature, opset=contents.OPSET, inputs_as_nchw=["lr"], outputs_as_nchw=["sr"]
     )
-    for value, sides in ((model.graph.input[0], "height width"), (model.graph.output[0], "sr_height sr_width")):
-        names = ["batch", None, *sides.split()]
-        for dimension, name in zip(value.type.tensor_type.shape.dim, names, strict=True):
-            if name:
-                dimension.dim_param = name
+    shape = taken.shape.as_list()
+    [made] = serve.structured_outputs.values()
+    for value, sides, given in (
+        (model.graph.input[0], "height width", shape),
+        (model.graph.output[0], "sr_height sr_width", made.shape.as_list()),
+    ):
+        names = ["batch", "", *sides.split()]
+        for dimension, name, fixed in zip(
+            value.type.tensor_type.shape.dim, names, [given[0], 3, *given[1:3]], strict=True
+        ):
+            if fixed:
+                dimension.dim_value = fixed
             else:
-                dimension.dim_value = 3
+                dimension.dim_param = name
     onnx.checker.check_model(model, full_check=True)
     return model
 
@@ -116,7 +125,7 @@ def _onnx(source: Path, target: Path) -> None:
     target.write_bytes(_onnx_model(source).SerializeToString())
 
 
-def _litert_int8(source: Path, target: Path, patches: np.ndarray) -> None:
+def _litert_int8(source: Path, target: Path, patches: np.ndarray, inner: str) -> None:
     """int8 inside the blocks; what lost most by it (docs/int8.md) stays as it is."""
     from litert_quantizer import quantizer
     from litert_quantizer.recipe import TFLOperationName
@@ -124,9 +133,15 @@ def _litert_int8(source: Path, target: Path, patches: np.ndarray) -> None:
     with tempfile.TemporaryDirectory() as folder:
         _litert(source, Path(folder) / "float.tflite")
         made = quantizer.Quantizer(str(Path(folder) / "float.tflite"))
-        made.add_static_config(INNER, TFLOperationName.CONV_2D, activation_num_bits=8, weight_num_bits=8)
+        made.add_static_config(inner, TFLOperationName.CONV_2D, activation_num_bits=8, weight_num_bits=8)
         ranges = made.calibrate({"serving_default": [{"lr": patch[None]} for patch in patches]})
         target.write_bytes(made.quantize(ranges).quantized_model)
+
+
+def _litert_uint8(source: Path, target: Path, patches: np.ndarray, inner: str) -> None:
+    """The same with uint8 in and out."""
+    _litert_int8(source, target, patches, inner)
+    contents.take_levels(target)
 
 
 def _onnx_half(source: Path, target: Path) -> None:
@@ -143,7 +158,7 @@ def _onnx_half(source: Path, target: Path) -> None:
     onnx.save(half.model, str(target))
 
 
-def _onnx_int8(source: Path, target: Path, patches: np.ndarray) -> None:
+def _onnx_int8(source: Path, target: Path, patches: np.ndarray, inner: str) -> None:
     """The same in ONNX: QDQ, weights by channel."""
     import onnx
     from onnxruntime import quantization
@@ -161,23 +176,20 @@ def _onnx_int8(source: Path, target: Path, patches: np.ndarray) -> None:
         plain, tidy = Path(folder) / "float.onnx", Path(folder) / "tidy.onnx"
         _onnx(source, plain)
         quant_pre_process(str(plain), str(tidy), skip_symbolic_shape=True)
-        inner = [node.name for node in onnx.load(tidy).graph.node if re.search(INNER, node.name)]
+        chosen = [node.name for node in onnx.load(tidy).graph.node if re.search(inner, node.name)]
         quantization.quantize_static(
             str(tidy),
             str(target),
             Patches(),
             quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=["Conv"],
-            nodes_to_quantize=inner,
+            nodes_to_quantize=chosen,
             per_channel=True,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
         )
     onnx.checker.check_model(onnx.load(target), full_check=True)
 
-
-INNER = r"block\d+(_\d+)?/(first|branch\d+|trunk\d+|last)(_\d+)?/"
-"""Names of the convolutions that int8 files quantize, as Keras has them: a block's all but attention and fusion."""
 
 CONVERTERS: dict[str, Callable[..., None]] = {
     "litert": _litert,
@@ -187,24 +199,25 @@ CONVERTERS: dict[str, Callable[..., None]] = {
     "litert_stages": _litert_stages,
     "onnx_stages": _onnx_stages,
     "litert_int8": _litert_int8,
+    "litert_uint8": _litert_uint8,
     "onnx_int8": _onnx_int8,
 }
-"""(SavedModel, target) -> None; those named int8 take the patches too."""
+"""(SavedModel, target) -> None; those named int8 or uint8 take the patches and the inner convolutions' names too."""
 
 
 def main(argv: list[str]) -> None:
     for separates, job in itertools.groupby(argv, lambda argument: argument == "--"):
         if separates:
             continue
-        source, *targets = job
-        patches = []
-        for target in targets:
-            name, _, path = target.partition("=")
-            if name == "patches":
-                patches = [np.load(path)]
+        source, *arguments = job
+        known: dict[str, str] = {}
+        for name, _, value in (argument.partition("=") for argument in arguments):
+            if name in ("patches", "inner"):
+                known[name] = value
                 continue
-            CONVERTERS[name](Path(source), Path(path), *(patches if name.endswith("int8") else []))
-            print(path, flush=True)
+            more = [np.load(known["patches"]), known["inner"]] if name.endswith("int8") else []
+            CONVERTERS[name](Path(source), Path(value), *more)
+            print(value, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """Freezes a network, runs each file in its own runtime, and says how far it is from the network."""
 
 import hashlib
+import logging
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,14 +15,17 @@ import tensorflow as tf
 
 from srnas_tf.data.sources import Pair
 from srnas_tf.errors import UserError, WorkError, writing
-from srnas_tf.freeze import staged
+from srnas_tf.freeze import contents, int8, latency, staged, stopwatch
 from srnas_tf.freeze.card import model_card
-from srnas_tf.freeze.runtimes import load_upscaler
+from srnas_tf.freeze.runtimes import Size, load_upscaler
 from srnas_tf.freeze.saved_model import save
+from srnas_tf.freeze.settings import ExportSettings, LatencySettings
 from srnas_tf.nets import Net
 from srnas_tf.nets.stages import stages
 from srnas_tf.settings import write_json, write_text
 from srnas_tf.train.evaluate import Upscaler, mean_psnr, of_network, scores
+
+log = logging.getLogger(__name__)
 
 INVISIBLE = 0.25 / 255
 """A quarter of a level: where the PSNR is very high, such a difference changes it and is no fault."""
@@ -36,7 +40,8 @@ class Target(NamedTuple):
         tolerance: the largest absolute difference allowed, 1.0 = white.
         psnr_tolerance: the largest difference of the mean PSNR allowed, dB.
         load: how to run the file.
-        family: whether it is for networks of the IMDN family that can be cut into stages, and no others.
+        needs: what a network must have for it: "stages" that it can be run in, or "inner" convolutions to be int8.
+        optional: whether a file that is further off is left out; any other fails the export.
     """
 
     converter: str
@@ -44,7 +49,8 @@ class Target(NamedTuple):
     tolerance: float
     psnr_tolerance: float
     load: Callable[[Path], Upscaler] = lambda path: load_upscaler(path)[0]
-    family: bool = False
+    needs: str = ""
+    optional: bool = False
 
     def accepts(self, difference: float, psnr_difference: float) -> bool:
         """Whether a file is near enough: by both measures, or so near that no PSNR, however high, counts against it."""
@@ -57,17 +63,27 @@ TARGETS = (
     Target("litert", "model.tflite", 1e-4, 0.001),
     Target("litert_fp16", "model_fp16.tflite", 2e-2, 0.1),
     Target("onnx", "model.onnx", 1e-4, 0.001),
-    Target("onnx_fp16", "model_fp16.onnx", 2e-2, 0.1, family=True),
+    Target("onnx_fp16", "model_fp16.onnx", 2e-2, 0.1, needs="stages"),
     # A pixel may be off by much at an edge: it is the PSNR that counts here.
-    Target("litert_int8", "model_int8.tflite", 0.5, 0.3, family=True),
-    Target("onnx_int8", "model_int8.onnx", 0.5, 0.3, family=True),
+    Target("litert_int8", "model_int8.tflite", 0.5, 0.1, needs="inner", optional=True),
+    Target("onnx_int8", "model_int8.onnx", 0.5, 0.1, needs="inner", optional=True),
     # Rounded to levels, of which float16 between the stages may move one by one.
-    Target("litert_stages", f"{staged.FOLDER}/stages.tflite", 1.01 / 255, 0.01, staged.in_parts, family=True),
-    Target("onnx_stages", f"{staged.FOLDER}/{staged.name(0)}.onnx", 1.01 / 255, 0.01, staged.in_parts, family=True),
+    Target("litert_stages", f"{staged.FOLDER}/stages.tflite", 1.01 / 255, 0.01, staged.in_parts, needs="stages"),
+    Target("onnx_stages", f"{staged.FOLDER}/{staged.name(0)}.onnx", 1.01 / 255, 0.01, staged.in_parts, needs="stages"),
 )
 
 
-def export(network: Net, pairs: list[Pair], folder: Path, training: Sequence[np.ndarray] = ()) -> dict:
+UNTIMED = ExportSettings(card_latency=False)
+
+
+def export(
+    network: Net,
+    pairs: list[Pair],
+    folder: Path,
+    training: Sequence[np.ndarray] = (),
+    settings: ExportSettings = UNTIMED,
+    evaluated: Mapping[str, dict] = {},
+) -> dict:
     """Writes all targets, `export.json` and `MODEL_CARD.md` into the folder.
 
     Args:
@@ -76,10 +92,13 @@ def export(network: Net, pairs: list[Pair], folder: Path, training: Sequence[np.
         folder: an earlier export in it is replaced once this one has passed.
         training: photographs that it was trained on, as it sees them, uint8 RGB: int8 files learn their ranges from
             them; from `pairs` where there are none.
+        settings: what files take; of one size, they are compared on the photographs' middles.
+        evaluated: what `evaluate.json` says of this network, for the card.
 
     Returns:
         By file: `bytes`, `max_abs_diff` (1.0 = white), `psnr_diff` (dB, the file's minus the network's), `ok`, `sha256`
-        (null for a folder).
+        (null for a folder), and `latency_ms` by number of threads where it was timed. int8 files that lose too much are
+        left out, which a line on stderr says.
 
     Raises:
         UserError: where the folder holds something else than an export.
@@ -90,55 +109,94 @@ def export(network: Net, pairs: list[Pair], folder: Path, training: Sequence[np.
     shutil.rmtree(partial, ignore_errors=True)
     if not folder.exists() and _former(folder).exists():  # killed while it put one in the place of the other
         _former(folder).rename(folder)
+    training = training or [pair.lr for pair in pairs]
+    if settings.size:
+        pairs = [_middle(pair, settings.size, network.scale) for pair in pairs]
     try:
-        return _export(network, pairs, folder, partial, training or [pair.lr for pair in pairs])
+        report = _freeze(network, pairs, partial, patches_of(training, settings.size), settings)
+        wrong = [name for name, entry in report.items() if not entry["ok"]]
+        if settings.card_latency and not wrong:
+            _time(report, partial, settings.static_size)
+        write_json(partial / "export.json", report)
+        quality = scores(of_network(network), pairs, network.scale)
+        write_text(partial / "MODEL_CARD.md", model_card(network, quality, report, settings, evaluated))
+        if wrong:
+            rejected = folder.with_name(f"{folder.name}-rejected")
+            _put(partial, rejected)
+            worst = report[wrong[0]]
+            raise WorkError(
+                f"{rejected / wrong[0]}: differs from the network by {worst['max_abs_diff']:.2g} "
+                f"and {worst['psnr_diff']:.3f} dB; see {rejected / 'export.json'}"
+            )
+        _put(partial, folder)
+        return report
     finally:
         shutil.rmtree(partial, ignore_errors=True)  # on a full disk, what there is of it takes up room
 
 
-def _export(network: Net, pairs: list[Pair], folder: Path, partial: Path, training: Sequence[np.ndarray]) -> dict:
-    cut = stages(network)
-    targets = [target for target in TARGETS if cut or not target.family]
+def _freeze(network: Net, pairs: list[Pair], folder: Path, patches: np.ndarray, settings: ExportSettings) -> dict:
+    """Makes the files and compares each with the network."""
+    cut = [] if settings.size else stages(network)
+    convolutions = int8.inner(network.network)
+    if not convolutions:
+        log.warning("no int8 files: %s has no convolution between its first and its last", network.network)
+    has = {"": True, "stages": bool(cut), "inner": bool(convolutions)}
+    targets = [_with(settings, target) for target in TARGETS if has[target.needs]]
     with writing(folder, tf.errors.OpError):
-        partial.mkdir(parents=True)
-        save(network, partial / targets[0].file, cut, images=True)
+        folder.mkdir(parents=True)
+        save(network, folder / targets[0].file, cut, images=True, size=settings.size)
         if cut:
-            for described in (partial / targets[0].file / "assets.extra", partial / staged.FOLDER):
+            for described in (folder / targets[0].file / "assets.extra", folder / staged.FOLDER):
                 staged.describe(cut, network.scale, described)
-    with tempfile.TemporaryDirectory() as scratch:
-        patches = Path(scratch) / "patches.npy"
-        np.save(patches, patches_of(training))
-        _convert(partial, targets, patches)
+    _convert(folder, targets, patches, convolutions)
     expected = _outputs(of_network(network), pairs)
     psnr = mean_psnr(expected, pairs, network.scale)
     report = {}
     for target in targets:
-        got = _outputs(target.load(partial / target.file), pairs)
+        path = folder / target.file
+        for file in path.parent.glob("*.onnx") if path.parent.name == staged.FOLDER else [path]:
+            contents.check(file)
+        got = _outputs(target.load(path), pairs)
         # What stages give is rounded, and so clipped.
         wanted = [np.clip(b, 0, 1) for b in expected] if target.load is staged.in_parts else expected
         difference = max(float(np.max(np.abs(a - b))) for a, b in zip(got, wanted, strict=True))
         psnr_difference = mean_psnr(got, pairs, network.scale) - psnr
+        accepted = target.accepts(difference, psnr_difference)
+        if target.optional and not accepted:
+            log.warning(
+                "no %s: it is %+.2f dB from the network, more than %.2f",
+                path.name,
+                psnr_difference,
+                target.psnr_tolerance,
+            )
+            path.unlink()
+            continue
         report[target.file] = {
-            "bytes": _size(partial / target.file),
+            "bytes": _size(path),
             "max_abs_diff": difference,
             "psnr_diff": psnr_difference,
-            "ok": target.accepts(difference, psnr_difference),
-            "sha256": _digest(partial / target.file),
+            "ok": accepted,
+            "sha256": _digest(path),
         }
-    write_json(partial / "export.json", report)
-    quality = scores(of_network(network), pairs, network.scale)
-    write_text(partial / "MODEL_CARD.md", model_card(network, quality, report, bool(cut)))
-    wrong = [name for name, entry in report.items() if not entry["ok"]]
-    if wrong:
-        rejected = folder.with_name(f"{folder.name}-rejected")
-        _put(partial, rejected)
-        worst = report[wrong[0]]
-        raise WorkError(
-            f"{rejected / wrong[0]}: differs from the network by {worst['max_abs_diff']:.2g} "
-            f"and {worst['psnr_diff']:.3f} dB; see {rejected / 'export.json'}"
-        )
-    _put(partial, folder)
     return report
+
+
+def _with(settings: ExportSettings, target: Target) -> Target:
+    """The target as the settings want it."""
+    return (
+        target._replace(converter="litert_uint8") if settings.uint8_io and target.converter == "litert_int8" else target
+    )
+
+
+def _time(report: dict, folder: Path, size: str) -> None:
+    """Adds milliseconds of each file of the whole network, on one thread and on all, to what is said of it."""
+    whole = [name for name in report if not name.startswith(staged.FOLDER)]
+    for runtime, form in latency.FORMS.items():
+        paths = [folder / name for name in whole if Path(name).suffix == form.suffix]
+        for threads in sorted({1, stopwatch.cores()}) if paths else ():
+            times = latency.measure_files(paths, LatencySettings(runtime, threads, size), rounds=1)
+            for path, ms in times.ms.items():
+                report[str(Path(path).relative_to(folder))].setdefault("latency_ms", {})[str(threads)] = ms
 
 
 def check_replaceable(folder: Path) -> None:
@@ -166,19 +224,42 @@ def _former(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.former")
 
 
-def patches_of(images: Sequence[np.ndarray]) -> np.ndarray:
-    """The middle of each image, float32 [n, side, side, 3] in 0..1, 64 pixels a side or as many as all of them have."""
+def patches_of(images: Sequence[np.ndarray], size: Size | None = None) -> np.ndarray:
+    """The middle of each image, float32 [n, height, width, 3] in 0..1: of a size, or 64 pixels a side or as many as all
+    of them have.
+    """
     side = min(64, *(size for image in images for size in image.shape[:2]))
-    corners = [((image.shape[0] - side) // 2, (image.shape[1] - side) // 2) for image in images]
-    middles = [image[y : y + side, x : x + side] for image, (y, x) in zip(images, corners, strict=True)]
+    middles = [middle(image, size or (side, side)) for image in images]
     return np.stack(middles).astype(np.float32) / np.float32(255)
 
 
-def _convert(folder: Path, targets: Sequence[Target], patches: Path) -> None:
+def middle(image: np.ndarray, size: Size, unit: int = 1) -> np.ndarray:
+    """The middle of an image; where that is too small, its mirror image goes on beyond the edges.
+
+    Args:
+        image: [height, width, channels].
+        size: height and width, in units.
+        unit: pixels; the middle begins at a multiple of it.
+    """
+    missing = [max(0, unit * side - own) for side, own in zip(size, image.shape[:2], strict=True)]
+    image = np.pad(image, [(0, missing[0]), (0, missing[1]), (0, 0)], "symmetric")
+    y, x = (unit * ((own // unit - side) // 2) for side, own in zip(size, image.shape[:2], strict=True))
+    return image[y : y + unit * size[0], x : x + unit * size[1]]
+
+
+def _middle(pair: Pair, size: Size, scale: int) -> Pair:
+    return Pair(pair.name, middle(pair.lr, size), middle(pair.hr, size, scale))
+
+
+def _convert(folder: Path, targets: Sequence[Target], patches: np.ndarray, inner: str) -> None:
     source, *others = targets
-    command = [sys.executable, "-m", "srnas_tf.freeze.convert", str(folder / source.file), f"patches={patches}"]
-    command += [f"{target.converter}={folder / target.file}" for target in others]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    with tempfile.NamedTemporaryFile(suffix=".npy") as file:
+        np.save(file, patches)
+        file.flush()
+        command = [sys.executable, "-m", "srnas_tf.freeze.convert", str(folder / source.file)]
+        command += [f"patches={file.name}", f"inner={inner}"]
+        command += [f"{target.converter}={folder / target.file}" for target in others]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines()
         raise WorkError(f"converting {folder / source.file} failed: {lines[-1] if lines else done.returncode}")

@@ -130,11 +130,21 @@ def measure_model(path: Path, settings: LatencySettings, rounds: int) -> Times:
         if path.suffix == ".keras":
             file = f"model{FORMS[settings.runtime].suffix}"
             _freeze({file: lambda: files.load(path)}, folder, settings.runtime)
-        networks = {str(path): {"file": file, "blocks": []}}
-        manifest = {"version": 1, "runtime": settings.runtime, "input_size": settings.input_size}
-        write_json(folder / MANIFEST, {**manifest, "networks": networks})
-        times = measure(folder, settings, rounds)
-        return Times(times.described, {str(path): times.ms[file]})
+        return _measure_files({str(path): file}, folder, settings, rounds)
+
+
+def measure_files(paths: Sequence[Path], settings: LatencySettings, rounds: int) -> Times:
+    """The latency of files that the settings' runtime runs. Raises WorkError where it fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _measure_files({str(path): str(path.absolute()) for path in paths}, Path(folder), settings, rounds)
+
+
+def _measure_files(files: Mapping[str, str], folder: Path, settings: LatencySettings, rounds: int) -> Times:
+    networks = {name: {"file": file, "blocks": []} for name, file in files.items()}
+    manifest = {"version": 1, "runtime": settings.runtime, "input_size": settings.input_size}
+    write_json(folder / MANIFEST, {**manifest, "networks": networks})
+    times = measure(folder, settings, rounds)
+    return Times(times.described, {name: times.ms[file] for name, file in files.items()})
 
 
 def runtimes_of(path: Path) -> list[str]:

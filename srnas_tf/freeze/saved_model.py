@@ -6,11 +6,13 @@ from pathlib import Path
 import tensorflow as tf
 
 from srnas_tf.freeze import serving, staged
-from srnas_tf.freeze.runtimes import SIGNATURE
+from srnas_tf.freeze.runtimes import SIGNATURE, Size
 from srnas_tf.nets.stages import Stage
 
 
-def save(network: Callable, path: Path, cut: Sequence[Stage] = (), images: bool = False) -> None:
+def save(
+    network: Callable, path: Path, cut: Sequence[Stage] = (), images: bool = False, size: Size | None = None
+) -> None:
     """Writes a SavedModel that enlarges: `serving_default`, `lr` [batch, height, width, 3] to `sr`.
 
     Args:
@@ -18,9 +20,11 @@ def save(network: Callable, path: Path, cut: Sequence[Stage] = (), images: bool 
         path: folder for the SavedModel.
         cut: the network's stages, each a signature too.
         images: whether it is to take and give image files too (`serving.IMAGE`), and be warmed up by Serving.
+        size: height and width of the only images that `serving_default` is to take, one at a time.
     """
+    shape = [1, *size, 3] if size else [None, None, None, 3]
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32, name="lr")])
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32, name="lr")])
     def serve(lr):
         return {"sr": network(lr)}
 
@@ -36,7 +40,7 @@ def save(network: Callable, path: Path, cut: Sequence[Stage] = (), images: bool 
         signatures[serving.IMAGE] = serve_image
     tf.saved_model.save(module, str(path), signatures=signatures)
     if images:
-        serving.write_warmup(path)
+        serving.write_warmup(path, size)
 
 
 def _enlarge_file(network: Callable, file):

@@ -10,12 +10,12 @@ IMAGE = "serving_image"
 
 WARMUP = "assets.extra/tf_serving_warmup_requests"
 SIDE = 64
-"""Pixels of the image that warms up."""
+"""Pixels of the image that warms up, where any size will do."""
 
 
-def write_warmup(saved_model: Path, model_name: str = "srnas") -> None:
+def write_warmup(saved_model: Path, size: tuple[int, int] | None = None, model_name: str = "srnas") -> None:
     """A request for each signature that clients call, as Serving has them: PredictionLogs in a TFRecord file."""
-    black = np.zeros((SIDE, SIDE, 3), np.uint8)
+    black = np.zeros((*(size or (SIDE, SIDE)), 3), np.uint8)
     requests = {
         "serving_default": {"lr": tf.make_tensor_proto(black[None], tf.float32)},
         IMAGE: {"image_bytes": tf.make_tensor_proto([tf.io.encode_png(black).numpy()])},

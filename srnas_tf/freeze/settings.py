@@ -65,6 +65,30 @@ class LatencySettings:
 
 
 @dataclass(frozen=True)
+class ExportSettings:
+    """What frozen files take, and what is found out about them."""
+
+    static_size: str = setting(
+        "", "the one size of low-resolution image that frozen files take, HEIGHTxWIDTH; unless given, they take any"
+    )
+    uint8_io: bool = setting(False, "model_int8.tflite takes and gives uint8, 0 to 255, instead of float32")
+    card_latency: bool = setting(True, "time the frozen files on this machine, for MODEL_CARD.md")
+
+    def __post_init__(self) -> None:
+        check(self)
+        if self.static_size:
+            try:
+                parse_size(self.static_size)
+            except ValueError as error:
+                raise UserError(f"--static_size={self.static_size}: {error}") from None
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width of the images that files take; None for any."""
+        return parse_size(self.static_size) if self.static_size else None
+
+
+@dataclass(frozen=True)
 class BenchmarkSettings:
     """How a measurement of latency is made."""
 

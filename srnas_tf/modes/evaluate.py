@@ -1,5 +1,6 @@
 """`--mode=evaluate`: PSNR and SSIM of a model on folders of photographs."""
 
+import hashlib
 from pathlib import Path
 
 import tensorflow as tf
@@ -12,8 +13,11 @@ from srnas_tf.errors import UserError
 from srnas_tf.freeze.runtimes import load_upscaler
 from srnas_tf.report import results
 from srnas_tf.report.table import print_table
-from srnas_tf.settings import Workdir, write_json
+from srnas_tf.settings import Workdir, read_json, write_json
 from srnas_tf.train.evaluate import scores
+
+SUBJECT = "evaluated.json"
+"""Beside `evaluate.json`: which file that is about, and its SHA-256 (null for a SavedModel)."""
 
 
 def run(workdir: Workdir) -> None:
@@ -25,6 +29,7 @@ def run(workdir: Workdir) -> None:
     workdir.make()
     report = {name: scores(upscale, pairs, scale).summary() for name, pairs in sets.items()}
     write_json(workdir / "evaluate.json", report)
+    write_json(workdir / SUBJECT, {"model": str(path), "sha256": _digest(path)})
     if described:
         params = parse(described.network).params
         result = results.result_of(described.network, params, described.provenance, machine(), report)
@@ -34,6 +39,19 @@ def run(workdir: Workdir) -> None:
         for name, r in report.items()
     ]
     print_table(f"{flags.FLAGS.model}, x{scale}", ["", "PSNR", "SSIM", "images"], rows)
+
+
+def evaluated(workdir: Workdir, model: Path) -> dict:
+    """What `evaluate.json` says of this very file; empty where it is about another one, or there is none."""
+    if not (workdir / SUBJECT).exists() or not (workdir / "evaluate.json").exists():
+        return {}
+    about = read_json(workdir / SUBJECT)
+    same = isinstance(about, dict) and about.get("sha256") == _digest(model)
+    return read_json(workdir / "evaluate.json") if same else {}
+
+
+def _digest(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def to_record(model: Path) -> model_file.Description:

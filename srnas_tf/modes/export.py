@@ -3,6 +3,8 @@
 from srnas_tf import flags
 from srnas_tf.data.sources import DataSettings, load_pairs, load_some
 from srnas_tf.freeze.export import check_replaceable, export
+from srnas_tf.freeze.settings import ExportSettings
+from srnas_tf.modes.evaluate import evaluated
 from srnas_tf.nets.files import load
 from srnas_tf.report.table import print_table
 from srnas_tf.settings import Workdir
@@ -10,14 +12,15 @@ from srnas_tf.settings import Workdir
 
 def run(workdir: Workdir) -> None:
     """Freezes `--model` into `export/` and compares each file with it on the test photographs."""
-    network = load(flags.required_path("model"))
+    path, settings = flags.required_path("model"), flags.from_flags(ExportSettings)
+    network = load(path)
     folder = workdir / "export"
     check_replaceable(folder)
     data = flags.from_flags(DataSettings)
     pairs = load_pairs(data.paths("test"), network.scale)
     training = load_some(data.paths("train"), network.scale)
     workdir.make()
-    report = export(network, pairs, folder, training)
+    report = export(network, pairs, folder, training, settings, evaluated(workdir, path))
     rows = [
         [str(folder / name), f"{r['bytes']}", f"{r['max_abs_diff']:.1e}", f"{r['psnr_diff']:+.4f}"]
         for name, r in report.items()

@@ -9,7 +9,7 @@ from srnas_tf.arch import Network, Space
 from srnas_tf.arch.network import imdn_of_size
 from srnas_tf.data.sources import DataSettings, load_pairs, load_some
 from srnas_tf.freeze.export import check_replaceable, export
-from srnas_tf.freeze.settings import LatencySettings
+from srnas_tf.freeze.settings import ExportSettings, LatencySettings
 from srnas_tf.modes.retrain import retrain, starts_of
 from srnas_tf.modes.retrain import settle as settle_retraining
 from srnas_tf.modes.search import feasible_of, search_supernet
@@ -79,8 +79,10 @@ def run(workdir: Workdir) -> None:
         network = architectures.get(name)
         codes = space.codes(network) if network else None
         rows.append(Row(name, network, codes, scores(upscale, test, space.scale)))
-    write_json(workdir / "evaluate.json", {data.name_of_test: rows[-1].scores.summary()})
-    export(found, test, workdir / "export", load_some(data.paths("train"), space.scale))
+    evaluated = {data.name_of_test: rows[-1].scores.summary()}
+    write_json(workdir / "evaluate.json", evaluated)
+    training_images = load_some(data.paths("train"), space.scale)
+    export(found, test, workdir / "export", training_images, flags.from_flags(ExportSettings), evaluated)
     _picture(upscalers, test, space.scale, workdir)
     _write(rows, workdir)
     page.write(workdir.path)

@@ -35,14 +35,11 @@ class ZooNet(keras.Model):
         self.provenance = provenance or {}
         graph = self.network.graph
         output = graph.outputs[self.scale]
-        last = _last_weighted(output)
+        last = last_weighted(output)
         made: dict[Layer, keras.Layer] = {}
-        for tensor in (tensor for other in graph.outputs.values() for tensor in other.history()):
-            layer = tensor.layer
-            if layer and layer not in made and type(layer) in STATEFUL:
-                policy = "float32" if layer in last else self.dtype_policy
-                name = f"{type(layer).__name__.lower()}{len(made)}"
-                made[layer] = build(layer, tensor.inputs[0].channels, name=name, dtype=policy)
+        for name, (layer, tensor) in stateful(self.network).items():
+            policy = "float32" if layer in last else self.dtype_policy
+            made[layer] = build(layer, tensor.inputs[0].channels, name=name, dtype=policy)
         in_use = {tensor.layer for tensor in output.history()}
         for layer, keras_layer in made.items():
             keras_layer.trainable = layer in in_use
@@ -69,7 +66,16 @@ def _is_statistic(part: keras.Layer) -> bool:
     return isinstance(part, keras.layers.BatchNormalization)
 
 
-def _last_weighted(output: Tensor) -> set[Layer]:
+def stateful(network: arch.ZooNetwork) -> dict[str, tuple[Layer, Tensor]]:
+    """The layers that keep something, by their names in Keras, each with the first tensor that it makes."""
+    found: dict[Layer, Tensor] = {}
+    for tensor in (tensor for output in network.graph.outputs.values() for tensor in output.history()):
+        if tensor.layer and type(tensor.layer) in STATEFUL:
+            found.setdefault(tensor.layer, tensor)
+    return {f"{type(layer).__name__.lower()}{i}": (layer, tensor) for i, (layer, tensor) in enumerate(found.items())}
+
+
+def last_weighted(output: Tensor) -> set[Layer]:
     """The layers with weights behind which only computing comes: pixels leave them, in float32 under any policy."""
     last: set[Layer] = set()
     pending = [output]

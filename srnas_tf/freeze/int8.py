@@ -1,0 +1,29 @@
+"""What of a network may be int8 (docs/int8.md)."""
+
+from srnas_tf import arch
+from srnas_tf.arch.graph import Convolve, Tensor
+from srnas_tf.nets.zoo import last_weighted, stateful
+
+BLOCKS = r"block\d+(_\d+)?/(first|branch\d+|trunk\d+|last)(_\d+)?/"
+
+
+def inner(network: arch.Architecture) -> str:
+    """A regular expression for the names of the convolutions that int8 files quantize, as Keras has them.
+
+    Of the IMDN family those inside the blocks but the attention's and the fusion; of other networks those with weights
+    before them and behind them. Empty where there are none.
+    """
+    if isinstance(network, arch.Network):
+        return BLOCKS
+    assert isinstance(network, arch.ZooNetwork)
+    output = network.graph.outputs[network.scale]
+    before: dict[Tensor, bool] = {}  # whether a layer with weights lies there
+    for tensor in output.history():
+        before[tensor] = any(before[source] or bool(source.layer and source.layer.weights) for source in tensor.inputs)
+    last = last_weighted(output)
+    names = [
+        name
+        for name, (layer, tensor) in stateful(network).items()
+        if isinstance(layer, Convolve) and before.get(tensor) and layer not in last
+    ]
+    return rf"/({'|'.join(names)})(_\d+)?/" if names else ""
