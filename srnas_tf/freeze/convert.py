@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from srnas_tf.freeze import contents
+from srnas_tf.freeze import contents, ranges
 
 if TYPE_CHECKING:
     import onnx
@@ -159,7 +159,7 @@ def _onnx_half(source: Path, target: Path) -> None:
 
 
 def _onnx_int8(source: Path, target: Path, patches: np.ndarray, inner: str) -> None:
-    """The same in ONNX: QDQ, weights by channel."""
+    """The same in ONNX: QDQ, weights by channel; what a convolution takes keeps its whole range (docs/int8.md)."""
     import onnx
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -176,17 +176,21 @@ def _onnx_int8(source: Path, target: Path, patches: np.ndarray, inner: str) -> N
         plain, tidy = Path(folder) / "float.onnx", Path(folder) / "tidy.onnx"
         _onnx(source, plain)
         quant_pre_process(str(plain), str(tidy), skip_symbolic_shape=True)
-        chosen = [node.name for node in onnx.load(tidy).graph.node if re.search(inner, node.name)]
+        model = onnx.load(tidy)
+        chosen = [node for node in model.graph.node if node.op_type == "Conv" and re.search(inner, node.name)]
+        made = ranges.least_error(model, [node.output[0] for node in chosen], patches.transpose(0, 3, 1, 2))
+        overrides = {name: [{"rmin": np.float32(a), "rmax": np.float32(b)}] for name, (a, b) in made.items()}
         quantization.quantize_static(
             str(tidy),
             str(target),
             Patches(),
             quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=["Conv"],
-            nodes_to_quantize=chosen,
+            nodes_to_quantize=[node.name for node in chosen],
             per_channel=True,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
+            extra_options={"TensorQuantOverrides": overrides},
         )
     onnx.checker.check_model(onnx.load(target), full_check=True)
 
