@@ -36,14 +36,18 @@ def load_stages(path: Path) -> tiles.Stages | None:
     if path.name not in known["stands_for"]:
         return None
     last = len(known["reaches"]) - 1
-    sessions = [_session(path.parent / "stages" / f"stage{i:02}.onnx") for i in range(last + 1)]
+
+    @functools.lru_cache(1)  # a session keeps the memory that it has worked in: all of them together, gigabytes
+    def session(stage: int) -> onnxruntime.InferenceSession:
+        return _session(path.parent / "stages" / f"stage{stage:02}.onnx")
 
     def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, crop: np.ndarray):
         given = {f"map{i}": np.ascontiguousarray(each.transpose(1, 0, 2))[None] for i, each in enumerate(maps)}
         given |= {"moments": moments, "crop": crop}
-        names = sorted(value.name for value in sessions[stage].get_outputs())  # moments_out, out0, ...
-        taken = {value.name: given[value.name] for value in sessions[stage].get_inputs()}
-        moments_out, *made = sessions[stage].run(names, taken)
+        loaded = session(stage)
+        names = sorted(value.name for value in loaded.get_outputs())  # moments_out, out0, ...
+        taken = {value.name: given[value.name] for value in loaded.get_inputs()}
+        moments_out, *made = loaded.run(names, taken)
         axes = (1, 2, 0) if stage == last else (1, 0, 2)
         return [each[0].transpose(axes) for each in made], moments_out
 

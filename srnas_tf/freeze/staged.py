@@ -1,5 +1,6 @@
 """Models in stages, each in its own runtime: what `tiles` runs on images of any size."""
 
+import functools
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -161,16 +162,18 @@ def _onnx(path: Path) -> tiles.Stages | None:
     count = len(known["reaches"])
     for i in range(count):
         untrusted.check_onnx(folder / f"{name(i)}.onnx")
-    sessions = [
-        onnxruntime.InferenceSession(str(folder / f"{name(i)}.onnx"), providers=providers) for i in range(count)
-    ]
+
+    @functools.lru_cache(1)  # a session keeps the memory that it has worked in: all of them together, gigabytes
+    def session(stage: int) -> onnxruntime.InferenceSession:
+        return onnxruntime.InferenceSession(str(folder / f"{name(stage)}.onnx"), providers=providers)
 
     def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, crop: np.ndarray):
         given = {f"map{i}": np.ascontiguousarray(each.transpose(1, 0, 2))[None] for i, each in enumerate(maps)}
         given |= {"moments": moments, "crop": crop}
-        names = [value.name for value in sessions[stage].get_outputs()]
-        wanted = {value.name for value in sessions[stage].get_inputs()}
-        out = sessions[stage].run(names, {key: given[key] for key in wanted})
+        loaded = session(stage)
+        names = [value.name for value in loaded.get_outputs()]
+        wanted = {value.name for value in loaded.get_inputs()}
+        out = loaded.run(names, {key: given[key] for key in wanted})
         out = dict(zip(names, out, strict=True))
         axes = (1, 2, 0) if stage == count - 1 else (1, 0, 2)
         return [out[key][0].transpose(axes) for key in _outputs(out)], out["moments_out"]
