@@ -21,7 +21,7 @@ from srnas_tf.arch.latency import LatencyTable
 NETWORK = ("--depth=2", "--width=16", "--scale=2", "--stages=2")
 TRAINING = ("--steps=4", "--batch=2", "--patch=8", "--checkpoint_every=2")
 SEARCH = ("--population=4", "--iterations=2", "--top_k=2")
-TINY = (*NETWORK, *TRAINING, *SEARCH)
+TINY = (*NETWORK, *TRAINING, *SEARCH, "--nocard_latency")
 
 
 @pytest.fixture(scope="module")
@@ -163,8 +163,13 @@ def test_train_evaluate_export_upscale(invoke, folder, tmp_path):
     assert {name: entry["images"] for name, entry in report.items()} == {"set": 1, "photographs": 12}
     assert f"{report['set']['psnr']:.4f}" in stdout
 
-    status, stdout, stderr = invoke("--mode=export", f"--model={model}", f"--test_data={folder}", here)
+    untimed = "--nocard_latency"
+    status, stdout, stderr = invoke("--mode=export", f"--model={model}", f"--test_data={folder}", here, untimed)
     assert status == 0, stderr
+    card = (tmp_path / "w" / "export" / "MODEL_CARD.md").read_text("utf-8")
+    for name, entry in report.items():
+        assert f"| {name} | {entry['psnr']:.4f} | {entry['ssim']:.4f} | {entry['images']} |" in card
+    assert "Latency" not in card
     assert "model.onnx" in stdout
     assert invoke("--mode=evaluate", f"--model={tmp_path / 'w/export/model.onnx'}", f"--data={folder}", here)[0] == 0
     again = json.loads((tmp_path / "w" / "evaluate.json").read_text())

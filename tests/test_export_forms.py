@@ -125,6 +125,23 @@ def test_any_image_is_evaluated_and_enlarged_in_windows(fixed, tmp_path, invoke)
     assert "takes parts of 32x40 alone" in stderr
 
 
+def test_a_file_of_one_size_is_timed_at_that(fixed, tmp_path, invoke):
+    _, _, folder = fixed
+    flags = (
+        "--mode=benchmark",
+        f"--model={folder / 'model.onnx'}",
+        f"--workdir={tmp_path}",
+        "--rounds=1",
+        "--threads=1",
+    )
+    status, stdout, _ = invoke(*flags)
+    assert status == 0
+    assert SIZE in stdout
+    status, _, stderr = invoke(*flags, "--input_size=64x64")
+    assert status == 2
+    assert "takes 32x40 alone" in stderr
+
+
 @pytest.mark.parametrize("kit", KITS)
 def test_kits_give_files_what_they_take(fixed, tmp_path, kit):
     _, _, folder = fixed

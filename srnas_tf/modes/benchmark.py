@@ -1,5 +1,6 @@
 """`--mode=benchmark`: how long a model, or the networks of a space, take on this machine."""
 
+import dataclasses
 import datetime
 import json
 import shutil
@@ -15,7 +16,7 @@ from srnas_tf.arch import Network, Space
 from srnas_tf.arch.latency import LatencyTable
 from srnas_tf.errors import UserError
 from srnas_tf.freeze import latency
-from srnas_tf.freeze.runtimes import load_upscaler
+from srnas_tf.freeze.runtimes import load
 from srnas_tf.freeze.settings import BenchmarkSettings, LatencySettings
 from srnas_tf.report.table import print_table
 from srnas_tf.seeding import generator
@@ -48,7 +49,11 @@ def _of_model(settings: LatencySettings, asked: BenchmarkSettings, workdir: Work
     if settings.latency_table:
         raise UserError("--latency_table: a model is timed itself; drop the flag")
     path = flags.required_path("model")
-    load_upscaler(path)
+    if only := load(path)[0].size:
+        size = "{}x{}".format(*only)
+        if "input_size" in flags.given(LatencySettings) and settings.input_size != size:
+            raise UserError(f"--input_size={settings.input_size}: {path} takes {size} alone; drop the flag")
+        settings = dataclasses.replace(settings, input_size=size)
     runtimes = [settings.runtime] if "runtime" in flags.given(LatencySettings) else latency.runtimes_of(path)
     workdir.make()
     rows = []
