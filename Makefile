@@ -3,7 +3,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip --quiet --disable-pip-version-check
 
-.PHONY: quickstart test check constraints clean
+.PHONY: quickstart test check docs constraints clean
 
 # The main job on embedded photographs.
 quickstart: $(VENV)/installed
@@ -17,6 +17,11 @@ check: $(VENV)/installed-for-tests
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+# The documents as a site, build/site; stops at a link that leads nowhere.
+docs: $(VENV)/installed-for-docs
+	$(RUN) -m docs.pages
+	$(VENV)/bin/zensical build --strict --config-file=mkdocs.yml
+
 $(VENV)/installed: setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --constraint constraints.txt --editable .
@@ -25,6 +30,11 @@ $(VENV)/installed: setup.py constraints.txt
 $(VENV)/installed-for-tests: setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --constraint constraints.txt --editable ".[test]"
+	touch $@ $(VENV)/installed
+
+$(VENV)/installed-for-docs: setup.py constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --constraint constraints.txt --editable ".[docs]"
 	touch $@ $(VENV)/installed
 
 # The newest of everything that setup.py allows becomes the tested set; `make check test` says whether it deserves to.

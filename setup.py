@@ -8,6 +8,13 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "srnas_tf/__init__.py").read_text("utf-8"))[1]
 
+DOCS = [
+    "markdown-it-py>=4,<5",
+    "mkdocstrings-python>=2,<3",
+    "nbconvert>=7.17,<8",
+    "ruff>=0.14,<1",
+    "zensical>=0.0.73,<0.1",
+]
 PARETO = ["pymoo>=0.6.2,<0.7"]
 RAY = ["ray>=2.50,<3"]
 
@@ -47,16 +54,20 @@ setup(
     extras_require={
         "pareto": PARETO,
         "benchmarks": ["torch>=2.13,<3", *RAY],
+        "docs": DOCS,
         "ray": RAY,
         "serving": ["tensorflow-serving-api>=2.19,<3"],
         "test": [
             "hypothesis>=6.140,<7",
+            "ipykernel>=7,<8",
             "mypy>=1.18,<3",
+            "nbclient>=0.11,<1",
+            "nbformat>=5.10,<6",
             "pytest>=9,<10",
             "pytest-xdist>=3.8,<4",
-            "ruff>=0.14,<1",
             "setuptools>=80",
             "websocket-client>=1.8,<2",
+            *DOCS,
             *PARETO,
             *RAY,
         ],

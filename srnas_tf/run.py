@@ -1,4 +1,4 @@
-"""The front door: python -m srnas_tf.run --mode=MODE [--flagfile=FILE] [--workdir=DIR] ..."""
+"""The front door: `python -m srnas_tf.run --mode=MODE [--flagfile=FILE] [--workdir=DIR] ...`"""
 
 import contextlib
 import importlib

@@ -68,6 +68,7 @@ def _partial(path: Path) -> Path:
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Writes a value as JSON, whole or not at all."""
     write_text(path, json.dumps(value, indent=1) + "\n")
 
 
@@ -153,6 +154,7 @@ class Workdir:
         return self._lock is not None
 
     def holds(self, section: str) -> bool:
+        """Whether a section is recorded, and what was made by it still there."""
         folder = self.FOLDERS.get(section)
         return section in self._sections and (folder is None or (self.path / folder).exists())
 

@@ -92,6 +92,7 @@ class Network:
 
     @property
     def params(self) -> int:
+        """Weights and biases of all convolutions."""
         return self.frame.params + sum(plan(block, self.width).params for block in self.blocks)
 
     def _pixels(self, output_pixels: int) -> int:

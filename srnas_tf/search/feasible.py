@@ -34,6 +34,7 @@ class Cost(NamedTuple):
     extra: tuple[np.ndarray, ...]
 
     def of(self, codes: Sequence[int]) -> float:
+        """Of the network that codes name."""
         return self.base + sum(extra[code].item() for extra, code in zip(self.extra, codes, strict=True))
 
 
@@ -77,6 +78,7 @@ class Feasible:
         self._weights = self._best_weights()
 
     def allows(self, codes: Sequence[int]) -> bool:
+        """Whether a network is within all limits."""
         return all(self.costs[name].of(codes) <= limit for name, limit in self.limits.items())
 
     def price(self, codes: Sequence[int]) -> dict[str, float]:

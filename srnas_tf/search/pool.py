@@ -17,6 +17,8 @@ TRIES = 2_000
 
 
 class Candidate(NamedTuple):
+    """A proposed network, and how it came up."""
+
     codes: Codes
     origin: str
     """random, crossover, mutation or offspring."""
@@ -29,6 +31,7 @@ class Pool:
         self.space, self._feasible, self._seen = feasible.space, feasible, set(seen)
 
     def allows(self, codes: Codes) -> bool:
+        """Whether a network is within the budget and was not proposed yet."""
         return codes not in self._seen and self._feasible.allows(codes)
 
     def take(self, source: Iterator[Codes], count: int, origin: str) -> Iterator[Candidate]:

@@ -23,10 +23,12 @@ class Scores(NamedTuple):
 
     @property
     def psnr(self) -> float:
+        """Mean, dB."""
         return float(np.mean(self.psnrs))
 
     @property
     def ssim(self) -> float:
+        """Mean."""
         return float(np.mean(self.ssims))
 
     def summary(self) -> dict:
@@ -57,6 +59,7 @@ def scores(upscale: Upscaler, pairs: Sequence[Pair], scale: int) -> Scores:
 
 
 def bicubic(scale: int) -> Upscaler:
+    """MATLAB's bicubic enlargement."""
     return lambda lr: imresize.enlarge(lr, scale) / np.float32(255)  # uint8 alone: MATLAB's rounding
 
 

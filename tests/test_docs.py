@@ -1,0 +1,61 @@
+"""Documents: what they link to is there."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from docs import pages
+
+
+@pytest.mark.parametrize("document", pages.documents(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document):
+    for target, anchor in pages.links(document):
+        assert target.exists(), f"{document}: links to {target}, which is not there"
+        assert target.is_relative_to(ROOT), f"{document}: links out of the repository, to {target}"
+        if anchor:
+            assert target.suffix == ".md" and anchor in pages.anchors(target), f"{document}: {target} has no #{anchor}"
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path):
+    document = tmp_path / "a.md"
+    document.write_text(
+        '# One `two`, _three_\n# One\n# One\n[a](gone.md#x) ![b](b.png)\n<img src="c.svg">\n[d](https://d)\n'
+    )
+    assert [(link.target.name, link.anchor) for link in pages.links(document)] == [
+        ("gone.md", "x"),
+        ("b.png", ""),
+        ("c.svg", ""),
+    ]
+    assert pages.anchors(document) == {"one-two-three", "one", "one-1"}
+
+
+def test_every_guide_has_a_place_in_the_site():
+    """What `docs/` holds is in the navigation, and what the navigation names is there."""
+    named = set(re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE))
+    reference = {name for name in named if name.startswith("reference/")}
+    assert reference == {f"reference/{name}.md" for name in [*pages.ROOMS, "below"]}
+    there = {str(path.relative_to(ROOT)) for path in pages.documents()}
+    notebooks = {str(path.relative_to(ROOT).with_suffix(".md")) for path in (ROOT / "docs").glob("*.ipynb")}
+    assert named - reference == there | notebooks
+
+
+def test_every_room_has_a_page_of_reference():
+    rooms = {path.parent.name for path in (ROOT / "srnas_tf").glob("*/__init__.py")}
+    assert rooms == set(pages.ROOMS)
+
+
+def test_the_site_is_built_without_a_warning(tmp_path):
+    pages.stage(tmp_path / "build" / "pages")
+    shutil.copy(ROOT / "mkdocs.yml", tmp_path)
+    (tmp_path / "srnas_tf").symlink_to(ROOT / "srnas_tf")
+    line = [sys.executable, "-m", "zensical", "build", "--strict", f"--config-file={tmp_path / 'mkdocs.yml'}"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    site = tmp_path / "build" / "site"
+    assert "choice block" in (site / "index.html").read_text("utf-8")
+    assert "dtype" in (site / "reference" / "nets.html").read_text("utf-8")
+    assert "griffe:" not in done.stdout + done.stderr, "a docstring that does not fit its function"
