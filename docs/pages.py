@@ -81,12 +81,15 @@ def stage(to: Path = STAGED) -> None:
     """Lays out what the site is made of; what was there before is removed."""
     shutil.rmtree(to, ignore_errors=True)
     for document in documents():
-        for path in [document, *(link.target for link in links(document) if link.target.is_file())]:
-            copy = to / path.relative_to(ROOT)
+        copy = to / document.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(document.read_text("utf-8").replace(".ipynb)", ".md)"), "utf-8")
+        for shown in {link.target for link in links(document) if link.target.is_file()} - {*documents()}:
+            copy = to / shown.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
-            if path.suffix == ".ipynb":
-                _stage_notebook(path, copy.with_suffix(".md"))
-            shutil.copyfile(path, copy)
+            shutil.copyfile(shown, copy)
+    for notebook in (ROOT / "docs").glob("*.ipynb"):
+        _stage_notebook(notebook, to / notebook.relative_to(ROOT).with_suffix(".md"))
     (to / "reference").mkdir()
     for room in ROOMS:
         modules = sorted(path for path in (PACKAGE / room).rglob("*.py") if path != PACKAGE / room / "__init__.py")
