@@ -18,6 +18,7 @@ from srnas_tf.settings import Workdir
 from srnas_tf.train import precision
 from srnas_tf.train.paths import travelling_scorers
 from srnas_tf.train.settings import MachineSettings
+from srnas_tf.train.writer import SearchBoard
 
 
 def run(workdir: Workdir) -> None:
@@ -83,4 +84,5 @@ def search_supernet(
     policy = precision.settle(settings.search_precision, workdir.path)
     evaluate, screen = travelling_scorers(supernet_file(workdir), data, int(machine.memory_gb * 2**30), policy)
     run = executor_of(machine.executor, machine.ray_address, machine.actors, machine.patience)
-    return search(feasible, settings, evaluate, workdir / "search", screen, pick, run)
+    folder = workdir / "search"
+    return search(feasible, settings, evaluate, folder, screen, pick, run, SearchBoard(folder).show)

@@ -34,6 +34,7 @@ def search(
     screen: Measure | None = None,
     pick: Pick = USUAL,
     run: Executor = in_turn,
+    show: Callable[[list[dict]], None] = lambda measured: None,
 ) -> list[dict]:
     """Searches the networks that a budget allows, and writes `journal.jsonl`, `front.json` and `best.json`.
 
@@ -47,6 +48,7 @@ def search(
         screen: a cheaper, rough measurement. Given one, only what may be among the best is measured by `evaluate`.
         pick: which networks to go on with.
         run: who measures. The journal does not depend on it.
+        show: is told all that is measured so far after each iteration, those of an earlier process too.
 
     Returns:
         The `settings.top_k` to go on with, best first: `arch`, `codes`, `psnr`, its costs, `iteration`, `origin`.
@@ -66,6 +68,9 @@ def search(
         """In the order of proposal."""
         return {codes: exact[codes] for codes in proposed if codes in exact}
 
+    def measured() -> list[dict]:
+        return [{**proposed[codes], "psnr": psnr} for codes, psnr in settled().items()]
+
     total = settings.population * settings.iterations
     with progress(f"search ({settings.strategy})", total, journal.networks) as report:
         for iteration in range(settings.iterations):
@@ -84,9 +89,9 @@ def search(
                 while rival := screening.next():
                     exact[rival] = next(entries)
             strategy.tell(settled())
-    measured = [{**proposed[codes], "psnr": psnr} for codes, psnr in settled().items()]
-    write_json(folder / "front.json", front(measured, settings.weighed))
-    top = chosen(measured, settings, pick)
+            show(measured())
+    write_json(folder / "front.json", front(measured(), settings.weighed))
+    top = chosen(measured(), settings, pick)
     write_json(folder / "best.json", top)
     return top
 

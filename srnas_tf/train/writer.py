@@ -1,7 +1,10 @@
-"""The metrics of a training run, as a journal and for TensorBoard."""
+"""What TensorBoard shows: the metrics of a training run, which are a journal too, and the course of a search."""
 
 import contextlib
 import json
+import math
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import tensorflow as tf
@@ -10,6 +13,31 @@ from srnas_tf import seconds_since_start
 from srnas_tf.errors import writing
 from srnas_tf.journal import append_line, read_lines
 from srnas_tf.settings import write_text
+
+
+class _Board:
+    """The scalars of a folder, as events in its `tensorboard`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "tensorboard"
+        with self._writing():
+            self._writer = tf.summary.create_file_writer(str(self._path))
+
+    def add(self, step: int, values: Mapping[str, float]) -> None:
+        with self._writing(), self._writer.as_default(step=step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+
+    def flush(self) -> None:
+        with self._writing():
+            self._writer.flush()
+
+    def close(self) -> None:
+        with self._writing():
+            self._writer.close()
+
+    def _writing(self) -> contextlib.AbstractContextManager[None]:
+        return writing(self._path, tf.errors.OpError)
 
 
 class Metrics:
@@ -29,19 +57,39 @@ class Metrics:
         kept = [line for line in lines if isinstance(line.get("step"), int) and line["step"] <= step]
         if len(kept) < len(lines):
             write_text(self._path, "".join(json.dumps(line) + "\n" for line in kept))
-        self._events = folder / "tensorboard"
-        with self._to_board():
-            self._board = tf.summary.create_file_writer(str(self._events))
+        self._board = _Board(folder)
 
     def write(self, step: int, **values: float) -> None:
+        """Adds a line; it says how many seconds have passed since the process began, too."""
         append_line(self._path, {"step": step, **values, "seconds": round(seconds_since_start(), 3)})
-        with self._to_board(), self._board.as_default(step=step):
-            for name, value in values.items():
-                tf.summary.scalar(name, value)
+        self._board.add(step, values)
 
     def close(self) -> None:
-        with self._to_board():
-            self._board.close()
+        """No more lines will come."""
+        self._board.close()
 
-    def _to_board(self) -> contextlib.AbstractContextManager[None]:
-        return writing(self._events, tf.errors.OpError)
+
+class SearchBoard:
+    """A search for TensorBoard, over the number of measured networks: the PSNR of each, and the best so far, dB.
+
+    A search that goes on is drawn anew, from its journal.
+
+    Args:
+        folder: of the search.
+
+    Raises:
+        WorkError: here and later, where something cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+        self._board, self._shown, self._best = _Board(folder), set[tuple[int, ...]](), -math.inf
+
+    def show(self, measured: list[dict]) -> None:
+        """Draws what is new among all that was measured so far: `codes` and `psnr` of each."""
+        for entry in measured:
+            if (codes := tuple(entry["codes"])) not in self._shown:
+                self._shown.add(codes)
+                self._best = max(self._best, entry["psnr"])
+                self._board.add(len(self._shown), {"psnr": entry["psnr"], "best_psnr": self._best})
+        self._board.flush()
