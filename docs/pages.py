@@ -17,8 +17,8 @@ from markdown_it import MarkdownIt
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "srnas_tf"
 STAGED = ROOT / "build" / "pages"
-ROOMS = ("arch", "metrics", "nets", "data", "train", "search", "freeze", "report", "executors", "modes")
-"""Packages with a page of reference; the modules of the lowest floor share one."""
+ROOMS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+"""Packages: each has a page of reference; the modules beside them share one."""
 NO_DOCUMENTS = {"build", "dist", "runs", "results", "node_modules"}
 PARSER = MarkdownIt("commonmark").enable("table")
 IN_HTML = re.compile(r'\b(?:src|srcset|href)="([^"]+)"')

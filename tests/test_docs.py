@@ -7,8 +7,9 @@ import sys
 
 import pytest
 from conftest import ROOT
+from test_layers import FLOORS
 
-from docs import notebook, pages
+from docs import floors, notebook, pages
 
 
 @pytest.mark.parametrize("document", pages.documents(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -34,7 +35,7 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path):
 
 
 def test_every_guide_has_a_place_in_the_site():
-    """What `docs/` holds is in the navigation, and what the navigation names is there."""
+    """All documents and rooms are in the navigation of mkdocs.yml, and what it names is there."""
     named = set(re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE))
     reference = {name for name in named if name.startswith("reference/")}
     assert reference == {f"reference/{name}.md" for name in [*pages.ROOMS, "below"]}
@@ -43,9 +44,9 @@ def test_every_guide_has_a_place_in_the_site():
     assert named - reference == there | notebooks
 
 
-def test_every_room_has_a_page_of_reference():
-    rooms = {path.parent.name for path in (ROOT / "srnas_tf").glob("*/__init__.py")}
-    assert rooms == set(pages.ROOMS)
+def test_the_drawing_of_the_house_is_that_of_the_code():
+    assert floors.DRAWING.read_text("utf-8") == floors.draw(), "run python -m docs.floors"
+    assert [set(rooms) for rooms in floors.FLOORS[1:]] == FLOORS[1:]
 
 
 def test_the_site_is_built_without_a_warning(tmp_path):
