@@ -23,10 +23,9 @@ def run(folder: Path) -> nbformat.NotebookNode:
         CellExecutionError: where a cell fails.
     """
     notebook = read()
-    # Times would be other ones in every run.
-    client = nbclient.NotebookClient(
-        notebook, timeout=600, record_timing=False, resources={"metadata": {"path": str(folder)}}
-    )
+    where = {"metadata": {"path": str(folder)}}
+    # Times would be other ones in every run, and printed text falls into pieces by chance.
+    client = nbclient.NotebookClient(notebook, timeout=600, record_timing=False, coalesce_streams=True, resources=where)
     client.execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
