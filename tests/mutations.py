@@ -75,7 +75,7 @@ BUGS = [
     Bug("search/ranking.py", "BAND * middle", "2 * BAND * middle", ("test_rank.py", "function_of_the_seed")),
     # Training
     Bug("train/adam.py", "count = counts[code] + 1.0", "count = counts[0] + 1.0", ("test_sampling.py", "segment")),
-    Bug("train/adam.py", "tf.where(finite, new, old))", "new)", ("test_train.py", "divergence or finite")),
+    Bug("train/adam.py", "tf.where(finite, new, old))", "new)", ("test_train.py", "not_finite")),
     Bug("train/adam.py", "(BETA2, count)", "(BETA1, count)", ("test_train.py", "adam_is_adam")),
     Bug(
         "train/adam.py",
@@ -158,23 +158,26 @@ def try_bug(bug: Bug) -> dict:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="a word of the file or the new text")
+    parser.add_argument("--trust", action="store_true", help="that the tests pass without any bug: they just did")
     parser.add_argument("--record", type=Path, help="file for what came of it")
     given = parser.parse_args()
     bugs = [bug for bug in BUGS if given.only in bug.file or given.only in bug.new]
-    with tempfile.TemporaryDirectory() as home:
-        tree = copy_of_the_tree(Path(home))
-        for tests in dict.fromkeys(bug.tests for bug in bugs):
-            if not passes(tree, tests):
-                raise RuntimeError(f"{tests}: fail without any bug")
-    results = []
+    if not given.trust:
+        with tempfile.TemporaryDirectory() as home:
+            tree = copy_of_the_tree(Path(home))
+            for tests in dict.fromkeys(bug.tests for bug in bugs):
+                if not passes(tree, tests):
+                    raise RuntimeError(f"{tests}: fail without any bug")
+    results: list[dict] = []
+    caught = 0
     for bug in bugs:
         results.append(try_bug(bug))
+        caught += results[-1]["caught"]
         print(f"{'caught' if results[-1]['caught'] else 'NOT CAUGHT'}: {bug.file}: {bug.new.strip()!r}", flush=True)
-    caught = sum(result["caught"] for result in results)
-    record = {"date": datetime.date.today().isoformat(), "bugs": len(results), "caught": caught, "results": results}
-    if given.record:
-        given.record.parent.mkdir(parents=True, exist_ok=True)
-        given.record.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
+        record = {"date": datetime.date.today().isoformat(), "bugs": len(results), "caught": caught, "results": results}
+        if given.record:
+            given.record.parent.mkdir(parents=True, exist_ok=True)
+            given.record.write_text(json.dumps(record, indent=1) + "\n", "utf-8")
     print(f"{caught} of {len(results)} seeded bugs caught")
     return caught < len(results)
 

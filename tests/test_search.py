@@ -19,7 +19,7 @@ from srnas_tf.errors import UserError
 from srnas_tf.interrupt import Interrupted
 from srnas_tf.search.feasible import BATCH, PRICES, Feasible, additive
 from srnas_tf.search.front import chosen, front
-from srnas_tf.search.screening import PROBES
+from srnas_tf.search.screening import PROBES, Screening
 from srnas_tf.search.search import USUAL, search
 from srnas_tf.search.settings import STRATEGIES, Budget, Pick, SearchSettings
 from srnas_tf.search.strategies import STRATEGIES as MADE
@@ -438,3 +438,16 @@ def test_bad_settings(wrong):
         SearchSettings(**wrong)
     with pytest.raises(UserError, match="--max_params"):
         Budget(max_params=-1)
+
+
+def test_parents_are_a_fifth_of_the_population_though_fewer_are_wanted(tmp_path):
+    """A single parent would have no children but itself."""
+    search(ALL, dataclasses.replace(SETTINGS, population=50, iterations=2, top_k=1), quality, tmp_path)
+    entries = [entry for entry in lines(tmp_path / "journal.jsonl") if entry["iteration"] == 1]
+    assert [entry["origin"] for entry in entries].count("crossover") == 25
+
+
+def test_screening_reaches_beyond_the_most_seen_by_all_that_was_seen_to_vary():
+    exact = {(i,): 30.0 + i / 10 for i in range(PROBES)}
+    rough = {codes: psnr - (0.5 if codes == (0,) else 0.2) for codes, psnr in exact.items()}
+    assert Screening(1, rough, exact).reach == pytest.approx(0.5 + 0.3)

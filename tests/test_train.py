@@ -106,6 +106,15 @@ def test_averages_follow_the_weights():
     np.testing.assert_allclose(adam.averages[0].numpy(), expected, rtol=1e-5)
 
 
+def test_gradients_that_are_not_finite_change_nothing():
+    weights = tf.Variable(np.ones(3, np.float32))
+    adam = PathAdam([Part(weights)], ema=0.9)
+    adam.apply([tf.constant([1.0, np.inf, np.nan])], tf.constant(0.01), tf.constant([()], tf.int32))
+    for kept, value in ((weights, 1), (adam.averages[0], 1), (adam.first[0], 0), (adam.second[0], 0)):
+        np.testing.assert_array_equal(kept.numpy(), [value] * 3)
+    assert (adam.counts[0].numpy(), adam.rejected.numpy()) == (0, 1)
+
+
 def test_nothing_is_left_of_a_training_that_is_done(data, tmp_path):
     """Else a ranking, which does many, would fill the memory."""
 
