@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from absl import flags
 
+from srnas_tf import models
 from srnas_tf.arch import NETS, Architecture, Space
 from srnas_tf.errors import UserError
 from srnas_tf.settings import Workdir
@@ -115,6 +116,15 @@ def required_path(name: str) -> Path:
     if not FLAGS[name].value:
         raise UserError(f"--mode={FLAGS.mode} needs --{name}")
     return Path(FLAGS[name].value).expanduser()
+
+
+def model_path(scale: int) -> Path:
+    """`--model`, or the network in the package.
+
+    Raises:
+        UserError: where neither is there.
+    """
+    return required_path("model") if FLAGS.model else models.path(scale)
 
 
 def help_text(usage: str, groups: Mapping[str, Sequence[str]]) -> str:

@@ -32,7 +32,8 @@ class Mode(NamedTuple):
         help: what it does.
         module: in `srnas_tf.modes`; its `run` takes the workdir.
         workdir: where it writes unless --workdir says otherwise: in `runs/`, in a folder named after the
-            "experiment" or the "input"; next to the "model", or the "model if given"; or in "none".
+            "experiment" or the "input"; next to the "model", or the "model if given"; in a folder named after the
+            mode where it is not ("model or own"); or in "none".
         tensorflow: whether it needs TensorFlow, which takes seconds to import.
         trains: whether machines can join to do it.
         reads: whether it changes nothing of an experiment, so that another process may be at work there.
@@ -58,9 +59,13 @@ MODES = {
     "import": Mode("official IMDN weights (--input: .pth or .npz) to model.keras", "import_weights", "input"),
     "evaluate": Mode("PSNR and SSIM of --model on each folder of --data", "evaluate", "model"),
     "report": Mode("all that a workdir holds as one page, report.html", "report", tensorflow=False, reads=True),
-    "upscale": Mode("enlarge --input to --output by --model", "upscale", "none"),
+    "upscale": Mode("enlarge --input to --output by --model, or by the network in the package", "upscale", "none"),
     "demo": Mode(
-        "a page on this machine that enlarges by --model, .onnx or .keras", "demo", "model", False, reads=True
+        "a page on this machine that enlarges by --model (.onnx, .keras), or by the package's",
+        "demo",
+        "model or own",
+        False,
+        reads=True,
     ),
     "export": Mode("freeze --model into SavedModel, LiteRT and ONNX, each checked", "export", "model"),
     "benchmark": Mode("latency of --model, or of a space's blocks, in a runtime", "benchmark", "model if given"),
@@ -110,8 +115,10 @@ def define_flags() -> dict[str, list[str]]:
 
 def default_workdir(mode: Mode) -> Path:
     """Next to the model that a mode works on; else a folder of `runs/` that says what makes the experiment."""
-    if mode.workdir == "model" or (mode.workdir == "model if given" and flags.FLAGS.model):
+    if mode.workdir == "model" or (mode.workdir.startswith("model ") and flags.FLAGS.model):
         return flags.required_path("model").parent
+    if mode.workdir == "model or own":
+        return Path("runs") / mode.module
     if mode.workdir == "input":
         return Path("runs") / flags.required_path("input").stem
     space, data = flags.from_flags(Space), flags.from_flags(DataSettings)

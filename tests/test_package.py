@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
@@ -113,7 +114,8 @@ def test_what_is_required_was_tested(installed):
 @pytest.mark.skipif(Path(sys.prefix).parent != ROOT, reason="is not the environment that make sets up")
 def test_make_installs_the_tested_set():
     named = {pin.partition("==")[0].lower().replace("_", "-"): pin.partition("==")[2] for pin in PINS}
-    for installed in importlib.metadata.distributions():
+    # Not what Ray brings along and puts in the way.
+    for installed in importlib.metadata.distributions(path=[sysconfig.get_path("purelib")]):
         name = installed.name.lower().replace("_", "-")
         if name not in ("pip", "srnas-tf"):
             assert named.get(name) == installed.version, name

@@ -113,7 +113,7 @@ def export(
     if settings.size:
         pairs = [_middle(pair, settings.size, network.scale) for pair in pairs]
     try:
-        report = _freeze(network, pairs, partial, patches_of(training, settings.size), settings)
+        report = _freeze(network, pairs, partial, folder, patches_of(training, settings.size), settings)
         wrong = [name for name, entry in report.items() if not entry["ok"]]
         if settings.card_latency and not wrong:
             _time(report, partial, settings.static_size)
@@ -134,7 +134,9 @@ def export(
         shutil.rmtree(partial, ignore_errors=True)  # on a full disk, what there is of it takes up room
 
 
-def _freeze(network: Net, pairs: list[Pair], folder: Path, patches: np.ndarray, settings: ExportSettings) -> dict:
+def _freeze(
+    network: Net, pairs: list[Pair], folder: Path, known_as: Path, patches: np.ndarray, settings: ExportSettings
+) -> dict:
     """Makes the files and compares each with the network."""
     cut = [] if settings.size else stages(network)
     convolutions = int8.inner(network.network)
@@ -142,7 +144,7 @@ def _freeze(network: Net, pairs: list[Pair], folder: Path, patches: np.ndarray, 
         log.warning("no int8 files: %s has no convolution between its first and its last", network.network)
     has = {"": True, "stages": bool(cut), "inner": bool(convolutions)}
     targets = [_with(settings, target) for target in TARGETS if has[target.needs]]
-    with writing(folder, tf.errors.OpError):
+    with writing(known_as, tf.errors.OpError):
         folder.mkdir(parents=True)
         save(network, folder / targets[0].file, cut, images=True, size=settings.size)
         if cut:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from srnas_tf import flags
+from srnas_tf.arch import Space
 from srnas_tf.data import images, imresize, photograph
 from srnas_tf.data.photograph import Photograph
 from srnas_tf.errors import UserError, WorkError
@@ -23,7 +24,7 @@ def run(workdir: Workdir | None) -> None:
     if flags.FLAGS.tile < 0:
         raise UserError(f"--tile={flags.FLAGS.tile}: give the side of a part in pixels, or 0 to leave it open")
     jobs = _jobs(source, target)
-    model = load_model(flags.required_path("model"))
+    model = load_model(flags.model_path(flags.from_flags(Space).scale))
     if model.size and flags.FLAGS.tile:
         height, width = model.size
         raise UserError(

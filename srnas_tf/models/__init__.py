@@ -1,0 +1,20 @@
+"""Trained networks that come with the package: `x<scale>.keras`, each described by `x<scale>.md`."""
+
+from pathlib import Path
+
+from srnas_tf.errors import UserError
+
+_FOLDER = Path(__file__).parent
+
+
+def path(scale: int) -> Path:
+    """The file of the network that enlarges that many times.
+
+    Raises:
+        UserError: where the package has none.
+    """
+    found = _FOLDER / f"x{scale}.keras"
+    if not found.is_file():
+        scales = sorted(file.stem[1:] for file in _FOLDER.glob("x*.keras"))
+        raise UserError(f"--scale={scale}: the package has a network for {', '.join(scales)}; give --model=FILE")
+    return found

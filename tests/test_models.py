@@ -1,0 +1,57 @@
+"""The networks that come with the package: what their cards say of them is so."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+from conftest import photograph
+from PIL import Image
+
+from srnas_tf import models
+from srnas_tf.data.sources import DataSettings, load_pairs
+from srnas_tf.errors import UserError
+from srnas_tf.nets import files
+from srnas_tf.train.evaluate import of_network, scores
+
+SCALES = [int(path.stem[1:]) for path in models.path(4).parent.glob("x*.keras")]
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_cards_tell_what_the_files_hold(scale):
+    network = files.load(models.path(scale))
+    card = models.path(scale).with_suffix(".md").read_text("utf-8")
+    assert network.scale == scale
+    assert str(network.network) in card
+    assert str(network.count_params()) in card
+    assert network.count_params() <= 150_000
+    assert models.path(scale).stat().st_size < 2**20
+    assert "research" in card
+    assert f"{network.provenance['steps']} steps" in card
+    assert "/" not in network.provenance["data"]
+    measured = scores(of_network(network), load_pairs(DataSettings().paths("test"), scale), scale)
+    said = re.search(r"embedded photographs \| ([\d.]+) \| ([\d.]+)", card)
+    assert (f"{measured.psnr:.2f}", f"{measured.ssim:.4f}") == said.groups()
+
+
+def test_photographs_are_enlarged_without_naming_a_model(invoke, tmp_path):
+    Image.fromarray(photograph(np.random.default_rng(0), 20, 24)).save(tmp_path / "small.png")
+    paths = [f"--input={tmp_path / 'small.png'}", f"--output={tmp_path / 'large.png'}"]
+    status, _, stderr = invoke("--mode=upscale", *paths)
+    assert status == 0, stderr
+    with Image.open(tmp_path / "small.png") as small, Image.open(tmp_path / "large.png") as large:
+        image, enlarged = np.asarray(small, np.float32) / 255, np.asarray(large)
+    plain = keras.ops.convert_to_numpy(files.load(models.path(4))(image[None]))[0]
+    assert np.abs(np.clip(plain, 0, 1) * 255 - enlarged).max() < 0.51
+
+
+def test_a_scale_that_the_package_does_not_have(invoke, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "small.png")
+    missing = next(scale for scale in (3, 2) if scale not in SCALES)
+    paths = [f"--input={tmp_path / 'small.png'}", f"--output={tmp_path / 'large.png'}"]
+    status, _, stderr = invoke("--mode=upscale", f"--scale={missing}", *paths)
+    assert status == 2
+    assert f"--scale={missing}" in stderr
+    assert "--model" in stderr
+    with pytest.raises(UserError, match=f"--scale={missing}"):
+        models.path(missing)
