@@ -57,6 +57,7 @@ MISTAKES = {
     "impossible budget": (["--mode=pipeline", "--max_params=1000"], "needs"),
     "small images": (["--mode=supernet", "--patch=2000"], "--patch"),
     "text and flag": (["--mode=describe", "--arch=x4:w64:imdn:SCSCS", "--width=16"], "--width=16"),
+    "text and stem": (["--mode=describe", "--arch=x4:w64:imdn:SCSCS", "--stem=light"], "--stem=light"),
     "endless memory": (["--mode=supernet", "--memory_gb=inf"], "--memory_gb"),
     "bad retraining": (["--mode=pipeline", "--retrain_steps=-1"], "--retrain_steps"),
     "no size": (["--mode=benchmark", "--input_size=128"], "--input_size=128"),

@@ -21,8 +21,17 @@ from srnas_tf.freeze.settings import LatencySettings
 from srnas_tf.modes.benchmark import compare, spread
 from srnas_tf.nets import files
 
-SPACE = Space(stages=1, depth=2, width=8, scale=2)
-FLAGS = ("--stages=1", "--depth=2", "--width=8", "--scale=2", "--input_size=16x16", "--rounds=1", "--threads=1")
+SPACE = Space(stages=1, depth=2, width=8, scale=2, stem="light")
+FLAGS = (
+    "--stages=1",
+    "--depth=2",
+    "--width=8",
+    "--scale=2",
+    "--stem=light",
+    "--input_size=16x16",
+    "--rounds=1",
+    "--threads=1",
+)
 BLOCKS = [str(block) for block in SPACE.choices]
 MANIFEST = {
     "version": 1,
@@ -32,6 +41,7 @@ MANIFEST = {
         "scale": 2,
         "width": 8,
         "depth": 2,
+        "stem": "light",
         "frame": "frame",
         "blocks": dict(zip(BLOCKS, ["light", "heavy"], strict=True)),
     },
@@ -69,7 +79,7 @@ def test_turns_cancel_what_slows_all(device, tmp_path, capsys):
     stopwatch.main([f"--folder={tmp_path}", "--rounds=3", "--threads=2", "--machine=A phone"])
     table = latency.read(tmp_path / "latency-fake-t2-8x6.json")
     assert (table.machine, table.runtime, table.threads, table.measures) == ("A phone", "fake", 2, {
-        "scale": 2, "width": 8, "depth": 2,
+        "scale": 2, "width": 8, "depth": 2, "stem": "light",
     })  # fmt: skip
     assert table.frame == pytest.approx(4 * 1.01)  # as in the middle one of three rounds
     assert [table.blocks[block] for block in BLOCKS] == pytest.approx([3 * 1.01, 5 * 1.01])
@@ -129,7 +139,7 @@ def _table(**changes) -> LatencyTable:
     return LatencyTable(**{**described, **SPACE_MEASURES, **changes})
 
 
-SPACE_MEASURES = {"scale": 2, "width": 8, "depth": 2}
+SPACE_MEASURES = {"scale": 2, "width": 8, "depth": 2, "stem": "light"}
 
 
 def test_what_a_comparison_says():

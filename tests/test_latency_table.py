@@ -15,7 +15,7 @@ def table(**changes) -> LatencyTable:
     """One of `SPACE`: path n takes 1 + n / 4 ms, the frame 10."""
     blocks = {str(block): 1 + code / 4 for code, block in enumerate(SPACE.choices)}
     described = {"machine": "2 cores", "runtime": "litert", "runtime_version": "2.3.0", "threads": 2}
-    described |= {"input_size": "128x96", "date": "2026-11-23", "scale": 2, "width": 16, "depth": 3}
+    described |= {"input_size": "128x96", "date": "2026-11-23", "scale": 2, "width": 16, "depth": 3, "stem": "plain"}
     return LatencyTable(**{**described, "frame": 10.0, "blocks": blocks, **changes})
 
 
@@ -34,6 +34,7 @@ def test_a_network_is_the_sum_of_its_parts():
         ("x2:w16:reduced:r0.25:k3:f3:SSS-SSS", "depth 3"),
         ("x2:w24:reduced:r0.25:k3:f3:SSS-SSS-SSS", "width 16"),
         ("x2:w16:strided:reduced:r0.25:k3:f3:SSS-SSS-SSS", "strided"),
+        ("x2:w16:light:reduced:r0.25:k3:f3:SSS-SSS-SSS", "stem plain"),
         ("x2:w16:reduced:r0.25:k3:f1:SSS-SSS-SSS", "SSS+reduced+r0.25+k3+f1"),
     ],
 )
@@ -96,6 +97,7 @@ def test_files_that_are_not_even_json(tmp_path):
         (Space(stages=2, depth=4, width=16, scale=2), "of depth 3"),
         (Space(stages=2, depth=3, width=20, scale=2), "of width 16"),
         (Space(stages=2, depth=3, width=16, scale=3), "of scale 2"),
+        (Space(stages=2, depth=3, width=16, scale=2, stem="light"), "of stem plain"),
         (Space(stages=3, depth=3, width=16, scale=2), "lacks 8 of the 8 blocks of space dynamic with 3 stages: SSSS+"),
         (Space(stages=2, depth=3, width=16, scale=2, fusion_kernel=1), "f1"),
     ],

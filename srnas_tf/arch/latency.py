@@ -23,7 +23,7 @@ VERSION = 1
 class LatencyTable:
     """Milliseconds of a space's blocks in one runtime on one machine, for one image a call.
 
-    Networks are of one scale, width and depth, with a plain stem. The frame is all that the blocks are not: the first
+    Networks are of one scale, width, depth and stem. The frame is all that the blocks are not: the first
     conv, what brings the blocks' outputs together and enlarges them, and the call of the runtime itself.
 
     Attributes:
@@ -36,6 +36,7 @@ class LatencyTable:
         scale: enlargement.
         width: channels of the trunk.
         depth: blocks of a network, which the frame depends on.
+        stem: what stands around the blocks (a key of `network.STEMS`).
         frame: milliseconds, > 0.
         blocks: milliseconds, > 0, by the block's text form.
     """
@@ -49,6 +50,7 @@ class LatencyTable:
     scale: int
     width: int
     depth: int
+    stem: str
     frame: float
     blocks: Mapping[str, float]
 
@@ -68,7 +70,7 @@ class LatencyTable:
         Raises:
             UserError: where the table is of networks with another frame.
         """
-        if network.stem != "plain" or network.measures != self.measures:
+        if network.measures != self.measures:
             raise UserError(f"the latency table is of networks with {self._described}, and {network} is none of them")
         return self.frame
 
@@ -77,9 +79,9 @@ class LatencyTable:
         return self.of_frame(network) + sum(self.of_block(block) for block in network.blocks)
 
     @property
-    def measures(self) -> dict[str, int]:
+    def measures(self) -> dict[str, int | str]:
         """What all its networks have in common, as `Network.measures`."""
-        return {"scale": self.scale, "width": self.width, "depth": self.depth}
+        return {"scale": self.scale, "width": self.width, "depth": self.depth, "stem": self.stem}
 
     @property
     def _described(self) -> str:

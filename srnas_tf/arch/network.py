@@ -20,7 +20,7 @@ HD_PIXELS = 1280 * 720
 
 
 class Stem(NamedTuple):
-    """How an image gets to the first block, and so what the last convolution has to make up for.
+    """What stands around the blocks: how an image gets to the first one, and how it leaves the last.
 
     Attributes:
         strides: of its 3x3 convolutions, with LeakyReLUs between them.
@@ -81,9 +81,9 @@ class Network:
             raise UserError(f"stem {self.stem!r} is none of {', '.join(STEMS)}")
 
     @property
-    def measures(self) -> dict[str, int]:
+    def measures(self) -> dict[str, int | str]:
         """What flags may say of any network of this family."""
-        return {"scale": self.scale, "width": self.width, "depth": len(self.blocks)}
+        return {"scale": self.scale, "width": self.width, "depth": len(self.blocks), "stem": self.stem}
 
     @property
     def frame(self) -> "Frame":

@@ -165,7 +165,7 @@ def write_kit(
     suffix = FORMS[settings.runtime].suffix
     models: dict[str, Model] = {}
     manifest: dict = {"version": 1, "runtime": settings.runtime, "input_size": settings.input_size}
-    manifest |= {name: getattr(space, name) for name in ("scale", "width", "depth")}
+    manifest |= {name: getattr(space, name) for name in stopwatch.FRAMED}
     if blocks:
         manifest["frame"] = f"frame{suffix}"
         models[manifest["frame"]] = lambda: _frame(space)
@@ -198,7 +198,7 @@ def _drawn(network: Network) -> Model:
 
 def _frame(space: Space) -> Callable:
     """A network whose blocks do nothing."""
-    frame = Frame(space.scale, space.width, space.depth)
+    frame = Frame(space.scale, space.width, space.depth, space.stem)
     return lambda lr: frame.enlarge(lr, [lambda x: x] * space.depth)
 
 

@@ -5,7 +5,7 @@ package. `--mode=benchmark` runs it here; `--blocks_to` puts it, as `measure.py`
 a device. There it reads `manifest.json` beside it:
 
     {"version": 1, "runtime": "onnxruntime", "input_size": "128x128", "scale": 4, "width": 16, "depth": 2,
-     "frame": "frame.onnx",
+     "stem": "plain", "frame": "frame.onnx",
      "blocks": {"SCS+reduced+r0.25+k3+f1": "block0.onnx", "SCC+reduced+r0.25+k3+f1": "block1.onnx"},
      "networks": {"x4:w16:reduced:r0.25:k3:f1:SCS-SCC":
                   {"file": "network0.onnx", "blocks": ["SCS+reduced+r0.25+k3+f1", "SCC+reduced+r0.25+k3+f1"]}}}
@@ -28,6 +28,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+FRAMED = ("scale", "width", "depth", "stem")
+"""What a manifest and a table say of all their networks."""
 
 ROUNDS = 7
 WARM, LEAST_RUNS, LEAST_SECONDS = 2, 5, 0.2
@@ -190,7 +193,7 @@ def table_of(manifest, times, described):
     for text, ms in blocks.items():
         if ms <= 0:
             raise SystemExit(f"{text} takes no measurable time; give a larger --input_size, or more --rounds")
-    framed = {name: manifest[name] for name in ("scale", "width", "depth")}
+    framed = {name: manifest[name] for name in FRAMED}
     today = datetime.date.today().isoformat()
     return {"version": 1, **described, "date": today, **framed, "frame": frame, "blocks": blocks}
 

@@ -92,7 +92,7 @@ class ZooNetwork:
         check_scale(self.scale)
 
     @property
-    def measures(self) -> dict[str, int]:
+    def measures(self) -> dict[str, int | str]:
         """What flags may say of any network of the zoo."""
         return {"scale": self.scale}
 
