@@ -5,8 +5,18 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 
+class _OneSize:
+    """What looks around by filters of one size."""
+
+    kernel: int
+
+    @property
+    def kernels(self) -> tuple[int, ...]:
+        return (self.kernel,)
+
+
 @dataclass(frozen=True)
-class Conv:
+class Conv(_OneSize):
     """A convolution, `kernel` x `kernel`.
 
     One that is `pooled` runs on an image's pooled statistics: once an image, whatever its size.
@@ -27,10 +37,6 @@ class Conv:
     @property
     def params(self) -> int:
         return self.kernel**2 * self.inputs * self.outputs + self.bias * self.outputs
-
-    @property
-    def kernels(self) -> tuple[int, ...]:
-        return (self.kernel,)
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ class SelectiveConv:
 
 
 @dataclass(frozen=True)
-class DepthwiseConv:
+class DepthwiseConv(_OneSize):
     """A filter of `kernel` x `kernel` a channel."""
 
     kind: ClassVar = "depthwise conv"
@@ -94,13 +100,9 @@ class DepthwiseConv:
     def outputs(self) -> int:
         return self.channels
 
-    @property
-    def kernels(self) -> tuple[int, ...]:
-        return (self.kernel,)
-
 
 @dataclass(frozen=True)
-class BlueprintConv:
+class BlueprintConv(_OneSize):
     """A blueprint-separable convolution, unconstrained (BSConv-U: Haase and Amthor 2020, section 3.2).
 
     A 1x1 convolution mixes the channels, then a `kernel` x `kernel` filter a channel looks around: about a ninth of the
@@ -126,10 +128,6 @@ class BlueprintConv:
     @property
     def params(self) -> int:
         return self.pointwise.params + self.depthwise.params
-
-    @property
-    def kernels(self) -> tuple[int, ...]:
-        return (self.kernel,)
 
 
 AnyConv = Conv | SelectiveConv | DepthwiseConv | BlueprintConv

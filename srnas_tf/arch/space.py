@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from srnas_tf.arch.architecture import Architecture, parse
 from srnas_tf.arch.block import ENDINGS, Block, parse_kernel, plan
 from srnas_tf.arch.conv import CONVS
-from srnas_tf.arch.network import MOST_BLOCKS, MOST_CHANNELS, SCALES, Network, frame
+from srnas_tf.arch.network import MOST_BLOCKS, MOST_CHANNELS, SCALES, STEMS, Network, frame
 from srnas_tf.errors import UserError
 from srnas_tf.settings import check, setting
 
@@ -110,7 +110,7 @@ class Space:
     stem: str = setting(
         "",
         "around the blocks: plain, or light (its 3x3 conv of full width is separable); the space's own unless given",
-        ("", "plain", "light"),
+        ("", *(name for name, stem in STEMS.items() if not stem.enlarges)),
     )
 
     def __post_init__(self) -> None:

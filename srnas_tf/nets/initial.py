@@ -96,6 +96,7 @@ def _interpolate(model: Net | Supernet) -> None:
             upsample[1 + y, 1 + x, colour, subpixel] += down * right
     model.head.kernel.assign(head)
     model.upsample.kernel.assign(upsample)
+    # The kernel that writes what is added: of two in a row, scaling both would scale their product twice.
     last = [v for v in model.smooth.trainable_variables if len(v.shape) > 1][-1]
     last.assign(_QUIET * last.numpy())
 

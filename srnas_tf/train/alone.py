@@ -14,17 +14,8 @@ class Alone:
     """Trains a network by its text, in a folder, from a seed, and says which validation PSNR (dB) it reached.
 
     One whose file is there is not trained again, and not even built. It pickles as what it is made of: whoever gets it
-    reads the photographs himself, and writes into the same folders.
-
-    Args:
-        data: which photographs.
-        settings: the recipe, but for its seed.
-        machine: how to use a machine.
-        scale: enlargement.
-        home: the experiment's folder.
-
-    Raises:
-        UserError: where the photographs cannot be used.
+    reads the photographs himself, and writes into the same folders. It takes and raises what `Job` does; the recipe's
+    seed is each task's own.
     """
 
     def __init__(
