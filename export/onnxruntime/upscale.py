@@ -37,7 +37,7 @@ def load_stages(path: Path) -> tiles.Stages | None:
         return None
     last = len(known["reaches"]) - 1
 
-    @functools.lru_cache(1)  # a session keeps the memory that it has worked in: all of them together, gigabytes
+    @functools.cache
     def session(stage: int) -> onnxruntime.InferenceSession:
         return _session(path.parent / "stages" / f"stage{stage:02}.onnx")
 
@@ -55,7 +55,18 @@ def load_stages(path: Path) -> tiles.Stages | None:
 
 
 def _session(path: Path) -> onnxruntime.InferenceSession:
-    return onnxruntime.InferenceSession(str(path), providers=onnxruntime.get_available_providers())
+    return onnxruntime.InferenceSession(str(path), _options(), providers=onnxruntime.get_available_providers())
+
+
+@functools.cache
+def _options() -> onnxruntime.SessionOptions:
+    """One arena for all sessions: each on its own keeps the memory that it has worked in, gigabytes in all."""
+    arena = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    cpu = onnxruntime.OrtMemoryInfo("Cpu", arena, 0, onnxruntime.OrtMemType.DEFAULT)
+    onnxruntime.create_and_register_allocator(cpu, onnxruntime.OrtArenaCfg({}))
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    return options
 
 
 if __name__ == "__main__":

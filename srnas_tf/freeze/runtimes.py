@@ -1,8 +1,9 @@
 """Any model file as an upscaler, in the runtime that it is made for."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +13,9 @@ from srnas_tf.freeze import tiles, untrusted
 from srnas_tf.nets import files
 from srnas_tf.quiet import stderr_aside
 from srnas_tf.train.evaluate import Upscaler, as_batch, of_network
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 SIGNATURE = "serving_default"
 
@@ -91,16 +95,34 @@ def _dequantized(values: np.ndarray, detail: dict) -> np.ndarray:
 
 
 def _onnx(path: Path) -> Loaded:
-    import onnxruntime
-
-    untrusted.check_onnx(path)
-    model = onnxruntime.InferenceSession(str(path), providers=onnxruntime.get_available_providers())
+    model = onnx_session(path)
 
     def upscale(lr: np.ndarray) -> np.ndarray:
         [sr] = model.run(["sr"], {"lr": as_batch(lr).transpose(0, 3, 1, 2)})
         return sr[0].transpose(1, 2, 0)
 
     return Loaded(upscale, _size(model.get_inputs()[0].shape[2:]))
+
+
+def onnx_session(path: Path) -> "onnxruntime.InferenceSession":
+    """A session that shares its memory with all others made here; what it reads is checked first."""
+    import onnxruntime
+
+    untrusted.check_onnx(path)
+    return onnxruntime.InferenceSession(str(path), _options(), providers=onnxruntime.get_available_providers())
+
+
+@functools.cache
+def _options() -> "onnxruntime.SessionOptions":
+    """One arena for all sessions: each on its own keeps the memory that it has worked in, gigabytes in all."""
+    import onnxruntime
+
+    arena = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    cpu = onnxruntime.OrtMemoryInfo("Cpu", arena, 0, onnxruntime.OrtMemType.DEFAULT)
+    onnxruntime.create_and_register_allocator(cpu, onnxruntime.OrtArenaCfg({}))
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    return options
 
 
 RUNTIMES: dict[str, Callable[[Path], Loaded]] = {

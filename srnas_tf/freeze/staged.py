@@ -1,6 +1,5 @@
 """Models in stages, each in its own runtime: what `tiles` runs on images of any size."""
 
-import functools
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from srnas_tf.errors import UserError
-from srnas_tf.freeze import runtimes, tiles, untrusted
+from srnas_tf.freeze import runtimes, tiles
 from srnas_tf.nets import files
 from srnas_tf.nets.stages import Stage, stages
 from srnas_tf.quiet import stderr_aside
@@ -153,29 +152,20 @@ def _litert(path: Path) -> tiles.Stages | None:
 
 
 def _onnx(path: Path) -> tiles.Stages | None:
-    import onnxruntime
-
     if not (beside := _beside(path)):
         return None
     folder, known = beside
-    providers = onnxruntime.get_available_providers()
-    count = len(known["reaches"])
-    for i in range(count):
-        untrusted.check_onnx(folder / f"{name(i)}.onnx")
-
-    @functools.lru_cache(1)  # a session keeps the memory that it has worked in: all of them together, gigabytes
-    def session(stage: int) -> onnxruntime.InferenceSession:
-        return onnxruntime.InferenceSession(str(folder / f"{name(stage)}.onnx"), providers=providers)
+    sessions = [runtimes.onnx_session(folder / f"{name(i)}.onnx") for i in range(len(known["reaches"]))]
 
     def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, crop: np.ndarray):
         given = {f"map{i}": np.ascontiguousarray(each.transpose(1, 0, 2))[None] for i, each in enumerate(maps)}
         given |= {"moments": moments, "crop": crop}
-        loaded = session(stage)
+        loaded = sessions[stage]
         names = [value.name for value in loaded.get_outputs()]
         wanted = {value.name for value in loaded.get_inputs()}
         out = loaded.run(names, {key: given[key] for key in wanted})
         out = dict(zip(names, out, strict=True))
-        axes = (1, 2, 0) if stage == count - 1 else (1, 0, 2)
+        axes = (1, 2, 0) if stage == len(sessions) - 1 else (1, 0, 2)
         return [out[key][0].transpose(axes) for key in _outputs(out)], out["moments_out"]
 
     return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), axis=2)
