@@ -239,7 +239,7 @@ def test_builds_what_the_browser_needs_and_no_more(model, package, tmp_path):
     assert files.keys() == page | {"/", "/model/model.onnx", "/model/model.json"} | {
         f"/runtime/{name}" for name in bundle.RUNTIME
     }
-    assert json.loads(files["/model/model.json"].content) == {"name": "a name", "stages": None}
+    assert json.loads(files["/model/model.json"].content) == {"name": "a name", "card": False, "stages": None}
     assert files["/runtime/ort-wasm-simd-threaded.wasm"].kind == "application/wasm"
     shutil.rmtree(tmp_path / "registry")  # what was fetched is kept
     bundle.build(model, tmp_path / "demo", "a name")
@@ -276,7 +276,7 @@ def web(tmp_path):
 def test_node_builds_the_page_with_the_network_of_the_package(web, package, tmp_path):
     subprocess.run(["node", "build.mjs", str(tmp_path / "page")], cwd=web, check=True)
     bundle.build(models.onnx(4), tmp_path / "demo", "model.onnx")
-    assert "/model/stages/stage05.onnx" in server.files_of(tmp_path / "page")
+    assert {"/model/MODEL_CARD.md", "/model/stages/stage05.onnx"} <= server.files_of(tmp_path / "page").keys()
     made, expected = server.files_of(tmp_path / "page"), server.files_of(tmp_path / "demo")
     known = "/model/model.json"
     assert json.loads(made.pop(known).content) == json.loads(expected.pop(known).content)

@@ -22,16 +22,19 @@ for (const name of RUNTIME) {
 }
 mkdirSync(join(folder, "model"));
 copyFileSync(model, join(folder, "model", "model.onnx"));
+const described = join(dirname(model), "MODEL_CARD.md");
+const card = existsSync(described);
+if (card) copyFileSync(described, join(folder, "model", "MODEL_CARD.md"));
 
-const described = join(dirname(model), "stages", "stages.json");
-const known = existsSync(described) ? JSON.parse(readFileSync(described, "utf8")) : { stands_for: [] };
+const listed = join(dirname(model), "stages", "stages.json");
+const known = existsSync(listed) ? JSON.parse(readFileSync(listed, "utf8")) : { stands_for: [] };
 const staged = known.stands_for.includes(basename(model));
 if (staged) {
   mkdirSync(join(folder, "model", "stages"));
   for (const i of known.reaches.keys()) {
     const name = `stage${String(i).padStart(2, "0")}.onnx`;
-    copyFileSync(join(dirname(described), name), join(folder, "model", "stages", name));
+    copyFileSync(join(dirname(listed), name), join(folder, "model", "stages", name));
   }
 }
 const stages = staged ? { reaches: known.reaches, channels: known.channels } : null;
-writeFileSync(join(folder, "model", "model.json"), `${JSON.stringify({ name: basename(model), stages }, null, 1)}\n`);
+writeFileSync(join(folder, "model", "model.json"), `${JSON.stringify({ name: basename(model), card, stages }, null, 1)}\n`);
