@@ -3,7 +3,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip --quiet --disable-pip-version-check
 
-.PHONY: quickstart test check docs constraints clean
+.PHONY: quickstart test check docs kits export/onnxruntime/x4 export/litert/x4 constraints clean
 
 # The main job on embedded photographs.
 quickstart: $(VENV)/installed
@@ -36,6 +36,17 @@ $(VENV)/installed-for-docs: setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --constraint constraints.txt --editable ".[docs]"
 	touch $@ $(VENV)/installed
+
+# What the kits and the page come with: the network in the package, frozen.
+kits: export/onnxruntime/x4 export/litert/x4
+
+export/onnxruntime/x4: FORM := onnx
+export/litert/x4: FORM := tflite
+export/onnxruntime/x4 export/litert/x4: $(VENV)/installed
+	$(RUN) -m srnas_tf.run --mode=export --model=srnas_tf/models/x4.keras --workdir=build/$@ \
+	    --export_files=model.$(FORM),model_int8.$(FORM) --nocard_latency
+	rm -rf $@
+	mv build/$@/export $@
 
 # The newest of everything that setup.py allows becomes the tested set; `make check test` says whether it deserves to.
 constraints:

@@ -30,7 +30,7 @@ setup(
         "srnas_tf.report": ["thesis.json", "page/*"],
         "srnas_tf.freeze": ["*.j2"],
         "srnas_tf.demo": ["page/*", "package-lock.json"],
-        "srnas_tf.models": ["*.keras", "*.md"],
+        "srnas_tf.models": ["*.keras", "*.md", "x*/*", "x*/stages/*"],
     },
     python_requires=">=3.11",
     install_requires=[

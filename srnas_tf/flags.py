@@ -1,7 +1,7 @@
 """absl flags from settings: a field of a settings dataclass is a flag."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -118,13 +118,17 @@ def required_path(name: str) -> Path:
     return Path(FLAGS[name].value).expanduser()
 
 
-def model_path(scale: int) -> Path:
+def model_path(scale: int, packaged: Callable[[int], Path] = models.path) -> Path:
     """`--model`, or the network in the package.
+
+    Args:
+        scale: how much that is to enlarge.
+        packaged: which of its files.
 
     Raises:
         UserError: where neither is there.
     """
-    return required_path("model") if FLAGS.model else models.path(scale)
+    return required_path("model") if FLAGS.model else packaged(scale)
 
 
 def help_text(usage: str, groups: Mapping[str, Sequence[str]]) -> str:

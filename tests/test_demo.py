@@ -21,7 +21,7 @@ import onnx
 import pytest
 from conftest import ROOT, photograph
 
-from srnas_tf import nets
+from srnas_tf import models, nets
 from srnas_tf.demo import bundle, server
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.freeze.staged import load_model
@@ -239,7 +239,7 @@ def test_builds_what_the_browser_needs_and_no_more(model, package, tmp_path):
     assert files.keys() == page | {"/", "/model/model.onnx", "/model/model.json"} | {
         f"/runtime/{name}" for name in bundle.RUNTIME
     }
-    assert json.loads(files["/model/model.json"].content) == {"name": "a name", "stages": None}
+    assert json.loads(files["/model/model.json"].content) == {"name": "a name", "card": False, "stages": None}
     assert files["/runtime/ort-wasm-simd-threaded.wasm"].kind == "application/wasm"
     shutil.rmtree(tmp_path / "registry")  # what was fetched is kept
     bundle.build(model, tmp_path / "demo", "a name")
@@ -258,23 +258,42 @@ def staged(model):
     return described, known
 
 
-@pytest.mark.skipif(not shutil.which("node"), reason="no Node")
-@pytest.mark.parametrize("name", ["model.onnx", "model_int8.onnx"])
-def test_node_builds_the_same(model, package, staged, tmp_path, name):
-    shutil.copytree(ROOT / "export" / "web", tmp_path / "web", ignore=shutil.ignore_patterns("node_modules"))
-    runtime = tmp_path / "web" / "node_modules" / "onnxruntime-web" / "dist"
+@pytest.fixture
+def web(tmp_path):
+    """The kit with a runtime as `package` has it, and the network that it comes with."""
+    if not shutil.which("node"):
+        pytest.skip("no Node")
+    kits = tmp_path / "kits"
+    shutil.copytree(ROOT / "export" / "web", kits / "web", ignore=shutil.ignore_patterns("node_modules"))
+    shutil.copytree(models.onnx(4).parent, kits / "onnxruntime" / "x4")
+    runtime = kits / "web" / "node_modules" / "onnxruntime-web" / "dist"
     runtime.mkdir(parents=True)
     for each in bundle.RUNTIME:
         (runtime / each).write_text(each)
-    chosen = shutil.copy(model, tmp_path / name) if name != model.name else model
-    bundle.build(chosen, tmp_path / "demo", name)
-    line = ["node", "build.mjs", str(chosen), str(tmp_path / "page")]
-    subprocess.run(line, cwd=tmp_path / "web", check=True)
+    return kits / "web"
+
+
+def test_node_builds_the_page_with_the_network_of_the_package(web, package, tmp_path):
+    subprocess.run(["node", "build.mjs", str(tmp_path / "page")], cwd=web, check=True)
+    bundle.build(models.onnx(4), tmp_path / "demo", "model.onnx")
+    assert {"/model/MODEL_CARD.md", "/model/stages/stage05.onnx"} <= server.files_of(tmp_path / "page").keys()
     made, expected = server.files_of(tmp_path / "page"), server.files_of(tmp_path / "demo")
     known = "/model/model.json"
     assert json.loads(made.pop(known).content) == json.loads(expected.pop(known).content)
     assert made == expected
-    again = subprocess.run(line, cwd=tmp_path / "web", check=False, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model_int8.onnx"])
+def test_node_builds_the_same(model, package, staged, web, tmp_path, name):
+    chosen = shutil.copy(model, tmp_path / name) if name != model.name else model
+    bundle.build(chosen, tmp_path / "demo", name)
+    line = ["node", "build.mjs", str(chosen), str(tmp_path / "page")]
+    subprocess.run(line, cwd=web, check=True)
+    made, expected = server.files_of(tmp_path / "page"), server.files_of(tmp_path / "demo")
+    known = "/model/model.json"
+    assert json.loads(made.pop(known).content) == json.loads(expected.pop(known).content)
+    assert made == expected
+    again = subprocess.run(line, cwd=web, check=False, capture_output=True, text=True)
     assert (again.returncode, len(again.stderr.splitlines())) == (2, 1)
 
 
@@ -371,9 +390,13 @@ sys.exit(status)
 """
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_the_mode_serves_until_it_is_stopped(model, package, tmp_path, number, status):
-    line = [sys.executable, "-c", RUN, *package, "--mode=demo", f"--model={model}"]
+@pytest.mark.parametrize(
+    ("number", "status", "given"),
+    [(signal.SIGINT, 130, "--model={}/model.onnx"), (signal.SIGTERM, 143, "--workdir={}")],
+)
+def test_the_mode_serves_until_it_is_stopped(model, package, tmp_path, number, status, given):
+    """A model, and the network in the package, for which TensorFlow is not needed either."""
+    line = [sys.executable, "-c", RUN, *package, "--mode=demo", given.format(tmp_path)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(line, env={**os.environ, "PYTHONPATH": str(ROOT)}, **pipes) as process:
         url = process.stdout.readline().strip()
@@ -390,3 +413,5 @@ def test_the_mode_serves_until_it_is_stopped(model, package, tmp_path, number, s
     assert (process.returncode, stdout) == (status, "")
     assert stderr.splitlines()[-1].startswith(f"srnas_tf: stopped by {number.name}")
     assert (tmp_path / "demo" / "index.html").exists()
+    served = model if "model" in given else models.onnx(4)
+    assert (tmp_path / "demo" / "model" / "model.onnx").read_bytes() == served.read_bytes()

@@ -1,4 +1,7 @@
-"""Files of one size with levels in and out, what is read off files, and the card's tables."""
+"""Files of one size with levels in and out, some files alone, what is read off files, and the card's tables."""
+
+import hashlib
+import json
 
 import numpy as np
 import onnx
@@ -15,7 +18,7 @@ from srnas_tf.errors import UserError, WorkError
 from srnas_tf.freeze import contents, int8, tiles
 from srnas_tf.freeze import export as freezing
 from srnas_tf.freeze.runtimes import load, load_upscaler
-from srnas_tf.freeze.settings import ExportSettings
+from srnas_tf.freeze.settings import FILES, ExportSettings
 from srnas_tf.freeze.staged import load_model
 from srnas_tf.nets import files
 from srnas_tf.nets.initial import initialize
@@ -225,6 +228,46 @@ def test_sizes_that_are_none():
     for text in ("64", "0x64", "64x"):
         with pytest.raises(UserError, match=f"--static_size={text}"):
             ExportSettings(static_size=text)
+
+
+@pytest.mark.parametrize("given", ["model.pb", "model.onnx,model", "stages", ","])
+def test_files_that_no_export_has(given):
+    with pytest.raises(UserError, match=r"--export_files=.+ choose of saved_model, model\.tflite"):
+        ExportSettings(export_files=given)
+
+
+def test_all_files_can_be_chosen():
+    assert ExportSettings().files == list(FILES)
+    assert {target.file.split("/")[0] for target in freezing.TARGETS} == {*FILES, "stages"}
+    with_stages = {"model.tflite": "stages/stages.tflite", "model.onnx": "stages/stage00.onnx"}
+    for name in FILES:
+        settings = ExportSettings(export_files=f" {name},")
+        wanted = {target.file for target in freezing.TARGETS if freezing._wanted(settings, target)}
+        first = "saved_model/1" if name == "saved_model" else name
+        assert wanted == {first, with_stages.get(name, first)}
+
+
+def test_chosen_files_alone_are_written_and_say_what_they_were_made_from(tmp_path, invoke):
+    for i in range(2):
+        Image.fromarray(photograph(np.random.default_rng(i), 48, 40)).save(tmp_path / f"{i}.png")
+    model = nets.SRNet("x2:w8:imdn:r0.25:k3:f1:SCS", provenance={"use": "For cats alone.", "seed": 0})
+    initialize(model, 0, "interpolation")
+    files.save(model, tmp_path / "mine.keras")
+    data = [f"--data={tmp_path}", f"--test_data={tmp_path}", "--nocard_latency", "--export_files=model.onnx"]
+    status, _, stderr = invoke("--mode=export", f"--model={tmp_path / 'mine.keras'}", *data)
+    assert status == 0, stderr
+    folder = tmp_path / "export"
+    made = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    stages = {"stages/stages.json", "stages/stage00.onnx", "stages/stage01.onnx"}
+    assert made == {"model.onnx", "export.json", "MODEL_CARD.md", *stages}
+    report = json.loads((folder / "export.json").read_text("utf-8"))
+    assert list(report) == ["model.onnx", "stages/stage00.onnx"]
+    digest = hashlib.sha256((tmp_path / "mine.keras").read_bytes()).hexdigest()
+    assert {entry["model_sha256"] for entry in report.values()} == {digest}
+    before, _, limits = (folder / "MODEL_CARD.md").read_text("utf-8").partition("## Use and limits")
+    assert "For cats alone." in limits
+    assert "For cats alone." not in before
+    assert "- seed: 0" in before
 
 
 def test_middles():

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +24,8 @@ finally:
 """
 
 
-def upscale(kit: str, *arguments) -> subprocess.CompletedProcess:
+def upscale(kit: str | Path, *arguments) -> subprocess.CompletedProcess:
+    """Runs a kit's program: one of KITS, or a folder that is a copy of one."""
     line = [sys.executable, "-c", RUN, str(ROOT / "export" / kit / "upscale.py"), *map(str, arguments)]
     return subprocess.run(line, capture_output=True, text=True, check=False)
 

@@ -29,6 +29,7 @@ def test_cards_tell_what_the_files_hold(scale):
     assert "research" in card
     assert f"{network.provenance['steps']} steps" in card
     assert "/" not in network.provenance["data"]
+    assert "research" in network.provenance["use"]
     measured = scores(of_network(network), load_pairs(DataSettings().paths("test"), scale), scale)
     said = re.search(r"embedded photographs \| ([\d.]+) \| ([\d.]+)", card)
     assert (f"{measured.psnr:.2f}", f"{measured.ssim:.4f}") == said.groups()

@@ -16,6 +16,7 @@ import skimage
 from conftest import ROOT
 from PIL import Image, ImageOps
 
+from srnas_tf import models
 from srnas_tf.demo import bundle, server
 from srnas_tf.errors import UserError
 
@@ -99,12 +100,12 @@ def kinds(frozen, tmp_path_factory):
     return folder
 
 
-def by_browser(page, downloads: Path, path: Path) -> np.ndarray:
+def by_browser(page, downloads: Path, path: Path, scale: int = 2) -> np.ndarray:
     """What the page makes of a file, as it is downloaded."""
     page.choose(path)
     page.until("!document.getElementById('result').hidden || !document.getElementById('message').hidden")
     assert page.run("document.getElementById('message').hidden"), page.run("document.body.innerText")
-    return downloaded(page, downloads / f"{path.stem}-x2.png")
+    return downloaded(page, downloads / f"{path.stem}-x{scale}.png")
 
 
 def downloaded(page, result: Path) -> np.ndarray:
@@ -150,6 +151,17 @@ def test_models_without_stages_enlarge_parts_that_overlap(page, site, frozen, ki
     monkeypatch.setitem(site.files, "/model/model.json", server.Answer("application/json", b'{"name": "m"}'))
     page.open(f"{site.url}?tile={TILE}")
     check_equal(by_browser(page, downloads, kinds / "colour.png"), tmp_path / "expected.png")
+
+
+def test_the_network_of_the_package_and_its_card(browser, site, kinds, downloads, tmp_path, monkeypatch):
+    bundle.build(models.onnx(4), tmp_path / "demo", "model.onnx")
+    by_python(models.onnx(4), kinds / "colour.png", tmp_path / "expected.png")
+    monkeypatch.setattr(site, "files", server.files_of(tmp_path / "demo"))
+    browser.open(f"{site.url}?tile={TILE}")
+    check_equal(by_browser(browser, downloads, kinds / "colour.png", 4), tmp_path / "expected.png")
+    card = "(async () => await (await fetch(document.querySelector('#card:not([hidden])').href)).text())()"
+    assert "research" in browser.run(card)
+    assert browser.complaints() == []
 
 
 def test_where_memory_runs_out_parts_become_smaller(page, site, frozen, kinds, downloads, tmp_path, monkeypatch):

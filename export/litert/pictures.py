@@ -20,29 +20,44 @@ class UserError(Exception):
     """Of whoever called: one line, exit status 2."""
 
 
-def main(load_model: Callable[[Path], tiles.Model], argv: list[str]) -> int:
-    """Runs the command line with a runtime's models; returns the exit status."""
-    parser = argparse.ArgumentParser(description="Enlarges a photograph, or all of a folder.")
-    parser.add_argument("model", type=Path, help="an exported model file; its stages/ folder lies beside it")
-    parser.add_argument("input", type=Path, help="image or folder")
-    parser.add_argument("output", type=Path, help="image or folder")
+def main(load_model: Callable[[Path], tiles.Model], own: Path, argv: list[str]) -> int:
+    """Runs the command line with a runtime's models, `own` unless another is given; returns the exit status."""
+    usage = "%(prog)s INPUT [OUTPUT] [--tile N]\n       %(prog)s MODEL INPUT OUTPUT [--tile N]"
+    parser = argparse.ArgumentParser(usage=usage, description="Enlarges a photograph, or all of a folder.")
+    parser.add_argument(
+        "paths", type=Path, nargs="+", metavar="PATH", help="image or folder, and what it becomes: beside it, "
+        f"NAME-xN.png or NAME-xN, unless given; before both, an exported model file, {own.parent.name}/{own.name} "
+        "unless given; its stages/ folder lies beside it",
+    )  # fmt: skip
     parser.add_argument("--tile", type=int, default=0, help="side of the parts, in pixels; 0: as memory is usual")
     given = parser.parse_args(argv)
+    if len(given.paths) > 3:
+        parser.error(f"unexpected argument {given.paths[3]}")
+    path = given.paths.pop(0) if len(given.paths) == 3 else own
+    source, *target = given.paths
     try:
         if given.tile < 0:
             raise UserError(f"--tile={given.tile}: give a number of pixels, or 0")
-        jobs = _jobs(given.input, given.output)
-        if not given.model.exists():
-            raise UserError(f"{given.model}: no such model")
-        model = load_model(given.model)
+        if not path.exists():
+            raise UserError(f"{path}: no such model")
+        model = load_model(path)
+        jobs = _jobs(source, target[0] if target else _beside(source, model.scale))
         if model.size and given.tile:
             height, width = model.size
-            raise UserError(f"--tile={given.tile}: {given.model} takes parts of {height}x{width} alone; drop it")
+            raise UserError(f"--tile={given.tile}: {path} takes parts of {height}x{width} alone; drop it")
         _enlarge_all(model, jobs, given.tile)
     except UserError as error:
         print(f"upscale: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _beside(source: Path, scale: int) -> Path:
+    """What an image or a folder becomes where nobody says: PNG, which loses nothing."""
+    if source.is_dir():
+        whole = source.resolve()  # `.` has no name
+        return whole.parent / f"{whole.name}-x{scale}"
+    return source.with_name(f"{source.stem}-x{scale}.png")
 
 
 def _jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:

@@ -1,4 +1,4 @@
-"""Enlarges photographs with a `.tflite` file by LiteRT: python upscale.py MODEL INPUT OUTPUT [--tile N]."""
+"""Enlarges photographs with a `.tflite` file by LiteRT: python upscale.py INPUT."""
 
 import functools
 import json
@@ -9,6 +9,9 @@ import numpy as np
 import pictures
 import tiles
 from ai_edge_litert.interpreter import Interpreter
+
+MODEL = Path(__file__).parent / "x4" / "model.tflite"
+"""Comes with this program; its card, MODEL_CARD.md, says what it may be used for."""
 
 
 def load_model(path: Path) -> tiles.Model:
@@ -69,4 +72,4 @@ def load_stages(path: Path) -> tiles.Stages | None:
 
 
 if __name__ == "__main__":
-    sys.exit(pictures.main(load_model, sys.argv[1:]))
+    sys.exit(pictures.main(load_model, MODEL, sys.argv[1:]))

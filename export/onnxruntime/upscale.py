@@ -1,4 +1,4 @@
-"""Enlarges photographs with `model.onnx` by onnxruntime: python upscale.py MODEL INPUT OUTPUT [--tile N]."""
+"""Enlarges photographs with `model.onnx` by onnxruntime: python upscale.py INPUT."""
 
 import functools
 import json
@@ -9,6 +9,9 @@ import numpy as np
 import onnxruntime
 import pictures
 import tiles
+
+MODEL = Path(__file__).parent / "x4" / "model.onnx"
+"""Comes with this program; its card, MODEL_CARD.md, says what it may be used for."""
 
 
 def load_model(path: Path) -> tiles.Model:
@@ -70,4 +73,4 @@ def _options() -> onnxruntime.SessionOptions:
 
 
 if __name__ == "__main__":
-    sys.exit(pictures.main(load_model, sys.argv[1:]))
+    sys.exit(pictures.main(load_model, MODEL, sys.argv[1:]))

@@ -89,10 +89,11 @@ def check_model(path: Path) -> None:
 
 
 def build(model: Path, folder: Path, name: str) -> None:
-    """Makes the folder: `index.html` and its own, `runtime/`, and `model/` with the stages that stand for the model.
+    """Makes the folder: `index.html` and its own, `runtime/`, and `model/` with the model's card, where there is
+    one, and the stages that stand for it.
 
     Args:
-        model: an ONNX file that `check_model` lets pass; its stages lie in `stages/` beside it.
+        model: an ONNX file that `check_model` lets pass; beside it lie `MODEL_CARD.md`, and its stages in `stages/`.
         folder: an earlier page in it is replaced.
         name: of the model, for the page's readers.
 
@@ -112,8 +113,11 @@ def build(model: Path, folder: Path, name: str) -> None:
             (made / "runtime" / each).write_bytes(content)
         (made / "model").mkdir()
         shutil.copyfile(model, made / "model" / "model.onnx")
+        card = model.with_name("MODEL_CARD.md")
+        if card.is_file():
+            shutil.copyfile(card, made / "model" / card.name)
         stages = _copy_stages(model, made / "model" / "stages")
-        write_json(made / "model" / "model.json", {"name": name, "stages": stages})
+        write_json(made / "model" / "model.json", {"name": name, "card": card.is_file(), "stages": stages})
         if folder.exists():
             folder.rename(Path(scratch) / "former")
         made.rename(folder)

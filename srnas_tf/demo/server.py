@@ -27,6 +27,7 @@ KINDS = {
     ".svg": "image/svg+xml",
     ".wasm": "application/wasm",
     ".onnx": "application/octet-stream",
+    ".md": "text/plain; charset=utf-8",
 }
 """What is served, by suffix."""
 

@@ -83,8 +83,9 @@ def export(
     training: Sequence[np.ndarray] = (),
     settings: ExportSettings = UNTIMED,
     evaluated: Mapping[str, dict] = {},
+    source: Path | None = None,
 ) -> dict:
-    """Writes all targets, `export.json` and `MODEL_CARD.md` into the folder.
+    """Writes the targets that the settings want, `export.json` and `MODEL_CARD.md` into the folder.
 
     Args:
         network: with dtype policy float32.
@@ -92,13 +93,14 @@ def export(
         folder: an earlier export in it is replaced once this one has passed.
         training: photographs that it was trained on, as it sees them, uint8 RGB: int8 files learn their ranges from
             them; from `pairs` where there are none.
-        settings: what files take; of one size, they are compared on the photographs' middles.
+        settings: which files, and what they take; of one size, they are compared on the photographs' middles.
         evaluated: what `evaluate.json` says of this network, for the card.
+        source: the file that the network was read from, which the files then say.
 
     Returns:
         By file: `bytes`, `max_abs_diff` (1.0 = white), `psnr_diff` (dB, the file's minus the network's), `ok`, `sha256`
-        (null for a folder), and `latency_ms` by number of threads where it was timed. int8 files that lose too much are
-        left out, which a line on stderr says.
+        (null for a folder), `model_sha256` (of `source`) where it is given, and `latency_ms` by number of threads where
+        it was timed. int8 files that lose too much are left out, which a line on stderr says.
 
     Raises:
         UserError: where the folder holds something else than an export.
@@ -115,6 +117,9 @@ def export(
     try:
         report = _freeze(network, pairs, partial, folder, patches_of(training, settings.size), settings)
         wrong = [name for name, entry in report.items() if not entry["ok"]]
+        if source:
+            frozen_from = {"model_sha256": _digest(source)}
+            report = {name: entry | frozen_from for name, entry in report.items()}
         if settings.card_latency and not wrong:
             _time(report, partial, settings.static_size)
         write_json(partial / "export.json", report)
@@ -143,14 +148,15 @@ def _freeze(
     if not convolutions:
         log.warning("no int8 files: %s has no convolution between its first and its last", network.network)
     has = {"": True, "stages": bool(cut), "inner": bool(convolutions)}
-    targets = [_with(settings, target) for target in TARGETS if has[target.needs]]
+    targets = [_with(settings, target) for target in TARGETS if has[target.needs] and _wanted(settings, target)]
+    source = folder / TARGETS[0].file
     with writing(known_as, tf.errors.OpError):
         folder.mkdir(parents=True)
-        save(network, folder / targets[0].file, cut, images=True, size=settings.size)
-        if cut:
-            for described in (folder / targets[0].file / "assets.extra", folder / staged.FOLDER):
-                staged.describe(cut, network.scale, described)
-    _convert(folder, targets, patches, convolutions)
+        save(network, source, cut, images=True, size=settings.size)
+        homes = {(folder / target.file).parent for target in targets if target.load is staged.in_parts}
+        for described in (source / "assets.extra", *homes) if cut else ():
+            staged.describe(cut, network.scale, described)
+    _convert(source, folder, targets, patches, convolutions)
     expected = _outputs(of_network(network), pairs)
     psnr = mean_psnr(expected, pairs, network.scale)
     report = {}
@@ -180,7 +186,16 @@ def _freeze(
             "ok": accepted,
             "sha256": _digest(path),
         }
+    if TARGETS[0].file not in report:
+        shutil.rmtree(source.parent)
     return report
+
+
+def _wanted(settings: ExportSettings, target: Target) -> bool:
+    """Whether the settings name the target's file, or the one that its stages stand for."""
+    stood_for = [name for name in staged.STANDS_FOR if Path(name).suffix == Path(target.file).suffix]
+    [name] = stood_for if target.load is staged.in_parts else [Path(target.file).parts[0]]
+    return name in settings.files
 
 
 def _with(settings: ExportSettings, target: Target) -> Target:
@@ -253,18 +268,20 @@ def _middle(pair: Pair, size: Size, scale: int) -> Pair:
     return Pair(pair.name, middle(pair.lr, size), middle(pair.hr, size, scale))
 
 
-def _convert(folder: Path, targets: Sequence[Target], patches: np.ndarray, inner: str) -> None:
-    source, *others = targets
+def _convert(source: Path, folder: Path, targets: Sequence[Target], patches: np.ndarray, inner: str) -> None:
+    others = [target for target in targets if target.converter]
+    if not others:
+        return
     with tempfile.NamedTemporaryFile(suffix=".npy") as file:
         np.save(file, patches)
         file.flush()
-        command = [sys.executable, "-m", "srnas_tf.freeze.convert", str(folder / source.file)]
+        command = [sys.executable, "-m", "srnas_tf.freeze.convert", str(source)]
         command += [f"patches={file.name}", f"inner={inner}"]
         command += [f"{target.converter}={folder / target.file}" for target in others]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines()
-        raise WorkError(f"converting {folder / source.file} failed: {lines[-1] if lines else done.returncode}")
+        raise WorkError(f"converting {source} failed: {lines[-1] if lines else done.returncode}")
 
 
 def _outputs(upscale, pairs: list[Pair]) -> list[np.ndarray]:

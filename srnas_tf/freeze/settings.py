@@ -64,9 +64,20 @@ class LatencySettings:
                 raise UserError(f"--{name}={asked}: {source} was measured with {has}; drop one of the two")
 
 
+FILES = (
+    "saved_model", "model.tflite", "model_fp16.tflite", "model.onnx", "model_fp16.onnx", "model_int8.tflite",
+    "model_int8.onnx",
+)  # fmt: skip
+"""What a network is frozen into; stages come with the files that they stand for."""
+
+
 @dataclass(frozen=True)
 class ExportSettings:
-    """What frozen files take, and what is found out about them."""
+    """Which frozen files there are, what they take, and what is found out about them."""
+
+    export_files: str = setting(
+        "", f"files to export, comma-separated, of {', '.join(FILES)}; stages come with them; all unless given"
+    )
 
     static_size: str = setting(
         "", "the one size of low-resolution image that frozen files take, HEIGHTxWIDTH; unless given, they take any"
@@ -76,11 +87,21 @@ class ExportSettings:
 
     def __post_init__(self) -> None:
         check(self)
+        unknown = [name for name in self.files if name not in FILES]
+        if unknown or not self.files:
+            named = unknown[0] if unknown else self.export_files
+            raise UserError(f"--export_files={named}: no file of an export; choose of {', '.join(FILES)}")
         if self.static_size:
             try:
                 parse_size(self.static_size)
             except ValueError as error:
                 raise UserError(f"--static_size={self.static_size}: {error}") from None
+
+    @property
+    def files(self) -> list[str]:
+        """Those of FILES that are wanted."""
+        given = [name.strip() for name in self.export_files.split(",") if name.strip()]
+        return given if self.export_files else list(FILES)
 
     @property
     def size(self) -> tuple[int, int] | None:

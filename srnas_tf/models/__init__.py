@@ -1,4 +1,7 @@
-"""Trained networks that come with the package: `x<scale>.keras`, each described by `x<scale>.md`."""
+"""Trained networks that come with the package: `x<scale>.keras`, each described by `x<scale>.md`.
+
+`x<scale>/` is a link to what the onnxruntime kit holds of the network, made by `make kits`.
+"""
 
 from pathlib import Path
 
@@ -18,3 +21,12 @@ def path(scale: int) -> Path:
         scales = sorted(file.stem[1:] for file in _FOLDER.glob("x*.keras"))
         raise UserError(f"--scale={scale}: the package has a network for {', '.join(scales)}; give --model=FILE")
     return found
+
+
+def onnx(scale: int) -> Path:
+    """The same network as an ONNX file, with its stages beside it.
+
+    Raises:
+        UserError: as `path`.
+    """
+    return path(scale).with_suffix("") / "model.onnx"

@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from srnas_tf import flags, quiet
+from srnas_tf import flags, models, quiet
 from srnas_tf.arch import Space
 from srnas_tf.demo import bundle, server
 from srnas_tf.demo.settings import DemoSettings
@@ -14,7 +14,7 @@ from srnas_tf.settings import Workdir
 def run(workdir: Workdir) -> None:
     """Builds the page with `--model` in `demo/` and serves it until it is stopped."""
     settings = flags.from_flags(DemoSettings)
-    model = flags.model_path(flags.from_flags(Space).scale)
+    model = flags.model_path(flags.from_flags(Space).scale, models.onnx)
     with server.Server(settings.host, settings.port) as listening:
         _build(model, workdir)
         listening.files = server.files_of(workdir / "demo")

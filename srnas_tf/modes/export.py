@@ -20,7 +20,7 @@ def run(workdir: Workdir) -> None:
     pairs = load_pairs(data.paths("test"), network.scale)
     training = load_some(data.paths("train"), network.scale)
     workdir.make()
-    report = export(network, pairs, folder, training, settings, evaluated(workdir, path))
+    report = export(network, pairs, folder, training, settings, evaluated(workdir, path), path)
     rows = [
         [str(folder / name), f"{r['bytes']}", f"{r['max_abs_diff']:.1e}", f"{r['psnr_diff']:+.4f}"]
         for name, r in report.items()

@@ -21,7 +21,7 @@ function once(make) {
   return () => (made ??= make());
 }
 
-/** The model as `tiles.enlarge` takes it, and its `name`. */
+/** The model as `tiles.enlarge` takes it, its `name`, and whether it has a `card`. */
 export async function loadModel() {
   const known = await (await fetch(new URL("model/model.json", import.meta.url))).json();
   const network = await session("model.onnx");
@@ -32,7 +32,8 @@ export async function loadModel() {
   }
 
   const scale = Math.round(Math.sqrt((await whole(new Float32Array(3 * 256), 16, 16)).length / 3)) / 16;
-  return { name: known.name, whole, scale, stages: once(() => (known.stages ? loadStages(known.stages) : null)) };
+  const { name, card } = known;
+  return { name, card, whole, scale, stages: once(() => (known.stages ? loadStages(known.stages) : null)) };
 }
 
 async function loadStages({ reaches, channels }) {

@@ -30,7 +30,8 @@ function stop() {
 }
 
 const heard = {
-  ready({ name, scale }) {
+  ready({ name, scale, card }) {
+    part("card").hidden = !card;
     part("about").textContent =
       `${scale} times as wide and as high, by ${name}, in this browser. ` +
       "The photograph does not leave this computer.";

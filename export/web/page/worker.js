@@ -15,7 +15,7 @@ let fitting = Infinity;
 
 const model = loadModel();
 model.then(
-  ({ name, scale }) => postMessage({ kind: "ready", name, scale }),
+  ({ name, scale, card }) => postMessage({ kind: "ready", name, scale, card }),
   (error) => postMessage({ kind: "wrong", text: `The model cannot be loaded (${error.message ?? error}).` }),
 );
 sweep().catch(() => {});

@@ -1,0 +1,88 @@
+"""What the kits come with: it is the network in the package, and the kits take it unless told otherwise."""
+
+import hashlib
+import json
+import shutil
+
+import numpy as np
+import pytest
+import skimage
+from conftest import ROOT
+from PIL import Image
+from test_kits import KITS, upscale
+from test_models import SCALES
+
+from srnas_tf import metrics, model_file, models
+from srnas_tf.freeze.export import TARGETS
+from srnas_tf.nets import files
+from srnas_tf.train.evaluate import of_network
+
+SHIPPED = [(kit, scale) for kit in KITS for scale in SCALES]
+
+
+def folder(kit: str, scale: int):
+    return ROOT / "export" / kit / f"x{scale}"
+
+
+def cat() -> np.ndarray:
+    """A photograph that no ranges were learnt of."""
+    return skimage.data.chelsea()[60:140, 120:230]
+
+
+@pytest.fixture(scope="module")
+def networks():
+    return {scale: of_network(files.load(models.path(scale))) for scale in SCALES}
+
+
+@pytest.mark.parametrize(("kit", "scale"), SHIPPED)
+def test_is_what_was_made_of_the_network_in_the_package(kit, scale):
+    home, source = folder(kit, scale), models.path(scale)
+    report = json.loads((home / "export.json").read_text("utf-8"))
+    for name, entry in report.items():
+        assert entry["model_sha256"] == hashlib.sha256(source.read_bytes()).hexdigest(), f"{source}: run make kits"
+        assert entry["sha256"] == hashlib.sha256((home / name).read_bytes()).hexdigest(), (
+            f"{home / name}: run make kits"
+        )
+    model = KITS[kit]
+    assert {model, model.replace("model", "model_int8")} <= report.keys()
+    whole = {path.name for path in home.iterdir()} - {"export.json", "MODEL_CARD.md", "stages"}
+    assert whole == {name for name in report if not name.startswith("stages/")}
+    assert sum(path.stat().st_size for path in home.rglob("*") if path.is_file()) < 2 * 2**20
+
+
+@pytest.mark.parametrize(("kit", "scale"), SHIPPED)
+def test_the_card_says_what_it_may_be_used_for(kit, scale):
+    described = model_file.read(models.path(scale))
+    card = (folder(kit, scale) / "MODEL_CARD.md").read_text("utf-8")
+    assert described.network in card
+    assert "research" in described.provenance["use"]
+    assert described.provenance["use"] in card
+
+
+@pytest.mark.parametrize(("kit", "scale"), SHIPPED)
+def test_enlarges_as_the_network_does(networks, kit, scale):
+    targets = {target.file: target for target in TARGETS}
+    expected = networks[scale](cat())
+    for name in json.loads((folder(kit, scale) / "export.json").read_text("utf-8")):
+        made = targets[name].load(folder(kit, scale) / name)(cat())
+        wanted = np.clip(expected, 0, 1) if name.startswith("stages/") else expected
+        assert np.abs(made - wanted).max() <= targets[name].tolerance, name
+        distance = metrics.psnr(metrics.to_uint8(made), metrics.to_uint8(expected), 0)
+        assert distance >= (50 if "int8" in name else 60), name  # 55 and 59 dB, and 79 in stages, where it was made
+
+
+@pytest.mark.parametrize("kit", KITS)
+def test_a_kit_that_was_taken_along_needs_no_more(networks, tmp_path, kit):
+    shutil.copytree(ROOT / "export" / kit, tmp_path / "kit", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(cat()).save(tmp_path / "photos" / "cat.png")
+    Image.fromarray(cat()).save(tmp_path / "cat.tiff")
+    expected = metrics.to_uint8(networks[4](cat()))
+    for given, made in (
+        ([tmp_path / "cat.tiff"], "cat-x4.png"),
+        ([tmp_path / "photos", "--tile=48"], "photos-x4/cat.png"),
+    ):
+        done = upscale(tmp_path / "kit", *given)
+        assert done.returncode == 0, done.stderr
+        with Image.open(tmp_path / made) as image:
+            assert np.abs(np.asarray(image).astype(int) - expected).max() <= 1
