@@ -69,8 +69,10 @@ def test_kit_says_what_is_wrong_in_one_line(frozen, tmp_path, kit):
         ((folder / KITS[kit], tmp_path / "text.png", tmp_path / "b.png"), "text.png: not an image"),
         ((folder / "none.onnx", photo, tmp_path / "b.png"), "no such model"),
         ((folder / KITS[kit], photo, photo), "overwrite"),
+        ((photo, tmp_path / "text.png"), "is there already"),
     ):
         done = upscale(kit, *arguments)
         assert done.returncode == 2
         assert words in done.stderr
+        assert (tmp_path / "text.png").read_text() == "no image"
         assert len(done.stderr.strip().splitlines()) == 1 or "INFO" in done.stderr

@@ -74,6 +74,8 @@ def _jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
             raise UserError(f"{result}: unknown image format; end the name in one of {', '.join(SUFFIXES)}")
         if result.exists() and path.exists() and result.samefile(path):
             raise UserError(f"{result}: would overwrite the original; name another file or folder")
+    if target.is_file():  # of two photographs that a shell names, the second is none to write over
+        raise UserError(f"{target}: is there already; remove it, or name another file")
     return jobs
 
 
