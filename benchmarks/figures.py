@@ -9,6 +9,7 @@ import torch
 from benchmarks.actors import executor
 from benchmarks.growth import growth
 from benchmarks.images import real_images
+from benchmarks.large import large
 from benchmarks.measure import Findings, Spread, alternate, ratio
 from benchmarks.peer import IMDN
 from benchmarks.processes import startup
@@ -139,6 +140,7 @@ FIGURES: dict[str, Callable[[int], Findings]] = {
     "supernet_step": supernet_step,
     "inference": inference,
     "runtimes": runtimes,
+    "large": large,
     "startup": startup,
     "real_images": real_images,
     "candidates": candidates,

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -17,7 +18,7 @@ MODEL = Path(__file__).parent / "x4" / "model.tflite"
 def load_model(path: Path) -> tiles.Model:
     """A LiteRT file, float32 or with uint8 in and out, and the stages beside it, if they stand for it."""
     try:
-        interpreter = Interpreter(str(path))
+        interpreter = _interpreter(path)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise pictures.UserError(f"{path}: cannot be loaded ({str(error).splitlines()[0]})") from None
@@ -60,15 +61,24 @@ def load_stages(path: Path) -> tiles.Stages | None:
     known = json.loads(described.read_text("utf-8")) if described.exists() else {"stands_for": []}
     if path.name not in known["stands_for"]:
         return None
-    interpreter = Interpreter(str(path.parent / "stages" / "stages.tflite"))
-    runners = [interpreter.get_signature_runner(f"stage{i:02}") for i in range(len(known["reaches"]))]
+
+    @functools.lru_cache(1)  # a stage keeps the memory that it has worked in: all of them together, gigabytes
+    def runner(stage: int):
+        return _interpreter(path.parent / "stages" / "stages.tflite").get_signature_runner(f"stage{stage:02}")
 
     def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, crop: np.ndarray):
         given = {f"map{i}": each[None] for i, each in enumerate(maps)} | {"moments": moments, "crop": crop}
-        out = runners[stage](**{name: given[name] for name in runners[stage].get_input_details()})
+        run_stage = runner(stage)
+        out = run_stage(**{name: given[name] for name in run_stage.get_input_details()})
         return [out[name][0] for name in sorted(out) if name.startswith("out")], out["moments_out"]
 
     return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]))
+
+
+def _interpreter(path: Path) -> Interpreter:
+    """Of a file, with a thread for each core that this process may use; of itself it takes one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return Interpreter(str(path), num_threads=cores)
 
 
 if __name__ == "__main__":

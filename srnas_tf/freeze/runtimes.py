@@ -9,13 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 from srnas_tf.errors import UserError, first_line
-from srnas_tf.freeze import tiles, untrusted
+from srnas_tf.freeze import stopwatch, tiles, untrusted
 from srnas_tf.nets import files
 from srnas_tf.quiet import stderr_aside
 from srnas_tf.train.evaluate import Upscaler, as_batch, of_network
 
 if TYPE_CHECKING:
     import onnxruntime
+    from ai_edge_litert.interpreter import Interpreter
 
 SIGNATURE = "serving_default"
 
@@ -58,10 +59,8 @@ def _size(sides) -> Size | None:
 
 
 def _litert(path: Path) -> Loaded:
-    from ai_edge_litert.interpreter import Interpreter
-
-    with stderr_aside():  # the delegate announces itself
-        interpreter = Interpreter(str(path))
+    with stderr_aside():
+        interpreter = litert_interpreter(path)
         interpreter.allocate_tensors()
     [lr_detail], [sr_detail] = interpreter.get_input_details(), interpreter.get_output_details()
     size = _size(map(int, lr_detail["shape_signature"][1:3]))
@@ -102,6 +101,13 @@ def _onnx(path: Path) -> Loaded:
         return sr[0].transpose(1, 2, 0)
 
     return Loaded(upscale, _size(model.get_inputs()[0].shape[2:]))
+
+
+def litert_interpreter(path: Path) -> "Interpreter":
+    """An interpreter with a thread a core; of itself it takes one. Its delegate announces itself on stderr."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    return Interpreter(str(path), num_threads=stopwatch.cores())
 
 
 def onnx_session(path: Path) -> "onnxruntime.InferenceSession":

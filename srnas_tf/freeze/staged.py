@@ -1,5 +1,6 @@
 """Models in stages, each in its own runtime: what `tiles` runs on images of any size."""
 
+import functools
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -134,18 +135,19 @@ def _beside(path: Path) -> tuple[Path, dict] | None:
 
 
 def _litert(path: Path) -> tiles.Stages | None:
-    from ai_edge_litert.interpreter import Interpreter
-
     if not (beside := _beside(path)):
         return None
     folder, known = beside
-    with stderr_aside():
-        interpreter = Interpreter(str(folder / "stages.tflite"))
-        runners = [interpreter.get_signature_runner(name(i)) for i in range(len(known["reaches"]))]
+
+    @functools.lru_cache(1)  # a stage keeps the memory that it has worked in: all of them together, gigabytes
+    def runner(stage: int):
+        with stderr_aside():
+            return runtimes.litert_interpreter(folder / "stages.tflite").get_signature_runner(name(stage))
 
     def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, crop: np.ndarray):
         given = {f"map{i}": each[None] for i, each in enumerate(maps)} | {"moments": moments, "crop": crop}
-        out = runners[stage](**{key: given[key] for key in runners[stage].get_input_details()})
+        run_stage = runner(stage)
+        out = run_stage(**{key: given[key] for key in run_stage.get_input_details()})
         return [out[key][0] for key in _outputs(out)], out["moments_out"]
 
     return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]))

@@ -1,0 +1,205 @@
+"""Whether the search beats its baseline: python -m benchmarks.baseline --experiment=50k --data=DIV2K --sets=Set14
+
+IMDNs of several shapes and about one size are trained alone; the best by validation is the baseline. A supernet is
+trained, and searched by evolution and at random, with as many measurements, for networks that need no more parameters
+and MACs than the baseline. What was found and the baseline are trained from several seeds, all by one recipe, measured
+on the validation photographs and on `--sets`, and timed by turns in onnxruntime on one thread. Everything goes on where
+it was stopped. `results/baseline/<experiment>.json` holds the figures, a picture beside it draws them.
+"""
+
+import datetime
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+from absl import app, flags
+from matplotlib import pyplot
+
+from srnas_tf import quiet
+from srnas_tf.arch import parse
+from srnas_tf.settings import write_json
+
+
+class Experiment(NamedTuple):
+    """What is compared.
+
+    Attributes:
+        space: in flags/: the space, its supernet's recipe and the search.
+        alone: in flags/: the recipe of all networks that are trained alone.
+        imdn: the shapes from which the baseline is chosen: (width, depth).
+        others: networks that are trained from one seed, for the picture alone.
+    """
+
+    space: str
+    alone: str
+    imdn: tuple[tuple[int, int], ...]
+    others: tuple[str, ...] = ()
+
+
+EXPERIMENTS = {
+    "50k": Experiment("baseline_50k", "baseline_alone", ((24, 2), (19, 4), (16, 6)), ("x4:fsrcnn",)),
+}
+STRATEGIES = ("evolution", "random")
+INPUT_SIZE = "128x128"
+ROUNDS = 7
+ROOT = Path(__file__).parents[1]
+
+EXPERIMENT = flags.DEFINE_enum("experiment", "50k", list(EXPERIMENTS), "what to compare")
+DATA = flags.DEFINE_string("data", None, "DIV2K, or its like: a folder with train and valid", required=True)
+SETS = flags.DEFINE_list("sets", [], "folders of test photographs, with commas between")
+RUNS = flags.DEFINE_string("runs", "runs/baseline", "folder for the workdirs")
+SEEDS = flags.DEFINE_integer("seeds", 3, "trainings of the baseline and of what was found", lower_bound=1)
+
+
+def main(argv: list[str]) -> None:
+    quiet.import_tensorflow()
+    from srnas_tf.modes.evaluate import machine
+
+    name = EXPERIMENT.value
+    experiment, runs = EXPERIMENTS[name], Path(RUNS.value).resolve() / name
+    shapes = [_alone(experiment, runs, f"imdn_w{w}_d{d}", _imdn(w, d), 0) for w, d in experiment.imdn]
+    baseline = max(shapes, key=lambda each: each["val_psnr"])
+    found = {strategy: _searched(experiment, runs, strategy, parse(baseline["arch"])) for strategy in STRATEGIES}
+    networks = {"IMDN": baseline["arch"], **{strategy: each["arch"] for strategy, each in found.items()}}
+    trained = [
+        _alone(experiment, runs, label, arch, seed)
+        for seed in range(SEEDS.value)
+        for label, arch in networks.items()
+        if seed or label != "IMDN"
+    ]
+    others = [_alone(experiment, runs, parse(arch).name, arch, 0) for arch in experiment.others]
+    entries = [{**baseline, "label": "IMDN"}, *trained, *shapes, *others]
+    result = {
+        "experiment": name,
+        "date": datetime.date.today().isoformat(),
+        "machine": machine(),
+        "flagfiles": [experiment.space, experiment.alone],
+        "search": found,
+        "latency": {"runtime": "onnxruntime", "threads": 1, "input_size": INPUT_SIZE},
+        "milliseconds": _timed({each["arch"]: each["model"] for each in entries}, runs / "latency"),
+        "networks": [{key: each[key] for key in each if key != "model"} for each in entries],
+    }
+    target = ROOT / "results" / "baseline" / f"{name}.json"
+    write_json(target, result)
+    draw(result, target.with_suffix(".png"))
+    print(table(result))
+
+
+def _imdn(width: int, depth: int) -> str:
+    return f"x4:w{width}:imdn:r0.25:k3:f1:" + "-".join(["SCSCS"] * depth)
+
+
+def _alone(experiment: Experiment, runs: Path, label: str, arch: str, seed: int) -> dict:
+    """One network trained from one seed, and measured."""
+    workdir = runs / f"{label}-{seed}"
+    flagfile, data = f"--flagfile={ROOT / 'flags' / experiment.alone}.flags", f"--data={DATA.value}"
+    _run("train", workdir, flagfile, data, f"--arch={arch}", f"--seed={seed}")
+    model = workdir / "train" / "model.keras"
+    sets = ",".join([*SETS.value, str(Path(DATA.value) / "valid")])
+    if not (workdir / "evaluate.json").exists():
+        _run("evaluate", workdir, f"--data={sets}", f"--model={model}")
+    measured = json.loads((workdir / "evaluate.json").read_text("utf-8"))
+    last = (workdir / "train" / "metrics.jsonl").read_text("utf-8").splitlines()[-1]
+    network = parse(arch)
+    entry = {"label": label, "arch": arch, "params": network.params, "macs": network.macs(), "seed": seed}
+    entry |= {"steps": json.loads(last)["step"], "val_psnr": json.loads(last)["val_psnr"]}
+    return entry | {"psnr": {name: each["psnr"] for name, each in measured.items()}, "model": str(model)}
+
+
+def _searched(experiment: Experiment, runs: Path, strategy: str, baseline) -> dict:
+    """The best that a search finds within what the baseline costs, in a workdir that borrows the supernet."""
+    flagfile, data = f"--flagfile={ROOT / 'flags' / experiment.space}.flags", f"--data={DATA.value}"
+    source, workdir = runs / "supernet", runs / strategy
+    _run("supernet", source, flagfile, data)
+    if not workdir.exists():
+        workdir.mkdir()
+        (workdir / "supernet").symlink_to(source / "supernet")
+        settings = json.loads((source / "experiment.json").read_text("utf-8"))
+        write_json(workdir / "experiment.json", {key: settings[key] for key in ("network", "data", "supernet")})
+    limits = [f"--max_params={baseline.params}", f"--max_macs={baseline.macs()}"]
+    _run("search", workdir, flagfile, data, f"--strategy={strategy}", "--top_k=1", *limits)
+    [best] = json.loads((workdir / "search" / "best.json").read_text("utf-8"))
+    journal = (workdir / "search" / "journal.jsonl").read_text("utf-8").splitlines()
+    return {"arch": best["arch"], "supernet_psnr": best["psnr"], "measured": len(journal), "limits": limits}
+
+
+def _run(mode: str, workdir: Path, *arguments: str) -> None:
+    command = [sys.executable, "-m", "srnas_tf.run", f"--mode={mode}", *arguments, f"--workdir={workdir}"]
+    print(f"{workdir.name}: {mode}", file=sys.stderr, flush=True)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
+
+
+def _timed(models: dict[str, str], folder: Path) -> dict[str, float]:
+    """Milliseconds of each network, by its text."""
+    from srnas_tf.freeze import onnx_alone, stopwatch
+    from srnas_tf.nets import files
+
+    named = {arch: f"network{i}/model.onnx" for i, arch in enumerate(models)}
+    for arch, file in named.items():
+        if not (folder / file).exists():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            onnx_alone.write(files.load(Path(models[arch])), (folder / file).parent)
+    described = {"machine": stopwatch.machine("onnxruntime"), "runtime": "onnxruntime"}
+    described |= {"threads": 1, "input_size": INPUT_SIZE}
+    times = stopwatch.measure(folder, list(named.values()), described, ROUNDS)
+    return {arch: times[file] for arch, file in named.items()}
+
+
+def mean_psnr(entry: dict) -> float:
+    """Of the test sets, dB: each set counts as much as the others."""
+    return float(np.mean(list(entry["psnr"].values())))
+
+
+def _by_arch(result: dict) -> dict[str, list[dict]]:
+    """The trainings of each network, a seed once, by the label that it was first given."""
+    groups: dict[str, dict[int, dict]] = {}
+    labels: dict[str, str] = {}
+    for entry in result["networks"]:
+        label = labels.setdefault(entry["arch"], entry["label"])
+        groups.setdefault(label, {}).setdefault(entry["seed"], entry)
+    return {label: list(seeds.values()) for label, seeds in groups.items()}
+
+
+def table(result: dict) -> str:
+    """Markdown: a line a network, each figure its mean over seeds, and the spread of the seeds' means."""
+    groups = _by_arch(result)
+    sets = list(result["networks"][0]["psnr"])
+    lines = [
+        f"| network | parameters | GMACs | ms | {' | '.join(sets)} | mean | seeds |",
+        "|---" * (6 + len(sets)) + "|",
+    ]
+    for label, entries in groups.items():
+        first = entries[0]
+        own = [f"{np.mean([each['psnr'][name] for each in entries]):.3f}" for name in sets]
+        means = [mean_psnr(each) for each in entries]
+        spread = f"{min(means):.3f} to {max(means):.3f}" if len(means) > 1 else "one"
+        cells = [label, first["params"], f"{first['macs'] / 1e9:.2f}", f"{result['milliseconds'][first['arch']]:.1f}"]
+        lines.append("| " + " | ".join(map(str, [*cells, *own, f"{np.mean(means):.3f}", spread])) + " |")
+    return "\n".join(lines)
+
+
+def draw(result: dict, path: Path) -> None:
+    """PSNR over MACs and over milliseconds: a mark a network, its bar the seeds' range."""
+    matplotlib.use("Agg")
+    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
+    for label, entries in _by_arch(result).items():
+        means: Sequence[float] = [mean_psnr(each) for each in entries]
+        middle = float(np.mean(means))
+        bar = [[middle - min(means)], [max(means) - middle]]
+        first = entries[0]
+        for ax, x in zip(axes, (first["macs"] / 1e9, result["milliseconds"][first["arch"]]), strict=True):
+            ax.errorbar([x], [middle], yerr=bar, marker="o", capsize=3, label=label)
+    axes[0].set(xlabel="GMACs for 1280 x 720", ylabel="PSNR, mean of the sets, dB")
+    axes[1].set(xlabel=f"ms for {INPUT_SIZE} in onnxruntime, one thread")
+    axes[1].legend(fontsize="small")
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)
+
+
+if __name__ == "__main__":
+    app.run(main)
