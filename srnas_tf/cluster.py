@@ -25,15 +25,30 @@ class Cluster(NamedTuple):
     Attributes:
         addresses: host:port of each, the chief's first.
         place: this process' own, counted from 0.
+        chief_apart: whether the chief is a task of its own, beside worker 0.
     """
 
     addresses: tuple[str, ...]
     place: int
+    chief_apart: bool = False
 
     @property
     def is_chief(self) -> bool:
         """Whether this process is the one that writes files."""
         return self.place == 0
+
+    def named(self, text: str) -> str | None:
+        """The other process that TensorFlow speaks of in a text, and its address; None where it names none."""
+        for job, index in re.findall(r"/job:(chief|worker)(?:/replica:0)?/task:(\d+)", text):
+            place = int(index) + (self.chief_apart and job == "worker")
+            if place != self.place and place < len(self.addresses):
+                return f"worker {index} ({self.addresses[place]})" if place else self.chief
+        return None
+
+    @property
+    def chief(self) -> str:
+        """What to call the chief in a message."""
+        return f"the chief ({self.addresses[0]})"
 
 
 def read_cluster() -> Cluster:
@@ -59,7 +74,7 @@ def read_cluster() -> Cluster:
     if isinstance(index, bool) or not re.fullmatch(r"\d+", str(index)) or int(index) >= len(addresses[kind]):
         last = len(addresses[kind]) - 1
         raise _mistake(f"the task's index is {json.dumps(index)}; the cluster's {kind}s are 0 to {last}")
-    return Cluster(tuple(everyone), everyone.index(addresses[kind][int(index)]))
+    return Cluster(tuple(everyone), everyone.index(addresses[kind][int(index)]), "chief" in addresses)
 
 
 def _parse(text: str) -> dict[str, Any]:

@@ -1,6 +1,8 @@
-"""Native libraries without their greetings."""
+"""Native libraries without their greetings, and without what an exception says too."""
 
 import contextlib
+import ctypes
+import functools
 import os
 import sys
 import tempfile
@@ -23,6 +25,18 @@ def stderr_aside() -> Iterator[None]:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+@functools.cache
+def libtiff() -> None:
+    """Keeps Pillow's libtiff from writing its errors to stderr: Pillow raises them, but silences the warnings alone.
+
+    Where Pillow was built so that the function cannot be found by its name, they stay.
+    """
+    from PIL import Image
+
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)  # a library's symbols are those of its own ones too
 
 
 def import_tensorflow(find_devices: bool = True) -> None:

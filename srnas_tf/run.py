@@ -183,7 +183,7 @@ def _run(mode: Mode, arguments: list[str]) -> None:
             quiet.import_tensorflow(find_devices=cluster is None)
         module = importlib.import_module(f"srnas_tf.modes.{mode.module}")
         if cluster:
-            stack.enter_context(importlib.import_module("srnas_tf.train.workers").losses_told())
+            stack.enter_context(importlib.import_module("srnas_tf.train.workers").losses_told(cluster))
         module.run(workdir)
 
 

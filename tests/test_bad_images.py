@@ -169,6 +169,14 @@ FINE: dict[str, tuple[bytes, np.ndarray, int]] = {
 SEVERAL = {"pages.tif", "animated.webp", "animated.png"}
 """Those that hold more than one image, of which training and measuring take the first."""
 
+
+def broken_codes() -> bytes:
+    """A TIFF file whose LZW codes mean nothing."""
+    noise = np.random.default_rng(0).integers(0, 256, RGB.shape, np.uint8)
+    content = encoded(noise, "TIFF", compression="tiff_lzw")
+    return content[:500] + b"\xff" * 200 + content[700:]
+
+
 BROKEN: dict[str, bytes] = {
     "zero.png": b"",
     "cut.png": PNG[: len(PNG) // 2],
@@ -195,6 +203,7 @@ BROKEN: dict[str, bytes] = {
         *[chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(900_000)))] * 100,
     ),
     "float-rgb.tif": float_rgb(),
+    "codes.tif": broken_codes(),
     "jpeg2000.jpg": encoded(rgb(), "JPEG2000"),
 }  # fmt: skip
 """Files that are no images, or none that a photograph comes in."""

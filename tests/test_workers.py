@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import signal
 import socket
 import subprocess
 import sys
@@ -30,12 +32,32 @@ def config(place: int, addresses=PAIR, kind="worker") -> str:
 
 def test_the_chief_comes_first(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", config(1))
-    assert read_cluster() == (tuple(PAIR), 1)
+    assert read_cluster() == Cluster(tuple(PAIR), 1)
     jobs = {"worker": PAIR, "chief": ["host2:2222"]}
     monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": jobs, "task": {"type": "worker", "index": 1}}))
-    assert read_cluster() == (("host2:2222", *PAIR), 2)
+    assert read_cluster() == Cluster(("host2:2222", *PAIR), 2, chief_apart=True)
     monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": jobs, "task": {"type": "chief", "index": 0}}))
     assert read_cluster().is_chief
+
+
+TASKS = {
+    "itself": (Cluster(tuple(PAIR), 1), "/job:worker/replica:0/task:1/device:CPU:0", None),
+    "the other": (
+        Cluster(tuple(PAIR), 0),
+        "node of /job:worker/task:0: lost /job:worker/task:1",
+        "worker 1 (host1:2222)",
+    ),
+    "a chief": (Cluster(("host2:2222", *PAIR), 1, True), "/job:chief/replica:0/task:0:", "the chief (host2:2222)"),
+    "beside one": (Cluster(("host2:2222", *PAIR), 0, True), "/job:worker/replica:0/task:0:", "worker 0 (host0:2222)"),
+    "nobody": (Cluster(tuple(PAIR), 0), "Socket closed", None),
+    "a stranger": (Cluster(tuple(PAIR), 0), "/job:worker/task:7", None),
+}
+
+
+@pytest.mark.parametrize("case", TASKS)
+def test_whom_tensorflow_means_is_named(case):
+    cluster, text, named = TASKS[case]
+    assert cluster.named(text) == named
 
 
 MISTAKES = {
@@ -127,7 +149,7 @@ def test_who_does_not_come_is_named():
 
 SPACE = Space(stages=1, depth=1, width=8, scale=2)
 RECIPE = TrainSettings(
-    steps=120, batch=4, patch=8, learning_rate=1e-3, validate_every=60, checkpoint_every=20, first_weights="uniform"
+    steps=160, batch=4, patch=8, learning_rate=1e-3, validate_every=80, checkpoint_every=20, first_weights="uniform"
 )
 TRAIN = """
 import sys
@@ -143,8 +165,42 @@ supernet = job.train_supernet(SPACE, folder / "supernet")
 np.save(mine, np.concatenate([weights.ravel() for weights in supernet.get_weights()]))
 print(job.shared(lambda: {"said": [1.5, "by the chief"]}))
 """
-FLAGS = ("--stages=1", "--depth=1", "--width=8", "--scale=2", "--steps=120", "--batch=4", "--patch=8")
-FLAGS += ("--learning_rate=1e-3", "--validate_every=60", "--checkpoint_every=20", "--first_weights=uniform")
+FLAGS = ("--stages=1", "--depth=1", "--width=8", "--scale=2", "--steps=160", "--batch=4", "--patch=8")
+FLAGS += ("--learning_rate=1e-3", "--validate_every=80", "--checkpoint_every=20", "--first_weights=uniform")
+
+
+class Wire:
+    """Carries what is sent to its port on to another one of this machine; once cut it swallows all, in silence."""
+
+    def __init__(self, target: int) -> None:
+        self.cut = threading.Event()
+        self._target, self._door = target, socket.create_server(("127.0.0.1", 0))
+        self._ends: list[socket.socket] = []
+        self.port = self._door.getsockname()[1]
+        threading.Thread(target=self._connect, daemon=True).start()
+
+    def _connect(self) -> None:
+        while True:
+            near = self._door.accept()[0]
+            try:
+                far = near if self.cut.is_set() else socket.create_connection(("127.0.0.1", self._target))
+            except ConnectionRefusedError:  # nobody there yet
+                near.close()
+                continue
+            self._ends += [near, far]  # kept: closing would tell
+            for ends in ((near, far), (far, near)):
+                threading.Thread(target=self._carry, args=ends, daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket) -> None:
+        try:
+            while content := source.recv(1 << 16):
+                if not self.cut.is_set():
+                    target.sendall(content)
+        except OSError:  # the end of one is that of both
+            pass
+        if not self.cut.is_set():
+            for end in (source, target):
+                end.close()
 
 
 def start(place: int, ports: list[int], *line: str) -> subprocess.Popen:
@@ -158,6 +214,16 @@ def start(place: int, ports: list[int], *line: str) -> subprocess.Popen:
 def start_all(*lines: tuple[str, ...]) -> list[subprocess.Popen]:
     ports = free_ports(len(lines))
     return [start(place, ports, *line) for place, line in enumerate(lines)]
+
+
+def start_apart(*lines: tuple[str, ...]) -> tuple[list[Wire], list[subprocess.Popen]]:
+    """Workers that know each other by the wires between them."""
+    ports = free_ports(len(lines))
+    wires = [Wire(port) for port in ports]
+    ends = [wire.port for wire in wires]
+    return wires, [
+        start(place, [*ends[:place], ports[place], *ends[place + 1 :]], *line) for place, line in enumerate(lines)
+    ]
 
 
 def ends(processes: list[subprocess.Popen]) -> list[tuple[int, str, str]]:
@@ -202,29 +268,64 @@ def test_two_workers_train_as_one(photographs, undisturbed, tmp_path):
     np.testing.assert_allclose(weights_of(alone.train_supernet(SPACE, tmp_path)), undisturbed[0], atol=1e-6)
 
 
-def test_a_lost_worker_costs_the_steps_since_the_last_checkpoint(photographs, undisturbed, tmp_path):
-    line = ("-m", "srnas_tf.run", "--mode=supernet", f"--data={photographs}", f"--workdir={tmp_path / 'work'}", *FLAGS)
+def _cut(wires: list[Wire], other: subprocess.Popen) -> None:
+    for wire in wires:
+        wire.cut.set()
+
+
+SILENT, AGAIN = "nothing is heard from", "start the same command on all workers again"
+ENDINGS = {
+    "the network": (
+        _cut,
+        (1, f"{SILENT} worker 1 .*: its process, its host, or the network"),
+        (1, f"{SILENT} the chief"),
+    ),
+    "SIGTERM": (
+        lambda wires, other: other.terminate(),
+        (1, "another worker was told to stop, after step"),
+        (128 + signal.SIGTERM, "stopped by SIGTERM; the same command goes on"),
+    ),
+    "SIGKILL": (lambda wires, other: other.kill(), (1, "worker"), (-signal.SIGKILL, "")),
+}
+"""What ends a worker; then the status of the chief and of the other, and what their last lines say."""
+
+
+def test_whatever_ends_a_worker_costs_the_steps_since_the_last_checkpoint(photographs, undisturbed, tmp_path):
+    """The same training is ended in one way after the other, and comes to what it would have come to."""
+    work = tmp_path / "work"
+    line = ("-m", "srnas_tf.run", "--mode=supernet", f"--data={photographs}", f"--workdir={work}", *FLAGS)
     both = [(*line, "--distribution=multiworker")] * 2
-    chief, other = start_all(*both)
-    journal = tmp_path / "work" / "supernet" / "metrics.jsonl"
-    deadline = time.monotonic() + 200
-    while time.monotonic() < deadline and not (journal.exists() and journal.read_bytes().count(b"\n") > 2):
-        assert chief.poll() is other.poll() is None, ends([chief, other])
-        time.sleep(0.01)
-    other.kill()
-    (status, _, stderr), _ = ends([chief, other])
-    assert status == 1
-    said = stderr.splitlines()
-    assert said[0].startswith("worker 0 waits for 127.0.0.1:")
-    assert said[1].startswith("2 workers of 1 device(s): --batch=4 is that of all together, 2 patches a device")
-    assert said[2] == f"workdir: {tmp_path / 'work'}"
-    assert "start the same command on all workers again" in said[-1]
-    assert all("supernet: " in line for line in said[3:-1])  # progress, where the machine is slow
+    journal = work / "supernet" / "metrics.jsonl"
+    for disturb, *expected in ENDINGS.values():
+        wires, workers = start_apart(*((*line, "--silence=8") if disturb is _cut else line for line in both))
+        written = _lines_of(journal)
+        deadline = time.monotonic() + 200
+        while time.monotonic() < deadline and _lines_of(journal) < written + 2:
+            assert [worker.poll() for worker in workers] == [None, None], ends(workers)
+            time.sleep(0.01)
+        disturb(wires, workers[1])
+        ended = ends(workers)
+        for (status, stdout, stderr), (status_due, says) in zip(ended, expected, strict=True):
+            assert (status, stdout) == (status_due, ""), stderr
+            assert "Traceback" not in stderr
+            assert re.search(says, stderr.splitlines()[-1])
+        said = ended[0][2].splitlines()
+        assert said[0].startswith("worker 0 waits for 127.0.0.1:")
+        assert said[1].startswith("2 workers of 1 device(s): --batch=4 is that of all together, 2 patches a device")
+        assert said[2] == f"workdir: {work}"
+        assert AGAIN in said[-1]
+        assert all("supernet: " in line for line in said[3:-1])  # progress, where the machine is slow
+        if disturb is ENDINGS["SIGTERM"][0]:  # as on one machine, no step is lost
+            assert (work / "supernet" / "checkpoints" / f"ckpt-{lines(journal)[-1]['step']}.index").exists()
 
     (status, _, stderr), (status_of_other, _, said_by_other) = ends(start_all(*both))
     assert (status, status_of_other) == (0, 0), stderr + said_by_other
     assert "Traceback" not in stderr + said_by_other
     steps = [entry["step"] for entry in lines(journal)]
     assert steps == sorted(set(steps))
-    found = load_supernet(tmp_path / "work" / "supernet" / "supernet.keras")
+    found = load_supernet(work / "supernet" / "supernet.keras")
     np.testing.assert_array_equal(weights_of(found), undisturbed[0])
+
+
+def _lines_of(journal: Path) -> int:
+    return journal.read_bytes().count(b"\n") if journal.exists() else 0

@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from srnas_tf import quiet
 from srnas_tf.errors import UserError
 from srnas_tf.progress import progress
 
@@ -47,6 +48,7 @@ def open_upright(path: Path) -> Image.Image:
     Raises:
         UserError: where the file is missing, broken, or not an image.
     """
+    quiet.libtiff()
     with reading(path):
         if not path.is_file():  # nor a pipe, which would have its reader wait
             raise FileNotFoundError

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from srnas_tf import flags, metrics
 from srnas_tf.arch import Network, Space
 from srnas_tf.arch.network import imdn_of_size
+from srnas_tf.data import record
 from srnas_tf.data.sources import DataSettings, load_pairs, load_some
 from srnas_tf.freeze.export import check_replaceable, export
 from srnas_tf.freeze.settings import ExportSettings, LatencySettings
@@ -38,6 +39,7 @@ def run(workdir: Workdir) -> None:
     """Everything from photographs to files; stopped, it goes on where it was."""
     space = flags.settle(workdir, "network", Space)
     data = flags.settle(workdir, "data", DataSettings)
+    record.check(data, workdir.path)
     # A supernet cannot begin as itself: --init=supernet speaks of the networks found in it.
     own = {"init": "scratch"} if flags.FLAGS.init == "supernet" else {}
     training = flags.settle(workdir, "supernet", TrainSettings, own)
@@ -59,6 +61,8 @@ def run(workdir: Workdir) -> None:
     sections = {"search": searching, "budget": budget, "pick": pick, "latency": conditions}
     sections |= {"retraining": retraining.differences, "retrain": retraining.recipe}
     workdir.claim(network=space, data=data, supernet=training, **sections)
+    if workdir.owned:
+        record.keep(data, workdir.path)
 
     job.train_supernet(space, workdir / "supernet", start)
     top = job.shared(lambda: search_supernet(data, searching, feasible, pick, machine, workdir))

@@ -10,6 +10,7 @@ import numpy as np
 
 from srnas_tf import flags
 from srnas_tf.arch import Space
+from srnas_tf.data import record
 from srnas_tf.data.sources import DataSettings, load_pairs
 from srnas_tf.errors import UserError
 from srnas_tf.executors import executor_of
@@ -48,6 +49,7 @@ def run(workdir: Workdir) -> None:
     # Training flags speak of the networks alone, as in --mode=retrain.
     training = flags.recorded(workdir, "supernet", TrainSettings, "--mode=supernet", obey=False)
     settings, recipe, source = settle(workdir, training)
+    record.check(data, workdir.path, *(("val",) if source else ("train", "val")))
     machine = flags.from_flags(MachineSettings)
     supernet = trained_supernet(workdir)
     scorer = PathScorer(supernet, load_pairs(data.paths("val"), space.scale), int(machine.memory_gb * 2**30))

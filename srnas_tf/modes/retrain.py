@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from srnas_tf import flags
 from srnas_tf.arch import Network, Space
+from srnas_tf.data import record
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
 from srnas_tf.modes.search import trained_supernet
@@ -20,6 +21,7 @@ def run(workdir: Workdir) -> None:
     """Trains the networks of `search/best.json`, best first, into `retrain/1`, `retrain/2`, ..."""
     space = flags.recorded(workdir, "network", Space, "--mode=supernet")
     data = flags.recorded(workdir, "data", DataSettings, "--mode=supernet")
+    record.check(data, workdir.path, "train", "val")
     # Training flags speak of the networks here; the supernet's recipe only fills in what they leave open.
     supernet = flags.recorded(workdir, "supernet", TrainSettings, "--mode=supernet", obey=False)
     settings = settle(workdir, supernet)

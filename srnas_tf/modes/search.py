@@ -4,6 +4,7 @@ from pathlib import Path
 
 from srnas_tf import flags
 from srnas_tf.arch import Space
+from srnas_tf.data import record
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
 from srnas_tf.executors import executor_of
@@ -25,6 +26,7 @@ def run(workdir: Workdir) -> None:
     """Searches, or goes on searching, into `search/`."""
     space = flags.recorded(workdir, "network", Space, "--mode=supernet")
     data = flags.recorded(workdir, "data", DataSettings, "--mode=supernet")
+    record.check(data, workdir.path, "val")
     settings = flags.settle(workdir, "search", SearchSettings)
     budget = flags.settle(workdir, "budget", Budget)
     pick = flags.settle(workdir, "pick", Pick)

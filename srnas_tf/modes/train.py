@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from srnas_tf import flags
 from srnas_tf.arch import Space, parse
+from srnas_tf.data import record
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
 from srnas_tf.modes.start import start_of
@@ -22,6 +23,7 @@ class Subject:
 def run(workdir: Workdir) -> None:
     """Trains, or goes on training, into `train/`."""
     data = flags.settle(workdir, "data", DataSettings)
+    record.check(data, workdir.path)
     settings = flags.settle(workdir, "train", TrainSettings)
     asked = flags.chosen_network(flags.settle(workdir, "network", Space))
     if asked is None and not workdir.holds("subject"):
@@ -32,4 +34,6 @@ def run(workdir: Workdir) -> None:
     job = Job(data, settings, flags.from_flags(MachineSettings), network.scale, workdir.path)
     start = start_of(settings.init, network)
     workdir.claim(data=data, train=settings, subject=subject)
+    if workdir.owned:
+        record.keep(data, workdir.path)
     job.train_network(network, workdir / "train", start)

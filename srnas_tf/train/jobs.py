@@ -40,7 +40,7 @@ def _mirrored(machine: MachineSettings) -> tf.distribute.Strategy:
 
 DISTRIBUTIONS: dict[str, Callable[[MachineSettings], tf.distribute.Strategy]] = {
     "mirrored": _mirrored,
-    "multiworker": lambda machine: workers.join(machine.patience),
+    "multiworker": lambda machine: workers.join(machine.patience, machine.silence),
 }
 """By `--distribution`."""
 

@@ -55,7 +55,7 @@ def fit(
 
     Raises:
         WorkError: where gradients are no longer finite, the loss is beyond hope, or something cannot be written; the
-            last good checkpoint stays.
+            last good checkpoint stays. Where a signal asks another worker for the end, at the same step as there.
         UserError: where a photograph can no longer be read.
         Interrupted: where a signal asks for the end; the step is finished, and a checkpoint written.
     """
@@ -79,7 +79,7 @@ def fit(
     dataset = strategy.distribute_datasets_from_function(
         lambda context: _shares(patches.dataset(start, settings.steps), context)
     )
-    note = ""
+    anyone, note = workers.anyone(strategy), ""
     with contextlib.ExitStack() as stack:
         home = stack.enter_context(workers.own(strategy, folder))
         if home != folder:  # all workers save, as TensorFlow wants it; the chief's files stay
@@ -92,7 +92,7 @@ def fit(
             rate = settings.rate_at(at)
             loss = step(lr, hr, tf.constant(rate, tf.float32), tf.constant(paths_at(at), tf.int32))
             now = at + 1
-            last, stops = now == settings.steps, stopping()
+            last, stops = now == settings.steps, anyone(stopping())
             validates = last or now % settings.validate_every == 0
             saves = last or stops or now % settings.checkpoint_every == 0
             if at == start or now % LOG_EVERY == 0 or validates or saves:
@@ -105,6 +105,9 @@ def fit(
             if saves:
                 checkpoints.save(now)
             report(now, note)
+            if stops and not stopping():
+                again = "start the same command on all workers again: it goes on from there"
+                raise WorkError(f"another worker was told to stop, after step {now}; {again}")
             if stops:
                 break
     return current()

@@ -99,6 +99,9 @@ class MachineSettings:
     patience: float = setting(
         600.0, "seconds to wait for the other workers, or for the first actor, to come", bounds=(0, 10_000_000)
     )
+    silence: float = setting(
+        30.0, "seconds after which a worker that nothing is heard from counts as lost", bounds=(1, 1_000_000)
+    )
     memory_gb: float = setting(
         4.0,
         "GiB for decoded photographs, and for a search's features; what has no room is made again and again",

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from srnas_tf import interrupt, quiet
-from srnas_tf.cluster import gather, read_cluster
+from srnas_tf.cluster import Cluster, gather, read_cluster
 from srnas_tf.errors import UserError, WorkError
 
 _PEERS_LOST = (
@@ -28,11 +29,12 @@ _PEERS_LOST = (
 
 
 @functools.cache
-def join(patience: float) -> tf.distribute.MultiWorkerMirroredStrategy:
+def join(patience: float, silence: float) -> tf.distribute.MultiWorkerMirroredStrategy:
     """The strategy of all workers of TF_CONFIG. It must come before TensorFlow's first operation.
 
     Args:
         patience: seconds to wait for the others.
+        silence: seconds after which one that nothing is heard from counts as lost.
 
     Raises:
         UserError: where TF_CONFIG does not say who they are.
@@ -42,11 +44,31 @@ def join(patience: float) -> tf.distribute.MultiWorkerMirroredStrategy:
     others = [address for place, address in enumerate(cluster.addresses) if place != cluster.place]
     print(f"worker {cluster.place} waits for {', '.join(others) or 'nobody'}", file=sys.stderr, flush=True)
     gather(cluster, patience)
+    _set_deadlines(cluster, patience, silence)
     with quiet.stderr_aside(), interrupt.kept():  # TensorFlow takes SIGTERM for itself, and would live on
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     # Every worker has a whole share of every batch: they need not ask each other at each step.
     strategy.extended.experimental_enable_get_next_as_optional = False
     return strategy
+
+
+def _set_deadlines(cluster: Cluster, patience: float, silence: float) -> None:
+    """In place of the strategy's own: an hour for one that is lost on its way in, ten seconds for one that was there.
+
+    So little is too little for a host that is short of processors. There is no public way to say it.
+    """
+    tasks = {"chief": int(cluster.chief_apart), "worker": len(cluster.addresses) - cluster.chief_apart}
+    config = tf.compat.v1.ConfigProto().experimental.coordination_config
+    for job, count in tasks.items():
+        if count:
+            config.coordinated_job_list.add(name=job, num_tasks=count)
+    context.context().configure_coordination_service(
+        service_type="standalone",
+        service_leader=f"/job:{config.coordinated_job_list[0].name}/replica:0/task:0",
+        cluster_register_timeout_in_ms=round(patience * 1000),
+        heartbeat_timeout_in_ms=round(silence * 1000),
+        coordinated_jobs=list(config.coordinated_job_list),
+    )
 
 
 def writes(strategy: tf.distribute.Strategy) -> bool:
@@ -75,6 +97,18 @@ def _sum(strategy: tf.distribute.Strategy, values: np.ndarray) -> np.ndarray:
     return strategy.reduce(tf.distribute.ReduceOp.SUM, tf.constant(values, tf.float32), axis=None).numpy()
 
 
+def anyone(strategy: tf.distribute.Strategy) -> Callable[[bool], bool]:
+    """A question that all workers ask each other, at the same moments: whether it is so for any of them."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return bool
+
+    @tf.function(input_signature=[tf.TensorSpec((), tf.float32)])
+    def count(own):
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, own, axis=None)
+
+    return lambda own: bool(count(tf.constant(own, tf.float32)))
+
+
 def check_agreed(strategy: tf.distribute.Strategy, facts: dict[str, Any]) -> None:
     """Refuses to train with workers that would train something else: their collective operations would never meet.
 
@@ -101,8 +135,11 @@ def own(strategy: tf.distribute.Strategy, folder: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def losses_told() -> Iterator[None]:
+def losses_told(cluster: Cluster) -> Iterator[None]:
     """Turns what TensorFlow raises where a worker is gone into one line.
+
+    Args:
+        cluster: who trains together.
 
     Raises:
         WorkError: then.
@@ -111,6 +148,14 @@ def losses_told() -> Iterator[None]:
         yield
     except _PEERS_LOST as error:
         raise WorkError(
-            f"a worker is gone ({type(error).__name__}); start the same command on all workers again: it goes on from "
-            "the last checkpoint"
+            f"{_lost(cluster, error)}; start the same command on all workers again: it goes on from the last checkpoint"
         ) from None
+
+
+def _lost(cluster: Cluster, error: tf.errors.OpError) -> str:
+    """Who, and whether its process has ended or nothing is heard of it any more."""
+    text = str(error)
+    who = cluster.named(text)
+    if "heartbeat" in text.lower():  # which all send to the chief
+        return f"nothing is heard from {who or cluster.chief} any more: its process, its host, or the network between"
+    return f"{who} is gone" if who else f"a worker is gone ({type(error).__name__})"
