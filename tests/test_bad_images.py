@@ -193,6 +193,7 @@ BROKEN: dict[str, bytes] = {
     "random.bmp": np.random.default_rng(0).bytes(3000),
     "magic.png": b"\x89PNG\r\n\x1a\n" + np.random.default_rng(1).bytes(3000),
     "no-pixels.png": png(0, 0, 8, 2, b""),
+    "no-palette.png": png(64, 48, 8, 3, bytes(65 * 48)),
     "bomb.png": png(60_000, 60_000, 1, 0, bytes(1000)),
     "huge-tile.tif": tiff(
         {256: (4, [2**31 - 1]), 257: (4, [2**31 - 1]), 258: (3, [8]), 259: (3, [1]), 262: (3, [1]), 277: (3, [1])},

@@ -195,6 +195,12 @@ def test_broken_files(tmp_path, fake_torch):
     np.savez(tmp_path / "objects.npz", a=np.array([{}], dtype=object))
     with pytest.raises(UserError, match="not a file of weights"):
         official.read(tmp_path / "objects.npz")
+    with zipfile.ZipFile(tmp_path / "lines.npz", "w") as archive:
+        header = "{'descr': '<7\x85f4', 'fortran_order': False, 'shape': (1,), }".encode("latin1")
+        archive.writestr("a.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(4))
+    with pytest.raises(UserError, match="not a file of weights") as refused:
+        official.read(tmp_path / "lines.npz")
+    assert len(str(refused.value).splitlines()) == 1
 
 
 def test_weights_of_something_else(tmp_path):

@@ -65,8 +65,15 @@ def test_kit_says_what_is_wrong_in_one_line(frozen, tmp_path, kit):
     (tmp_path / "text.png").write_text("no image")
     photo = tmp_path / "a.png"
     Image.fromarray(photograph(np.random.default_rng(3), 20, 20)).save(photo)
+    Image.fromarray(photograph(np.random.default_rng(3), 20, 20)).convert("P").save(tmp_path / "p.png")
+    content = (tmp_path / "p.png").read_bytes()
+    start = content.index(b"PLTE") - 4
+    (tmp_path / "p.png").write_bytes(
+        content[:start] + content[start + 12 + int.from_bytes(content[start : start + 4]) :]
+    )
     for arguments, words in (
         ((folder / KITS[kit], tmp_path / "text.png", tmp_path / "b.png"), "text.png: not an image"),
+        ((folder / KITS[kit], tmp_path / "p.png", tmp_path / "b.png"), "palette"),
         ((folder / "none.onnx", photo, tmp_path / "b.png"), "no such model"),
         ((folder / KITS[kit], photo, photo), "overwrite"),
         ((photo, tmp_path / "text.png"), "is there already"),

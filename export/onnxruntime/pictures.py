@@ -103,6 +103,8 @@ def _read(path: Path) -> tuple[Image.Image, dict]:
             if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
                 raise UserError(f"{path}: holds several images, an animation or pages; give them one by one")
             image.load()
+            if image.mode in ("P", "PA") and image.palette is None:
+                raise UserError(f"{path}: not a readable image (its colours are numbers of a palette that it lacks)")
             tiff = image.format == "TIFF"
             image = ImageOps.exif_transpose(image)
     except FileNotFoundError:

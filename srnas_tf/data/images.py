@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from srnas_tf import quiet
-from srnas_tf.errors import UserError
+from srnas_tf.errors import UserError, first_line
 from srnas_tf.progress import progress
 
 T = TypeVar("T")
@@ -21,6 +21,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF")
 """What a photograph comes in, whatever it is called. Pillow reads others, one of them by running a program on it."""
 
 _GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
+_PALETTE_MODES = ("P", "PA")
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ def open_upright(path: Path) -> Image.Image:
             raise FileNotFoundError
         with Image.open(path, formats=FORMATS) as image:
             image.load()
+            if image.mode in _PALETTE_MODES and image.palette is None:
+                raise ValueError("its colours are numbers of a palette that it lacks")
             return _turned(image)
 
 
@@ -71,7 +74,7 @@ def reading(path: Path) -> Iterator[None]:
     except UnidentifiedImageError:  # whose message repeats the path
         raise UserError(f"{path}: not an image ({', '.join(FORMATS)})") from None
     except Exception as error:  # Pillow's decoders raise whatever the broken bytes led them to.
-        raise UserError(f"{path}: not a readable image ({error})") from None
+        raise UserError(f"{path}: not a readable image ({first_line(error)})") from None
 
 
 def _turned(image: Image.Image) -> Image.Image:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from srnas_tf import arch, archives
-from srnas_tf.errors import UserError
+from srnas_tf.errors import UserError, first_line
 from srnas_tf.nets import torch_file
 from srnas_tf.nets.network import SRNet
 
@@ -32,7 +32,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
         except FileNotFoundError:
             raise UserError(f"{path}: no such file") from None
         except Exception as error:  # numpy and zipfile each have errors of their own for a broken file.
-            raise UserError(f"{path}: not a file of weights ({error})") from None
+            raise UserError(f"{path}: not a file of weights ({first_line(error)})") from None
     return _plain(torch_file.read(path))
 
 

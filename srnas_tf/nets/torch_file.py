@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from srnas_tf import archives
-from srnas_tf.errors import UserError
+from srnas_tf.errors import UserError, first_line
 
 _REMEMBERS = ("PUT", "BINPUT", "LONG_BINPUT")
 _MAGIC = 0x1950A86A20F9469CFC6C
@@ -109,7 +109,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
                 raise ValueError("its tensors hold far more than its storages")
         return arrays
     except Exception as error:  # Broken pickles fail in as many ways as there are opcodes.
-        raise UserError(f"{path}: not a file of weights ({error})") from None
+        raise UserError(f"{path}: not a file of weights ({first_line(error)})") from None
 
 
 def _unpickle(stream: io.BytesIO) -> Any:
