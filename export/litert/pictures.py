@@ -33,9 +33,10 @@ def main(load_model: Callable[[Path], tiles.Model], own: Path, argv: list[str]) 
     given = parser.parse_args(argv)
     if len(given.paths) > 3:
         parser.error(f"unexpected argument {given.paths[3]}")
-    path = given.paths.pop(0) if len(given.paths) == 3 else own
-    source, *target = given.paths
+    path, (source, *target) = (own, given.paths) if len(given.paths) < 3 else (given.paths[0], given.paths[1:])
     try:
+        if path == own and target and target[0].is_file():  # two photographs, of a shell's *.jpg
+            raise UserError(f"{target[0]}: is there already; remove it, or name another file")
         if given.tile < 0:
             raise UserError(f"--tile={given.tile}: give a number of pixels, or 0")
         if not path.exists():
@@ -74,8 +75,6 @@ def _jobs(source: Path, target: Path) -> list[tuple[Path, Path]]:
             raise UserError(f"{result}: unknown image format; end the name in one of {', '.join(SUFFIXES)}")
         if result.exists() and path.exists() and result.samefile(path):
             raise UserError(f"{result}: would overwrite the original; name another file or folder")
-    if target.is_file():  # of two photographs that a shell names, the second is none to write over
-        raise UserError(f"{target}: is there already; remove it, or name another file")
     return jobs
 
 
