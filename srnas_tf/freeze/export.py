@@ -145,10 +145,11 @@ def _freeze(
     """Makes the files and compares each with the network."""
     cut = [] if settings.size else stages(network)
     convolutions = int8.inner(network.network)
-    if not convolutions:
-        log.warning("no int8 files: %s has no convolution between its first and its last", network.network)
     has = {"": True, "stages": bool(cut), "inner": bool(convolutions)}
-    targets = [_with(settings, target) for target in TARGETS if has[target.needs] and _wanted(settings, target)]
+    wanted = [_with(settings, target) for target in TARGETS if _wanted(settings, target)]
+    if not convolutions and any(target.needs == "inner" for target in wanted):
+        log.warning("no int8 files: %s has no convolution between its first and its last", network.network)
+    targets = [target for target in wanted if has[target.needs]]
     source = folder / TARGETS[0].file
     with writing(known_as, tf.errors.OpError):
         folder.mkdir(parents=True)
@@ -166,8 +167,8 @@ def _freeze(
             contents.check(file)
         got = _outputs(target.load(path), pairs)
         # What stages give is rounded, and so clipped.
-        wanted = [np.clip(b, 0, 1) for b in expected] if target.load is staged.in_parts else expected
-        difference = max(float(np.max(np.abs(a - b))) for a, b in zip(got, wanted, strict=True))
+        near = [np.clip(b, 0, 1) for b in expected] if target.load is staged.in_parts else expected
+        difference = max(float(np.max(np.abs(a - b))) for a, b in zip(got, near, strict=True))
         psnr_difference = mean_psnr(got, pairs, network.scale) - psnr
         accepted = target.accepts(difference, psnr_difference)
         if target.optional and not accepted:

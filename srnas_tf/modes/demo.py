@@ -32,11 +32,16 @@ def _build(model: Path, workdir: Workdir) -> None:
         bundle.build(model, workdir / "demo", model.name)
         return
     quiet.import_tensorflow()
-    from srnas_tf.freeze import onnx_alone
+    from srnas_tf.data.sources import DataSettings, load_pairs
+    from srnas_tf.freeze.export import export
+    from srnas_tf.freeze.settings import ExportSettings
     from srnas_tf.nets import files
 
     network = files.load(model)
     workdir.make()
     print(f"converting {model} to ONNX", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as scratch:
-        bundle.build(onnx_alone.write(network, Path(scratch)), workdir / "demo", model.name)
+        frozen, settings = Path(scratch) / "export", ExportSettings(export_files="model.onnx", card_latency=False)
+        pairs = load_pairs(DataSettings().paths("test"), network.scale)
+        export(network, pairs, frozen, settings=settings, source=model)
+        bundle.build(frozen / "model.onnx", workdir / "demo", model.name)
