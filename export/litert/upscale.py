@@ -66,8 +66,8 @@ def load_stages(path: Path) -> tiles.Stages | None:
     def runner(stage: int):
         return _interpreter(path.parent / "stages" / "stages.tflite").get_signature_runner(f"stage{stage:02}")
 
-    def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, crop: np.ndarray):
-        given = {f"map{i}": each[None] for i, each in enumerate(maps)} | {"moments": moments, "crop": crop}
+    def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, mask: np.ndarray):
+        given = {f"map{i}": each[None] for i, each in enumerate(maps)} | {"moments": moments, "mask": mask[None]}
         run_stage = runner(stage)
         out = run_stage(**{name: given[name] for name in run_stage.get_input_details()})
         return [out[name][0] for name in sorted(out) if name.startswith("out")], out["moments_out"]

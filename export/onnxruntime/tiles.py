@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-PIXELS = 128 * 1024
+PIXELS = 104 * 1024
 """How many pixels of the small image are enlarged at a time, unless the caller says otherwise."""
 
 FEWEST = 32 * 32
@@ -32,22 +32,25 @@ ROWS = 64
 """The fewest rows of a part of a wide image: fewer would cost more in overlaps than they save in memory."""
 
 
+_CACHED = 2**15
+"""How many numbers are turned into levels at a time."""
+
+
 class Stages(NamedTuple):
     """A model in stages.
 
     Attributes:
-        run: (stage, maps, moments [2, gathered], crop [4]) -> (maps, moments), as in `nets.stages`; maps are a list of
-            [height, width, channels], or [height, channels, width] where `axis` is 2; the last stage's is the enlarged
-            image, [height, width, 3].
+        run: (stage, maps, moments [2, gathered], mask [height, width, 1]) -> (maps, moments), as in `nets.stages`; maps
+            are a list of [height, width, channels], and so is the enlarged image that the last stage makes.
         reaches: by stage, how far it looks.
         channels: of the maps between stages.
-        axis: of the maps' columns.
+        planes: whether all maps are [channels, height, width] instead.
     """
 
     run: Callable
     reaches: tuple[int, ...]
     channels: tuple[int, ...]
-    axis: int = 1
+    planes: bool = False
 
 
 class Model(NamedTuple):
@@ -157,8 +160,14 @@ def _floats(image: np.ndarray) -> np.ndarray:
 
 
 def _levels(image: np.ndarray, dtype) -> np.ndarray:
-    """0..1 as integers, clipped and rounded."""
-    return np.rint(np.clip(image, 0.0, 1.0) * np.float64(np.iinfo(dtype).max)).astype(dtype)
+    """0..1 as integers, clipped and rounded; a few rows at a time, which stay in the processor's cache."""
+    levels = np.empty(image.shape, dtype)
+    most = np.float64(np.iinfo(dtype).max)
+    step = max(1, _CACHED // max(1, image[0].size)) if len(image) else 1
+    for start in range(0, len(image), step):
+        rows = slice(start, start + step)
+        levels[rows] = np.rint(np.clip(image[rows], 0.0, 1.0) * most)
+    return levels
 
 
 def _parts(size: int, part: int) -> Iterator[tuple[int, int]]:
@@ -211,61 +220,95 @@ def _in_stages(image: np.ndarray, stages: Stages, scale: int, pixels: int, resul
     height, width = image.shape[:2]
     rows = min(height, max(ROWS, pixels // width))
     columns = max(1, pixels // rows)
-    axis = stages.axis
-    source = _Image(image, axis)
-    between = [(height, width, n) if axis == 1 else (height, n, width) for n in stages.channels]
-    maps = [rows_of(shape, np.float16) for shape in between]
+    planes = stages.planes
+    source = _Image(image, planes)
+    maps = [rows_of((height, n, width) if planes else (height, width, n), np.float16) for n in stages.channels]
     moments = np.zeros((2, stages.channels[-1]), np.float32)
     last = len(stages.reaches) - 1
     for stage, reach in enumerate(stages.reaches):
         seen = [source] if stage == 0 else [*maps, source] if stage == last else maps
         total = _Moments()
+        rooms = [_Room() for _ in seen]
         for top, bottom, above, bands in _bands(seen, height, rows, reach):
             pieces = []
             for left, right in _parts(width, columns):
                 before, after = min(reach, left), min(reach, width - right)
-                crop = np.array([above, len(bands[0]) - above - (bottom - top), before, after], np.int32)
-                seen_here = [_columns(band, left - before, right + after, axis) for band in bands]
-                made, found = stages.run(stage, seen_here, moments, crop)
+                within = slice(left - before, right + after)
+                part = [_part(band, within, planes, room) for band, room in zip(bands, rooms, strict=True)]
+                own = np.s_[above : above + bottom - top, before : before + right - left]
+                made, found = stages.run(stage, part, moments, _mask(part[0], own, planes))
                 total.add(found, (bottom - top) * (right - left))
-                pieces.append([_levels(made[0], image.dtype)] if stage == last else made)
-            along = 1 if stage == last else axis
+                pieces.append([_own(each, own, scale if stage == last else 1, planes) for each in made])
+            along = 2 if planes else 1
             joined = [np.concatenate(each, along) if len(each) > 1 else each[0] for each in zip(*pieces, strict=True)]
             if stage == last:
-                result[top * scale : bottom * scale] = joined[0]
+                levels = _levels(joined[0], image.dtype)
+                result[top * scale : bottom * scale] = levels.swapaxes(1, 2) if planes else levels
             else:
-                for whole, part in zip(maps, joined, strict=True):
-                    whole[top:bottom] = part
+                for whole, values in zip(maps, joined, strict=True):
+                    whole[top:bottom] = values
         moments = total.moments()
 
 
 class _Image:
-    """The image's rows as float32 in 0..1, its columns along the axis."""
+    """The image's rows as float32 in 0..1, [rows, columns, 3], or [rows, 3, columns] of planes."""
 
-    def __init__(self, image: np.ndarray, axis: int) -> None:
-        self._image, self._axis = image, axis
+    def __init__(self, image: np.ndarray, planes: bool) -> None:
+        self._image, self._planes = image, planes
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         floats = _floats(self._image[rows])
-        return floats if self._axis == 1 else floats.transpose(0, 2, 1)
+        return floats.swapaxes(1, 2) if self._planes else floats
 
 
-def _columns(band: np.ndarray, start: int, stop: int, axis: int) -> np.ndarray:
-    return band[:, start:stop] if axis == 1 else band[:, :, start:stop]
-
-
-def _bands(seen: list, height: int, rows: int, reach: int) -> Iterator[tuple[int, int, int, list[np.ndarray]]]:
+def _bands(seen: list, height: int, rows: int, reach: int) -> Iterator[tuple[int, int, int, list[list[np.ndarray]]]]:
     """Rows top to bottom with as many around them as a stage looks at: (top, bottom, how many above, all of each map).
 
-    A band's rows may be overwritten before the next one is asked for: what that needs of them is kept.
+    A map's band is what was kept of the rows above it, and the rest. Its rows may be overwritten before the next one is
+    asked for.
     """
-    above = [each[0:0] for each in seen]
+    kept = [each[0:0] for each in seen]
     for top, bottom in _parts(height, rows):
         below = min(height, bottom + reach)
-        bands = [np.concatenate([kept, each[top:below]]) for kept, each in zip(above, seen, strict=True)]
-        yield top, bottom, len(above[0]), bands
-        end = len(above[0]) + bottom - top
-        above = [band[max(0, end - reach) : end].copy() for band in bands]
+        bands = [[above, each[top:below]] for above, each in zip(kept, seen, strict=True)]
+        kept = [np.concatenate([above, rest[: bottom - top]]) for above, rest in bands]
+        kept = [each[max(0, len(each) - reach) :] for each in kept]
+        yield top, bottom, len(bands[0][0]), bands
+
+
+class _Room:
+    """Memory for one array after another: what is taken anew costs more time than what is written into it."""
+
+    def __init__(self) -> None:
+        self._bytes = np.empty(0, np.uint8)
+
+    def array(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        """An array of any values; the one before it is gone."""
+        size = int(np.prod(shape)) * dtype.itemsize
+        if size > len(self._bytes):
+            self._bytes = np.empty(size, np.uint8)
+        return self._bytes[:size].view(dtype).reshape(shape)
+
+
+def _part(band: list[np.ndarray], columns: slice, planes: bool, room: _Room) -> np.ndarray:
+    """Columns of a band in one piece, as a stage takes them; `planes` as in `Stages`."""
+    band = [each[:, :, columns].swapaxes(0, 1) if planes else each[:, columns] for each in band]
+    shape, axis = list(band[0].shape), 1 if planes else 0
+    shape[axis] = sum(each.shape[axis] for each in band)
+    return np.concatenate(band, axis, out=room.array(tuple(shape), band[0].dtype))
+
+
+def _mask(part: np.ndarray, own: tuple[slice, slice], planes: bool) -> np.ndarray:
+    """1 at the part's own pixels, 0 at those around them: [height, width, 1]."""
+    mask = np.zeros((*(part.shape[1:] if planes else part.shape[:2]), 1), np.float32)
+    mask[own] = 1
+    return mask
+
+
+def _own(made: np.ndarray, own: tuple[slice, slice], scale: int, planes: bool) -> np.ndarray:
+    """The part's own of what a stage made, so many times as large; rows first."""
+    rows, columns = (slice(side.start * scale, side.stop * scale) for side in own)
+    return made[:, rows, columns].swapaxes(0, 1) if planes else made[rows, columns]
 
 
 class _Moments:

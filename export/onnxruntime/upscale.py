@@ -38,23 +38,21 @@ def load_stages(path: Path) -> tiles.Stages | None:
     known = json.loads(described.read_text("utf-8")) if described.exists() else {"stands_for": []}
     if path.name not in known["stands_for"]:
         return None
-    last = len(known["reaches"]) - 1
 
     @functools.cache
     def session(stage: int) -> onnxruntime.InferenceSession:
         return _session(path.parent / "stages" / f"stage{stage:02}.onnx")
 
-    def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, crop: np.ndarray):
-        given = {f"map{i}": np.ascontiguousarray(each.transpose(1, 0, 2))[None] for i, each in enumerate(maps)}
-        given |= {"moments": moments, "crop": crop}
+    def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, mask: np.ndarray):
+        given = {f"map{i}": each[None] for i, each in enumerate(maps)}
+        given |= {"moments": moments, "mask": mask.reshape(1, 1, *mask.shape[:2])}
         loaded = session(stage)
         names = sorted(value.name for value in loaded.get_outputs())  # moments_out, out0, ...
         taken = {value.name: given[value.name] for value in loaded.get_inputs()}
         moments_out, *made = loaded.run(names, taken)
-        axes = (1, 2, 0) if stage == last else (1, 0, 2)
-        return [each[0].transpose(axes) for each in made], moments_out
+        return [each[0] for each in made], moments_out
 
-    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), axis=2)
+    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), planes=True)
 
 
 def _session(path: Path) -> onnxruntime.InferenceSession:

@@ -78,7 +78,7 @@ def _onnx_stages(source: Path, target: Path) -> None:
             run,
             run.input_signature,
             opset=contents.OPSET,
-            inputs_as_nchw=[name for name in names if name.startswith("map")],
+            inputs_as_nchw=[name for name in names if name.startswith(("map", "mask"))],
             outputs_as_nchw=made,
         )
         onnx.checker.check_model(model, full_check=True)

@@ -29,19 +29,19 @@ def name(stage: int) -> str:
 
 
 def traced(stage: Stage) -> Callable:
-    """A stage as a signature: {map0, ..., moments, crop} -> {out0, ..., moments_out}."""
+    """A stage as a signature: {map0, ..., moments, mask} -> {out0, ..., moments_out}."""
     kinds = [tf.float32 if channels == 3 and i in (0, 3) else tf.float16 for i, channels in enumerate(stage.channels)]
     specs = {
         f"map{i}": tf.TensorSpec([1, None, None, channels], kind, name=f"map{i}")
         for i, (channels, kind) in enumerate(zip(stage.channels, kinds, strict=True))
     }
     specs["moments"] = tf.TensorSpec([2, stage.gathered], tf.float32, name="moments")
-    specs["crop"] = tf.TensorSpec([4], tf.int32, name="crop")
+    specs["mask"] = tf.TensorSpec([1, None, None, 1], tf.float32, name="mask")
 
     @tf.function
     def run(**given):
         maps = [given[f"map{i}"] for i in range(len(stage.channels))]
-        made, moments = stage.run(maps, given["moments"], given["crop"])
+        made, moments = stage.run(maps, given["moments"], given["mask"])
         return {"moments_out": moments} | {f"out{i}": each for i, each in enumerate(made)}
 
     return run.get_concrete_function(**specs)
@@ -112,8 +112,8 @@ def _saved_model(path: Path) -> tiles.Stages | None:
 
 
 def _of_tensorflow(runs: Sequence[Callable], known: dict, keep: object = None) -> tiles.Stages:
-    def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, crop: np.ndarray):
-        given = {f"map{i}": each[None] for i, each in enumerate(maps)} | {"moments": moments, "crop": crop}
+    def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, mask: np.ndarray):
+        given = {f"map{i}": each[None] for i, each in enumerate(maps)} | {"moments": moments, "mask": mask[None]}
         out = runs[stage](**{key: tf.constant(value) for key, value in given.items()})
         return [out[key][0].numpy() for key in _outputs(out)], out["moments_out"].numpy()
 
@@ -144,8 +144,8 @@ def _litert(path: Path) -> tiles.Stages | None:
         with stderr_aside():
             return runtimes.litert_interpreter(folder / "stages.tflite").get_signature_runner(name(stage))
 
-    def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, crop: np.ndarray):
-        given = {f"map{i}": each[None] for i, each in enumerate(maps)} | {"moments": moments, "crop": crop}
+    def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, mask: np.ndarray):
+        given = {f"map{i}": each[None] for i, each in enumerate(maps)} | {"moments": moments, "mask": mask[None]}
         run_stage = runner(stage)
         out = run_stage(**{key: given[key] for key in run_stage.get_input_details()})
         return [out[key][0] for key in _outputs(out)], out["moments_out"]
@@ -159,18 +159,16 @@ def _onnx(path: Path) -> tiles.Stages | None:
     folder, known = beside
     sessions = [runtimes.onnx_session(folder / f"{name(i)}.onnx") for i in range(len(known["reaches"]))]
 
-    def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, crop: np.ndarray):
-        given = {f"map{i}": np.ascontiguousarray(each.transpose(1, 0, 2))[None] for i, each in enumerate(maps)}
-        given |= {"moments": moments, "crop": crop}
-        loaded = sessions[stage]
-        names = [value.name for value in loaded.get_outputs()]
-        wanted = {value.name for value in loaded.get_inputs()}
-        out = loaded.run(names, {key: given[key] for key in wanted})
+    def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, mask: np.ndarray):
+        given = {f"map{i}": each[None] for i, each in enumerate(maps)}
+        given |= {"moments": moments, "mask": mask.reshape(1, 1, *mask.shape[:2])}
+        names = [value.name for value in sessions[stage].get_outputs()]
+        wanted = {value.name for value in sessions[stage].get_inputs()}
+        out = sessions[stage].run(names, {key: given[key] for key in wanted})
         out = dict(zip(names, out, strict=True))
-        axes = (1, 2, 0) if stage == len(sessions) - 1 else (1, 0, 2)
-        return [out[key][0].transpose(axes) for key in _outputs(out)], out["moments_out"]
+        return [out[key][0] for key in _outputs(out)], out["moments_out"]
 
-    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), axis=2)
+    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), planes=True)
 
 
 STAGED: dict[str, Callable[[Path], tiles.Stages | None]] = {

@@ -23,11 +23,12 @@ class Stage(NamedTuple):
     """One of them.
 
     Attributes:
-        run: (maps, moments [2, gathered], crop int32 [4]) -> (maps, moments); maps are a list of
+        run: (maps, moments [2, gathered], mask float32 [1, height, width, 1]) -> (maps, moments); maps are a list of
             [1, height, width, channels]. `moments` are mean and variance of the channels that the attention sees, over
-            the whole image. `crop` says how many rows and columns to leave out above, below, to the left and to the
-            right; the moments that come out are of the rest. The first stage takes the image alone and ignores the
-            moments; the last one takes the image as a fourth map, and gives the enlarged image alone, and zeros.
+            the whole image. `mask` is 1 where a pixel is the part's own and 0 where it was added for what the stage
+            looks at: the moments that come out are of the part's own, the maps are of all, right on the part's own. The
+            first stage takes the image alone and ignores the moments; the last one takes the image as a fourth map, and
+            gives the enlarged image alone, and zeros.
         reach: how far from a pixel it looks: what a part needs around it where the image goes on.
         channels: of each map that it takes.
         gathered: channels of the moments, in and out.
@@ -53,16 +54,16 @@ def stages(network) -> list[Stage]:
     most = max(p.squeeze.inputs for p in plans)
     maps, image = (network.width, network.width, most), (3,)
 
-    def begin(maps, moments, crop):
-        return _begin(network, most, maps, crop)
+    def begin(maps, moments, mask):
+        return _begin(network, most, maps, mask)
 
     made = [Stage(begin, 1 + _reach(blocks[0], network), image, most)]
     for i, p in enumerate(plans):
         last = i == len(blocks) - 1
         reach = p.fusion.kernel // 2 + (2 if last else _reach(blocks[i + 1], network))
 
-        def go_on(maps, moments, crop, i=i):
-            return _go_on(network, i, most, maps, moments, crop)
+        def go_on(maps, moments, mask, i=i):
+            return _go_on(network, i, most, maps, moments, mask)
 
         made.append(Stage(go_on, reach, maps + image if last else maps, most))
     return made
@@ -82,15 +83,15 @@ def _radius(conv: arch.AnyConv) -> int:
     return max(conv.kernels) // 2
 
 
-def _begin(network: SRNet, most: int, maps, crop):
+def _begin(network: SRNet, most: int, maps, mask):
     [image] = maps
     features = network.head(image)
     # The bias of the 1x1 conv that brings the blocks together; their shares are added one by one.
     together = ops.zeros_like(features) + network.aggregate.bias
-    return _hand_on(features, together, network.blocks[0].gather(features), most, crop)
+    return _hand_on(features, together, network.blocks[0].gather(features), most, mask)
 
 
-def _go_on(network: SRNet, i: int, most: int, maps, moments, crop):
+def _go_on(network: SRNet, i: int, most: int, maps, moments, mask):
     """The end of block i, and the next block up to its attention or, after the last, the end of the network."""
     width = network.width
     trunk, together, gathered = (ops.cast(each, "float32") for each in maps[:3])
@@ -101,20 +102,25 @@ def _go_on(network: SRNet, i: int, most: int, maps, moments, crop):
     kernel = network.aggregate.kernel[:, :, i * width : (i + 1) * width]
     together = together + ops.conv(trunk, kernel, padding="same")
     if i + 1 < len(network.blocks):
-        return _hand_on(trunk, together, network.blocks[i + 1].gather(trunk), most, crop)
+        return _hand_on(trunk, together, network.blocks[i + 1].gather(trunk), most, mask)
     x = network.smooth(network.aggregate.activation(together)) + network.head(maps[3])
-    sr = ops.depth_to_space(network.upsample(x), network.scale)
-    return [_cropped(sr, crop * network.scale)], ops.zeros((2, most))
+    return [ops.depth_to_space(network.upsample(x), network.scale)], ops.zeros((2, most))
 
 
-def _hand_on(trunk, together, gathered, most: int, crop):
+def _hand_on(trunk, together, gathered, most: int, mask):
     missing = ((0, 0), (0, 0), (0, 0), (0, most - gathered.shape[-1]))
     gathered = ops.pad(gathered, missing) if missing[3][1] else gathered
-    trunk, together, gathered = (_cropped(each, crop) for each in (trunk, together, gathered))
-    mean, variance = ops.moments(gathered, axes=(0, 1, 2))
-    return [ops.cast(each, "float16") for each in (trunk, together, gathered)], ops.stack([mean, variance])
+    maps = [ops.cast(each, "float16") for each in (trunk, together, gathered)]
+    return maps, _moments(gathered, mask)
 
 
-def _cropped(each, crop):
-    height, width = ops.shape(each)[1:3]
-    return each[:, crop[0] : height - crop[1], crop[2] : width - crop[3]]
+def _moments(x, mask):
+    """Mean and variance of the pixels where the mask is 1, [2, channels]."""
+
+    # The pixels are masked, not cut out: runtimes share the work out only where they know all shapes beforehand.
+    def mean(values):
+        return ops.mean(values * mask, axis=(1, 2), keepdims=True) / share
+
+    share = ops.mean(mask, axis=(1, 2), keepdims=True)
+    middle = mean(x)
+    return ops.reshape(ops.stack([middle, mean(ops.square(x - middle))]), (2, x.shape[-1]))

@@ -40,10 +40,10 @@ async function loadStages({ reaches, channels }) {
   const sessions = [];
   for (const i of reaches.keys()) sessions.push(await session(`stages/stage${String(i).padStart(2, "0")}.onnx`));
 
-  async function run(stage, maps, moments, crop) {
+  async function run(stage, maps, moments, mask) {
     const values = {
       moments: new ort.Tensor("float32", moments, [2, moments.length / 2]),
-      crop: new ort.Tensor("int32", crop, [4]),
+      mask: new ort.Tensor("float32", mask.data, mask.dims),
     };
     maps.forEach(({ data, dims }, i) => {
       values[`map${i}`] = new ort.Tensor(data instanceof Float32Array ? "float32" : "float16", data, dims);

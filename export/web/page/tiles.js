@@ -153,18 +153,20 @@ async function inStages(image, stages, scale, pixels, sink, progress) {
         const joined = stage === last ? [] : maps.map((map) => map.room(high));
         for (const [left, right] of across) {
           const [before, after] = [Math.min(reach, left), Math.min(reach, width - right)];
-          const crop = Int32Array.of(above, count - above - high, before, after);
           const wide = right - left + before + after;
+          const own = { top: above, rows: high, left: before, columns: right - left };
           const given = seen.map((map, i) => ({
             data: columnsOf(bands[i], map, count, left - before, wide),
             dims: [1, map.channels, count, wide],
           }));
-          const made = await stages.run(stage, given, moments, crop);
+          const made = await stages.run(stage, given, moments, maskOf(own, count, wide));
           total.add(made.moments, high * (right - left));
           if (stage === last) {
-            paste(made.maps[0], levels, high * scale, (right - left) * scale, left * scale, width * scale);
+            const sr = cut(made.maps[0], 3, count * scale, wide * scale, above * scale, high * scale, before * scale,
+              (right - left) * scale);
+            paste(sr, levels, high * scale, (right - left) * scale, left * scale, width * scale);
           } else {
-            made.maps.forEach((part, i) => pasteColumns(part, joined[i], maps[i], high, left, right - left));
+            made.maps.forEach((part, i) => pasteColumns(part, joined[i], maps[i], own, count, wide, left));
           }
           progress(++done / steps);
         }
@@ -235,13 +237,21 @@ function columnsOf(band, { channels, width }, count, left, columns) {
   return made;
 }
 
-/** The other way round: [channels, count, columns] into the columns of rows. */
-function pasteColumns(part, rows, { channels, width }, count, left, columns) {
-  for (let channel = 0, from = 0; channel < channels; channel++) {
-    for (let y = 0; y < count; y++, from += columns) {
-      rows.set(part.subarray(from, from + columns), (y * channels + channel) * width + left);
+/** The other way round: what is a part's own of [channels, count, wide] into the columns of rows, from `left` on. */
+function pasteColumns(part, rows, { channels, width }, own, count, wide, left) {
+  for (let channel = 0; channel < channels; channel++) {
+    for (let y = 0; y < own.rows; y++) {
+      const from = (channel * count + own.top + y) * wide + own.left;
+      rows.set(part.subarray(from, from + own.columns), (y * channels + channel) * width + left);
     }
   }
+}
+
+/** 1 where a pixel is a part's own, 0 where it was added for what a stage looks at: [1, 1, height, width]. */
+function maskOf({ top, rows, left, columns }, height, width) {
+  const data = new Float32Array(height * width);
+  for (let y = top; y < top + rows; y++) data.fill(1, y * width + left, y * width + left + columns);
+  return { data, dims: [1, 1, height, width] };
 }
 
 /** Mean and variance of all pixels, from those of its parts. */
