@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from srnas_tf.arch import SPACES, Block, Network, Space, imdn
 from srnas_tf.arch.block import ENDINGS, LETTERS, plan
-from srnas_tf.arch.conv import CONVS, BlueprintConv, SelectiveConv
+from srnas_tf.arch.conv import CONVS, BlueprintConv, ExpandedConv, SelectiveConv
 from srnas_tf.arch.describe import describe
 from srnas_tf.arch.network import frame, imdn_of_size
 from srnas_tf.errors import UserError
@@ -256,6 +256,19 @@ def test_blueprint_convolutions():
     frame = (27 + 1) * 32 + (3 * 32 + 1) * 32 + smooth + (9 * 32 + 1) * 48
     assert light.params == frame + 3 * plan(block, 32).params
     assert str(light).startswith("x4:w32:light:imdn:r0.25:b3:f1:SCSCS-")
+    thin = Network(4, 32, (block,) * 3, "thin")
+    assert light.params - thin.params == (9 * 32 + 1) * 48 - (32 * 48 + 10 * 48)
+
+
+def test_expanded_convolutions_cost_what_they_fold_to():
+    expanded = Network(4, 32, (Block("SCSCS", conv="expanded_blueprint"), Block("SC", conv="expanded")), "expanded")
+    used = Network(4, 32, (Block("SCSCS", conv="blueprint"), Block("SC")), "thin")
+    assert expanded.folded == used == used.folded
+    assert (expanded.params, expanded.macs()) == (used.params, used.macs()) == (used.learned, used.macs())
+    mixing = [(32, 32, 1), (24, 32, 1), (24, 32, 1), (24, 8, 1), (32, 32, 3), (24, 32, 3), (32, 8, 3)]
+    mixing += [(32, 32, 1), (32, 48, 1)]  # after the blocks
+    rows = sum(inputs * 2 * inputs + size**2 * 2 * inputs * outputs for inputs, outputs, size in mixing)
+    assert expanded.learned == expanded.params + rows
 
 
 def test_describe():
@@ -325,6 +338,8 @@ def _parts(conv):
     """The convolutions that one consists of."""
     if isinstance(conv, SelectiveConv):
         return (*conv.branches, conv.squeeze, *conv.excites)
+    if isinstance(conv, ExpandedConv):
+        return _parts(conv.folded)
     return (conv.pointwise, conv.depthwise) if isinstance(conv, BlueprintConv) else (conv,)
 
 

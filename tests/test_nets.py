@@ -18,9 +18,10 @@ from srnas_tf.arch import Block, Network, Space
 from srnas_tf.arch.block import plan
 from srnas_tf.errors import UserError
 from srnas_tf.nets import files, official
-from srnas_tf.nets.conv import BlueprintConv, SelectiveConv
+from srnas_tf.nets.conv import BlueprintConv, ExpandedConv, SelectiveConv
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.supernet import load_path
+from srnas_tf.nets.transfer import folded, take_over
 
 
 def lr_batch(seed: int = 0, height: int = 11, width: int = 9) -> np.ndarray:
@@ -50,7 +51,8 @@ def test_any_built_block_has_the_planned_parameters(block, width):
         planned = plan(block, width)
     except UserError:
         assume(False)
-    assert nets.Block(block, width).count_params() == planned.params
+    assert nets.Block(block, width).count_params() == planned.learned
+    assert plan(block.folded, width).learned == planned.params
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -75,13 +77,25 @@ def _counted_macs(model, lr) -> int:
 
 
 @pytest.mark.parametrize(
-    "text", ["SCSCS", "SCSCSK+k5", "RCS+reduced+f3", "SSSS+full+r0.125", "SCSCS+k1.3", "SCSCS+k3.5", "SCSK+b5", "SCDSD"]
+    "text",
+    [
+        "SCSCS",
+        "SCSCSK+k5",
+        "RCS+reduced+f3",
+        "SSSS+full+r0.125",
+        "SCSCS+k1.3",
+        "SCSCS+k3.5",
+        "SCSK+b5",
+        "SCDSD",
+        "SC+e3",
+        "SCS+x5",
+    ],
 )
-@pytest.mark.parametrize("stem", ["plain", "light"])
+@pytest.mark.parametrize("stem", ["plain", "light", "thin", "expanded"])
 def test_macs_are_those_of_the_graph(text, stem):
     network = Network(4, 64, (Block.parse(text),) * 2, stem)
     model = nets.SRNet(network)
-    assert model.count_params() == network.params
+    assert model.count_params() == network.learned
     assert _counted_macs(model, np.zeros((1, 6, 10, 3), np.float32)) == network.macs(6 * 10 * 16)
 
 
@@ -111,6 +125,50 @@ def test_blueprint_convolutions_mix_channels_and_then_look_around():
     np.testing.assert_allclose(layer(x), around + bias, atol=1e-4)
 
 
+@pytest.mark.parametrize("folded", [arch.Conv(6, 6, 3), arch.Conv(6, 4, 5), arch.BlueprintConv(6, 6, 5)], ids=str)
+def test_expanded_convolutions_are_a_sum_of_linear_ways(folded):
+    value = arch.ExpandedConv(folded)
+    layer = ExpandedConv(value)
+    assert layer.count_params() == value.learned > value.params == folded.params
+    rng = np.random.default_rng(0)
+    layer.set_weights([rng.normal(size=weight.shape) for weight in layer.get_weights()])
+    x = rng.normal(size=(2, 7, 8, 6)).astype(np.float32)
+    same = x if folded.inputs == folded.outputs else 0
+    wide = keras.ops.conv(keras.ops.matmul(x, layer.expand), layer.project, padding="same")
+    expected = keras.ops.conv(x, layer.direct, padding="same") + wide + same
+    if layer.filters is not None:
+        expected += keras.ops.depthwise_conv(expected, keras.ops.swapaxes(layer.filters, 2, 3), padding="same")
+    np.testing.assert_allclose(layer(x), expected + layer.bias, atol=1e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "text", ["imdn:r0.25:e3:f1:SCSCS-SCK", "imdn:r0.25:k3:f1:SC+e5-SC", "expanded:imdn:r0.25:x5:f1:SCSCS-SDCS"]
+)
+def test_a_folded_network_computes_the_same_with_fewer_parameters(text, tmp_path):
+    network = nets.build(arch.parse(f"x2:w16:{text}"))
+    initialize(network, 0, "uniform")
+    plain = folded(network)
+    for trained, used in (("e3", "k3"), ("e5", "k5"), ("x5", "b5"), ("expanded", "thin")):
+        text = text.replace(trained, used)
+    assert plain.network == arch.parse(f"x2:w16:{text}")
+    assert plain.count_params() == network.network.params < network.count_params() == network.network.learned
+    np.testing.assert_allclose(plain(lr_batch()), network(lr_batch()), atol=1e-6)
+    files.save(network, tmp_path / "model.keras")
+    np.testing.assert_array_equal(files.load(tmp_path / "model.keras")(lr_batch()), plain(lr_batch()))
+    again = files.load_as_trained(tmp_path / "model.keras")
+    assert again.network == network.network
+    np.testing.assert_array_equal(again(lr_batch()), network(lr_batch()))
+
+
+@pytest.mark.parametrize("kinds", ["ke", "bx"])
+def test_a_folded_network_gives_an_expanded_one_its_weights(kinds):
+    plain, expanded = (nets.build(arch.parse(f"x2:w16:imdn:r0.25:{kind}3:f1:SCSCS")) for kind in kinds)
+    initialize(plain, 0, "uniform")
+    initialize(expanded, 1, "uniform")
+    assert take_over(expanded, plain) == plain.count_params()
+    np.testing.assert_allclose(expanded(lr_batch()), plain(lr_batch()), atol=1e-6)
+
+
 def test_cca_is_equation_2_of_the_thesis():
     layer = nets.ContrastAwareAttention(32, 2)
     x = np.random.default_rng(0).normal(size=(3, 7, 5, 32)).astype(np.float32)
@@ -135,6 +193,8 @@ SPACES = [
     Space(depth=2, width=16, space="initial20", scale=3),
     Space(depth=2, width=16, stages=2, skip_first=True, sharing="ends", fusion_kernel=1),
     Space(depth=2, width=16, stages=2, conv="blueprint", stem="light"),
+    Space(depth=2, width=16, stages=2, conv="expanded"),
+    Space(depth=2, width=16, stages=2, conv="expanded_blueprint", stem="expanded"),
 ]
 
 

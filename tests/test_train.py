@@ -268,8 +268,9 @@ def test_schedules():
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_a_network_may_begin_as_an_interpolation(scale):
-    model = nets.SRNet(arch.imdn(scale, 16, 2))
+@pytest.mark.parametrize("stem", ["plain", "light", "thin", "expanded"])
+def test_a_network_may_begin_as_an_interpolation(scale, stem):
+    model = nets.SRNet(arch.imdn(scale, 16, 2, stem))
     initialize(model, 0, "interpolation")
     y, x = np.mgrid[:12, :14]
     lr = np.stack([3 * y + 2 * x, 5 * y, 60 + x], axis=-1).astype(np.uint8)

@@ -2,7 +2,7 @@
 
 from srnas_tf.arch.architecture import NETS, Architecture, parse
 from srnas_tf.arch.block import ENDINGS, LETTERS, Block, Plan, Step
-from srnas_tf.arch.conv import CONVS, AnyConv, BlueprintConv, Conv, DepthwiseConv, SelectiveConv
+from srnas_tf.arch.conv import CONVS, AnyConv, BlueprintConv, Conv, DepthwiseConv, ExpandedConv, SelectiveConv
 from srnas_tf.arch.network import Network, imdn
 from srnas_tf.arch.space import SPACES, Space
 from srnas_tf.arch.zoo import ZOO, ZooNetwork
@@ -20,6 +20,7 @@ __all__ = [
     "BlueprintConv",
     "Conv",
     "DepthwiseConv",
+    "ExpandedConv",
     "Network",
     "Plan",
     "SelectiveConv",

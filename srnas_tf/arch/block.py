@@ -4,13 +4,14 @@ The grammar covers IMDN's information multi-distillation block (Hui et al. 2019)
 supernets. `plan` turns a block into its convolutions; parameters, MACs and the Keras layer all follow from the plan.
 """
 
+import dataclasses
 import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from srnas_tf.arch.conv import CONVS, AnyConv, Conv, DepthwiseConv
+from srnas_tf.arch.conv import CONVS, AnyConv, Conv, DepthwiseConv, learned
 from srnas_tf.errors import UserError
 
 CCA_REDUCTION = 16
@@ -58,6 +59,11 @@ class Plan:
     @property
     def params(self) -> int:
         return sum(conv.params for conv in self.inner + self.ends)
+
+    @property
+    def learned(self) -> int:
+        """How many numbers training moves."""
+        return sum(map(learned, self.inner + self.ends))
 
     def macs(self, pixels: int) -> int:
         """MACs over `pixels` low-resolution pixels."""
@@ -114,6 +120,11 @@ class Block:
     def kernels(self) -> tuple[int, ...]:
         return self.kernel if isinstance(self.kernel, tuple) else (self.kernel,)
 
+    @property
+    def folded(self) -> "Block":
+        """What it is in use."""
+        return dataclasses.replace(self, conv=CONVS[self.conv].folds_to or self.conv)
+
     def make_conv(self, inputs: int, outputs: int) -> AnyConv:
         """A convolution of this block's kind and kernel."""
         return CONVS[self.conv].make(inputs, outputs, self.kernels)
@@ -139,7 +150,9 @@ class Block:
                 letter, value = (group for group in match.groups() if group)
                 fields |= _OPTION_FIELDS[letter](value)
             else:
-                raise UserError(f"block {text!r}: unknown option {option!r}; expected an ending, r0.25, k3, b3 or f1")
+                raise UserError(
+                    f"block {text!r}: unknown option {option!r}; expected an ending, r0.25, k3, b3, e3, x3 or f1"
+                )
         return cls(recipe, **fields)
 
 

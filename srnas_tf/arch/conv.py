@@ -130,7 +130,71 @@ class BlueprintConv(_OneSize):
         return self.pointwise.params + self.depthwise.params
 
 
-AnyConv = Conv | SelectiveConv | DepthwiseConv | BlueprintConv
+@dataclass(frozen=True)
+class ExpandedConv:
+    """A convolution that is trained with more parameters than it is used with (ECBSR: Zhang et al. 2021; SESR: Bhardwaj
+    et al. 2022).
+
+    The kernel that mixes channels is a sum: one of its own; a 1x1 convolution to twice as many channels, followed by
+    one of its size; and, where as many channels go out as come in, the identity. To filters of a channel each, the
+    identity is added, too. All of that is linear, so that one convolution, `folded`, does the same.
+
+    Args:
+        folded: what it is in use, and what its parameters and MACs are counted of.
+    """
+
+    EXPANSION: ClassVar = 2
+    folded: Conv | BlueprintConv
+
+    @property
+    def kind(self) -> str:
+        return f"expanded {self.folded.kind}"
+
+    @property
+    def inputs(self) -> int:
+        return self.folded.inputs
+
+    @property
+    def outputs(self) -> int:
+        return self.folded.outputs
+
+    @property
+    def kernels(self) -> tuple[int, ...]:
+        return self.folded.kernels
+
+    @property
+    def mixing(self) -> Conv:
+        """The convolution that mixes channels."""
+        return self.folded.pointwise if isinstance(self.folded, BlueprintConv) else self.folded
+
+    @property
+    def filtering(self) -> DepthwiseConv | None:
+        """The filters that follow it."""
+        return self.folded.depthwise if isinstance(self.folded, BlueprintConv) else None
+
+    @property
+    def wide(self) -> int:
+        """Channels between the two convolutions of a row."""
+        return self.EXPANSION * self.inputs
+
+    def macs(self, pixels: int) -> int:
+        return self.folded.macs(pixels)
+
+    @property
+    def params(self) -> int:
+        return self.folded.params
+
+    @property
+    def learned(self) -> int:
+        return self.params + self.inputs * self.wide + self.mixing.kernel**2 * self.wide * self.outputs
+
+
+AnyConv = Conv | SelectiveConv | DepthwiseConv | BlueprintConv | ExpandedConv
+
+
+def learned(conv: AnyConv) -> int:
+    """How many numbers training moves: the parameters, but for a convolution that is folded afterwards."""
+    return conv.learned if isinstance(conv, ExpandedConv) else conv.params
 
 
 class ConvKind(NamedTuple):
@@ -140,11 +204,13 @@ class ConvKind(NamedTuple):
         letter: before the kernel size in a block's text form.
         make: (inputs, outputs, kernel sizes) -> the convolution.
         several: whether it takes several kernel sizes.
+        folds_to: the kind that it is in use, where that is another one.
     """
 
     letter: str
     make: Callable[[int, int, tuple[int, ...]], AnyConv]
     several: bool = False
+    folds_to: str = ""
 
 
 def _plain(inputs: int, outputs: int, kernels: tuple[int, ...]) -> AnyConv:
@@ -155,4 +221,17 @@ def _blueprint(inputs: int, outputs: int, kernels: tuple[int, ...]) -> AnyConv:
     return BlueprintConv(inputs, outputs, kernels[0])
 
 
-CONVS = {"plain": ConvKind("k", _plain, several=True), "blueprint": ConvKind("b", _blueprint)}
+def _expanded(inputs: int, outputs: int, kernels: tuple[int, ...]) -> AnyConv:
+    return ExpandedConv(Conv(inputs, outputs, kernels[0]))
+
+
+def _expanded_blueprint(inputs: int, outputs: int, kernels: tuple[int, ...]) -> AnyConv:
+    return ExpandedConv(BlueprintConv(inputs, outputs, kernels[0]))
+
+
+CONVS = {
+    "plain": ConvKind("k", _plain, several=True),
+    "blueprint": ConvKind("b", _blueprint),
+    "expanded": ConvKind("e", _expanded, folds_to="plain"),
+    "expanded_blueprint": ConvKind("x", _expanded_blueprint, folds_to="blueprint"),
+}

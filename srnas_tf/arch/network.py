@@ -1,5 +1,6 @@
 """A network is a value: scale, width and its blocks. Parameters and MACs are functions of it."""
 
+import dataclasses
 import itertools
 import math
 import re
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from srnas_tf.arch.block import Block, plan
-from srnas_tf.arch.conv import CONVS, AnyConv, Conv
+from srnas_tf.arch.conv import CONVS, AnyConv, Conv, learned
 from srnas_tf.errors import UserError
 
 SCALES = (2, 3, 4)
@@ -26,11 +27,15 @@ class Stem(NamedTuple):
         strides: of its 3x3 convolutions, with LeakyReLUs between them.
         start: what a network begins as (a key of `nets.initial.STARTS`) where a run does not say.
         smooth: a key of `conv.CONVS`: the convolution after the blocks.
+        upsample: the same of the one before the pixel shuffle.
+        folds_to: the stem that it is in use, where that is another one.
     """
 
     strides: tuple[int, ...]
     start: str
     smooth: str = "plain"
+    upsample: str = "plain"
+    folds_to: str = ""
 
     @property
     def enlarges(self) -> bool:
@@ -49,6 +54,8 @@ class Stem(NamedTuple):
 STEMS = {
     "plain": Stem((1,), "interpolation"),
     "light": Stem((1,), "interpolation", "blueprint"),
+    "thin": Stem((1,), "interpolation", "blueprint", "blueprint"),
+    "expanded": Stem((1,), "interpolation", "expanded_blueprint", "expanded_blueprint", folds_to="thin"),
     "strided": Stem((2, 2), "uniform"),  # IMDN_AS, for any scale (Hui et al. 2019, section 3.4)
 }
 
@@ -94,6 +101,17 @@ class Network:
     def params(self) -> int:
         """Weights and biases of all convolutions."""
         return self.frame.params + sum(plan(block, self.width).params for block in self.blocks)
+
+    @property
+    def learned(self) -> int:
+        """How many numbers training moves: as many as `params`, but for what is folded afterwards."""
+        return self.frame.learned + sum(plan(block, self.width).learned for block in self.blocks)
+
+    @property
+    def folded(self) -> "Network":
+        """What it is in use: the same, but of the convolutions to which those fold that were expanded to be trained."""
+        blocks = tuple(block.folded for block in self.blocks)
+        return dataclasses.replace(self, blocks=blocks, stem=STEMS[self.stem].folds_to or self.stem)
 
     def _pixels(self, output_pixels: int) -> int:
         """Those that the blocks work on."""
@@ -165,11 +183,16 @@ class Frame(NamedTuple):
     head: tuple[Conv, ...]
     aggregate: Conv
     smooth: AnyConv
-    upsample: Conv
+    upsample: AnyConv
 
     @property
     def params(self) -> int:
         return sum(conv.params for conv in (*self.head, *self[1:]))
+
+    @property
+    def learned(self) -> int:
+        """How many numbers training moves."""
+        return sum(map(learned, (*self.head, *self[1:])))
 
     def macs(self, pixels: int) -> int:
         """Multiply-accumulates where the blocks work on `pixels` pixels."""
@@ -181,9 +204,10 @@ class Frame(NamedTuple):
 
 def frame(scale: int, width: int, depth: int, stem: str = "plain") -> Frame:
     """The convolutions outside `depth` blocks."""
-    head, factor = STEMS[stem].convs(width), STEMS[stem].factor(scale)
-    smooth = CONVS[STEMS[stem].smooth].make(width, width, (3,))
-    return Frame(head, Conv(depth * width, width, 1), smooth, Conv(width, 3 * factor**2))
+    kind = STEMS[stem]
+    smooth = CONVS[kind.smooth].make(width, width, (3,))
+    upsample = CONVS[kind.upsample].make(width, 3 * kind.factor(scale) ** 2, (3,))
+    return Frame(kind.convs(width), Conv(depth * width, width, 1), smooth, upsample)
 
 
 def imdn(scale: int = 4, width: int = 64, depth: int = 6, stem: str = "plain") -> Network:

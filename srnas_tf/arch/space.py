@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from srnas_tf.arch.architecture import Architecture, parse
 from srnas_tf.arch.block import ENDINGS, Block, parse_kernel, plan
-from srnas_tf.arch.conv import CONVS
+from srnas_tf.arch.conv import CONVS, learned
 from srnas_tf.arch.network import MOST_BLOCKS, MOST_CHANNELS, SCALES, STEMS, Network, frame
 from srnas_tf.errors import UserError
 from srnas_tf.settings import check, setting
@@ -102,14 +102,16 @@ class Space:
     kernel: str = setting("3", "kernel size of a block's other convs; several (1,3) make selective kernel units")
     conv: str = setting(
         "",
-        "those convs: plain, or blueprint (1x1, then a filter a channel); the space's own unless given",
+        "those convs: plain or blueprint (1x1, then a filter a channel), or either of them expanded: trained as a sum, "
+        "folded to be used; the space's own unless given",
         ("", *CONVS),
     )
     skip_first: bool = setting(False, "a 3x3 skip conv on each path's first distilled branch")
     scale: int = setting(4, "enlargement", SCALES)
     stem: str = setting(
         "",
-        "around the blocks: plain, or light (its 3x3 conv of full width is separable); the space's own unless given",
+        "around the blocks: plain, light (its 3x3 conv of full width is separable), thin (that to the subpixels, too), "
+        "or expanded (thin, trained as a sum and folded to be used); the space's own unless given",
         ("", *(name for name, stem in STEMS.items() if not stem.enlarges)),
     )
 
@@ -220,12 +222,12 @@ class Space:
 
     @property
     def supernet_params(self) -> int:
-        """Parameters of the whole supernet, what is shared counted once."""
+        """Parameters of the whole supernet as it is trained, what is shared counted once."""
         plans = [plan(choice, self.width) for choice in self.choices]
-        inner = sum(conv.params for p in plans for conv in p.inner)
+        inner = sum(learned(conv) for p in plans for conv in p.inner)
         owners = plans[:1] if self.sharing == "ends" else plans
-        ends = sum(conv.params for p in owners for conv in p.ends)
-        return frame(self.scale, self.width, self.depth, self.stem).params + self.depth * (inner + ends)
+        ends = sum(learned(conv) for p in owners for conv in p.ends)
+        return frame(self.scale, self.width, self.depth, self.stem).learned + self.depth * (inner + ends)
 
     def __str__(self) -> str:
         return f"{self.space} with {self.stages} stages" if SPACES[self.space].staged else self.space

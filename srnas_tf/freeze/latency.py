@@ -189,7 +189,7 @@ def _drawn(network: Network) -> Model:
     """A network with weights drawn at random, on which its latency does not depend."""
 
     def make() -> Callable:
-        model = SRNet(network)
+        model = SRNet(network.folded)
         initialize(model, 0, "uniform")
         return model
 

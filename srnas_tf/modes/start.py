@@ -8,7 +8,7 @@ from typing import Any
 from srnas_tf.arch import Architecture, Space
 from srnas_tf.errors import UserError
 from srnas_tf.nets import Net, Supernet, build
-from srnas_tf.nets.files import load
+from srnas_tf.nets.files import load_as_trained
 from srnas_tf.nets.supernet import load_path
 from srnas_tf.nets.transfer import take_over
 
@@ -34,12 +34,12 @@ def start_of(init: str, target: Architecture | Space, supernet: Callable[[], Sup
             raise UserError("--init=supernet is for networks that a search found; give scratch or a model.keras")
         trained = supernet()
         return lambda model: load_path(model, trained)
-    source = load(Path(init))
-    params = target.supernet_params if isinstance(target, Space) else target.params
-    taken = take_over(Supernet(target) if isinstance(target, Space) else build(target), source)
+    source = load_as_trained(Path(init))
+    drawn = Supernet(target) if isinstance(target, Space) else build(target)
+    taken = take_over(drawn, source)
     if not taken:
         raise UserError(f"--init={init}: nothing of {source.network} fits {target}; widths must be equal, for one")
-    print(f"{init}: gives {taken} of {params} parameters their first values", file=sys.stderr, flush=True)
+    print(f"{init}: gives {taken} of {drawn.count_params()} parameters their first values", file=sys.stderr, flush=True)
 
     def start(model: Net | Supernet) -> None:
         take_over(model, source)

@@ -1,8 +1,9 @@
 """The convolutions and the activation that all networks here are made of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
 from keras import ops
 
 from srnas_tf import arch
@@ -72,6 +73,76 @@ class BlueprintConv(keras.Layer):
         return self.depthwise(self.pointwise(x))
 
 
+class ExpandedConv(keras.Layer):
+    """A convolution whose kernel is a sum of linear ways while it is trained (see `arch.ExpandedConv`).
+
+    Input: [batch, height, width, inputs]. Output: [batch, height, width, outputs].
+
+    The sum is taken of the kernels, not of what they make: what runs is the convolution that it is in use.
+
+    Args:
+        value: what it is.
+        activation: applied to the output, None for none.
+    """
+
+    def __init__(self, value: arch.ExpandedConv, activation=None, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.value, self.activation = value, activation
+        size, inputs, wide, outputs = value.mixing.kernel, value.inputs, value.wide, value.outputs
+        self.direct = self._weight("direct", size, size, inputs, outputs)
+        self.expand = self._weight("expand", inputs, wide)
+        self.project = self._weight("project", size, size, wide, outputs)
+        self._same = np.zeros((size, size, inputs, outputs), np.float32)
+        if inputs == outputs:
+            self._same[size // 2, size // 2] = np.eye(inputs)
+        self.filters, self._unmoved = None, None
+        if value.filtering:
+            size = value.filtering.kernel
+            self.filters = self._weight("filters", size, size, 1, outputs)
+            self._unmoved = np.zeros((size, size, 1, outputs), np.float32)
+            self._unmoved[size // 2, size // 2] = 1
+        self.bias = self.add_weight(shape=(outputs,), initializer="zeros", name="bias")
+        self.built = True
+
+    def _weight(self, name: str, *shape: int) -> keras.Variable:
+        # Kernels are put together in float32: of a small change, bfloat16's sum with the identity keeps nothing.
+        return self.add_weight(shape=shape, name=name, autocast=False)
+
+    @property
+    def kernels(self) -> list:
+        """Those of the convolution that it is in use, shaped as its layer has them."""
+        mixing = self.direct + ops.matmul(self.expand, self.project) + self._same
+        return [mixing] if self.filters is None else [mixing, self.filters + self._unmoved]
+
+    def take(self, mixing: np.ndarray, *rest: np.ndarray) -> None:
+        """Becomes the convolution of these weights, kernels and bias; the way through more channels keeps its own."""
+        *filters, bias = rest
+        self.direct.assign(self.direct + mixing - self.kernels[0])
+        if self.filters is not None:
+            self.filters.assign(filters[0] - self._unmoved)
+        self.bias.assign(bias)
+
+    def call(self, x):
+        mixing, *filters = (ops.cast(kernel, self.compute_dtype) for kernel in self.kernels)
+        x = ops.conv(x, mixing, padding="same")
+        for kernel in filters:
+            x = ops.depthwise_conv(x, ops.swapaxes(kernel, 2, 3), padding="same")
+        x = x + self.bias
+        return self.activation(x) if self.activation else x
+
+
+def in_use(layer: keras.Layer) -> list[np.ndarray]:
+    """The weights of a layer, kernels first; those of an expanded convolution as it is in use."""
+    if isinstance(layer, ExpandedConv):
+        return [ops.convert_to_numpy(weight) for weight in (*layer.kernels, layer.bias)]
+    return layer.get_weights()
+
+
+def use(layer: keras.Layer, weights: Sequence[np.ndarray]) -> None:
+    """Gives a layer the weights that `in_use` gave."""
+    layer.take(*weights) if isinstance(layer, ExpandedConv) else layer.set_weights(weights)
+
+
 class SelectiveConv(keras.Layer):
     """A selective kernel unit (Li et al. 2019, section 3.1): split, fuse, select.
 
@@ -109,4 +180,5 @@ _LAYERS: dict[type[arch.AnyConv], Callable[..., keras.Layer]] = {
     arch.SelectiveConv: SelectiveConv,
     arch.DepthwiseConv: DepthwiseConv,
     arch.BlueprintConv: BlueprintConv,
+    arch.ExpandedConv: ExpandedConv,
 }

@@ -10,6 +10,7 @@ from srnas_tf.errors import UserError, first_line, writing
 from srnas_tf.nets.build import Net
 from srnas_tf.nets.network import SRNet
 from srnas_tf.nets.supernet import Supernet
+from srnas_tf.nets.transfer import folded
 from srnas_tf.nets.zoo import ZooNet
 
 
@@ -30,11 +31,16 @@ def save(model: Net | Supernet, path: Path) -> None:
 
 
 def load(path: Path) -> Net:
-    """A network saved by `save`, in Keras' safe mode.
+    """A network saved by `save`, as it is in use (`transfer.folded`), in Keras' safe mode.
 
     Raises:
         UserError: where the file is missing, broken, or holds something else.
     """
+    return folded(load_as_trained(path))
+
+
+def load_as_trained(path: Path) -> Net:
+    """The same with all that training moves. Raises as `load`."""
     return _load(path, SRNet, ZooNet)
 
 

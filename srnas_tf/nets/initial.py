@@ -12,6 +12,7 @@ from srnas_tf.arch.graph import Weight
 from srnas_tf.errors import UserError
 from srnas_tf.nets.block import Block
 from srnas_tf.nets.build import Net
+from srnas_tf.nets.conv import in_use, use
 from srnas_tf.nets.network import Frame
 from srnas_tf.nets.supernet import Supernet, own_shapes
 from srnas_tf.nets.zoo import ZooNet
@@ -86,19 +87,26 @@ def _interpolate(model: Net | Supernet) -> None:
         raise UserError("--first_weights=interpolation is for networks that enlarge at their end; drop it")
     if model.width < 3:
         raise UserError(f"--first_weights=interpolation needs --width=3 or more, not {model.width}")
-    head, upsample, scale = model.head.kernel.numpy(), _QUIET * model.upsample.kernel.numpy(), model.scale
+    head, scale = model.head.kernel.numpy(), model.scale
+    mixing, *filters, bias = in_use(model.upsample)
     head[..., :3] = 0
-    upsample[..., :3, :] = 0
+    mixing *= _QUIET
+    mixing[..., :3, :] = 0
     for colour, i, j in itertools.product(range(3), range(scale), range(scale)):
         head[1, 1, colour, colour] = 1
         subpixel = (i * scale + j) * 3 + colour
+        around = np.zeros((3, 3), np.float32)
         for (y, down), (x, right) in itertools.product(_bilinear(i, scale), _bilinear(j, scale)):
-            upsample[1 + y, 1 + x, colour, subpixel] += down * right
+            around[1 + y, 1 + x] = down * right
+        if filters:
+            mixing[0, 0, colour, subpixel], filters[0][..., 0, subpixel] = 1, around
+        else:
+            mixing[..., colour, subpixel] = around
     model.head.kernel.assign(head)
-    model.upsample.kernel.assign(upsample)
+    use(model.upsample, [mixing, *filters, bias])
     # The kernel that writes what is added: of two in a row, scaling both would scale their product twice.
-    last = [v for v in model.smooth.trainable_variables if len(v.shape) > 1][-1]
-    last.assign(_QUIET * last.numpy())
+    *kernels, bias = in_use(model.smooth)
+    use(model.smooth, [*kernels[:-1], _QUIET * kernels[-1], bias])
 
 
 def _bilinear(i: int, scale: int) -> list[tuple[int, float]]:

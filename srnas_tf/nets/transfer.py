@@ -8,6 +8,7 @@ import numpy as np
 
 from srnas_tf.nets.block import Block
 from srnas_tf.nets.build import Net
+from srnas_tf.nets.conv import in_use, use
 from srnas_tf.nets.network import Frame, SRNet
 from srnas_tf.nets.supernet import Supernet, read_path, write_path
 from srnas_tf.nets.zoo import ZooNet
@@ -63,12 +64,30 @@ def _inner(mine: Block, theirs: Block) -> Iterator[Layers]:
     yield mine.last, theirs.last
 
 
+def folded(network: Net) -> Net:
+    """The network as it is in use, without what was expanded for training alone; itself where nothing was."""
+    if isinstance(network, ZooNet) or network.network.folded == network.network:
+        return network
+    plain = SRNet(network.network.folded, network.provenance)
+    taken = take_over(plain, network)
+    assert taken == plain.count_params(), "a network folds to one of the same layers"
+    return plain
+
+
 def _copy(pairs: Iterable[Layers]) -> int:
-    """Copies the weights of layers whose shapes agree; returns their number."""
+    """Copies the weights of layers whose shapes agree; returns how many there are to learn of them."""
     taken = 0
     for mine, theirs in pairs:
         weights = theirs.get_weights()
-        if [tuple(v.shape) for v in mine.weights] == [w.shape for w in weights]:
+        if _shapes(mine.get_weights()) == _shapes(weights):
             mine.set_weights(weights)
-            taken += sum(int(np.size(w)) for w in weights)
+        elif _shapes(in_use(mine)) == _shapes(weights := in_use(theirs)):
+            use(mine, weights)
+        else:
+            continue
+        taken += sum(np.size(w) for w in weights)
     return taken
+
+
+def _shapes(weights: list[np.ndarray]) -> list[tuple[int, ...]]:
+    return [weight.shape for weight in weights]
