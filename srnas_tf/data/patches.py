@@ -119,7 +119,10 @@ class Patches:
             lr, hr = tf.numpy_function(self._at, [step], [tf.uint8, tf.uint8], stateful=False)
             return tf.ensure_shape(lr, shapes[0]), tf.ensure_shape(hr, shapes[1])
 
-        steps = tf.data.Dataset.range(start, stop)
+        options = tf.data.Options()
+        # There is nothing to tune, and whoever is done would wait for the tuner's next turn: up to a minute.
+        options.autotune.enabled = False
+        steps = tf.data.Dataset.range(start, stop).with_options(options)
         return steps.map(make, num_parallel_calls=2, deterministic=True).prefetch(4)
 
     def _at(self, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

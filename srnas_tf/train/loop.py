@@ -76,9 +76,7 @@ def fit(
         return current()
 
     step = make_step(strategy, trainee, optimizer, distills)
-    dataset = strategy.distribute_datasets_from_function(
-        lambda context: _shares(patches.dataset(start, settings.steps), context)
-    )
+    batches = patches.dataset(start, settings.steps)
     anyone, note = workers.anyone(strategy), ""
     with contextlib.ExitStack() as stack:
         home = stack.enter_context(workers.own(strategy, folder))
@@ -88,8 +86,9 @@ def fit(
         report = stack.enter_context(progress("/".join(folder.parts[-2:]), settings.steps, start))
         stack.enter_context(patches.reading())
         stopping = stack.enter_context(after_the_step())
-        for at, (lr, hr) in zip(range(start, settings.steps), dataset, strict=True):
+        for at, batch in zip(range(start, settings.steps), batches, strict=True):
             rate = settings.rate_at(at)
+            lr, hr = (_shares(strategy, each) for each in batch)
             loss = step(lr, hr, tf.constant(rate, tf.float32), tf.constant(paths_at(at), tf.int32))
             now = at + 1
             last, stops = now == settings.steps, anyone(stopping())
@@ -154,19 +153,19 @@ def make_step(
     return step
 
 
-def _shares(dataset: tf.data.Dataset, context: tf.distribute.InputContext) -> tf.data.Dataset:
-    """What the devices of one worker take of each batch, one share after the other.
+def _shares(strategy: tf.distribute.Strategy, batch: tf.Tensor) -> tf.distribute.DistributedValues:
+    """What each device takes of a batch.
 
-    Each worker draws the whole batch: it is a function of the step, and so is each share.
+    Each worker draws the whole batch: it is a function of the step, and so is each share. A distributed data set would
+    do the same and wait at its end, for up to a minute, until TensorFlow has tuned it once more.
     """
-    devices = context.num_replicas_in_sync // context.num_input_pipelines
-    first = context.input_pipeline_id * devices
+    size = batch.shape[0] // strategy.num_replicas_in_sync
 
-    def shares(*batch: tf.Tensor) -> tf.data.Dataset:
-        parts = [tf.reshape(x, (context.num_replicas_in_sync, -1, *x.shape[1:])) for x in batch]
-        return tf.data.Dataset.from_tensor_slices(tuple(part[first : first + devices] for part in parts))
+    def share(context: tf.distribute.experimental.ValueContext) -> tf.Tensor:
+        start = context.replica_id_in_sync_group * size
+        return batch[start : start + size]
 
-    return dataset.flat_map(shares).prefetch(devices)
+    return strategy.experimental_distribute_values_from_function(share)
 
 
 def _check_sane(optimizer: PathAdam, loss: float, step: int, checkpoints: Checkpoints) -> None:

@@ -1,0 +1,231 @@
+"""Whether the search beats its baseline: python -m benchmarks.baseline --experiment=50k --data=DIV2K --sets=Set14
+
+IMDNs of several shapes and about one size are trained alone; the best by validation is the baseline. A supernet is
+trained, and searched by evolution and at random, with as many measurements, for networks that need no more parameters
+and MACs than the baseline. What was found and the baseline are trained from several seeds, all by one recipe, measured
+on the validation photographs and on `--sets`, and timed by turns in onnxruntime on one thread. Everything goes on where
+it was stopped. `results/baseline/<experiment>.json` holds the figures, a picture beside it draws them.
+"""
+
+import datetime
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+from absl import app, flags
+from matplotlib import pyplot
+
+from srnas_tf import quiet
+from srnas_tf.arch import parse
+from srnas_tf.settings import write_json
+
+
+class Experiment(NamedTuple):
+    """What is compared.
+
+    Attributes:
+        space: in flags/: the space, its supernet's recipe and the search.
+        alone: in flags/: the recipe of all networks that are trained alone.
+        imdn: the shapes from which the baseline is chosen: (width, depth).
+        others: networks that are trained from one seed, by the names that the figures give them.
+    """
+
+    space: str
+    alone: str
+    imdn: tuple[tuple[int, int], ...]
+    others: dict[str, str]
+
+
+def _alike(head: str, count: int, recipe: str = "SCSCS") -> str:
+    return f"x4:{head}:" + "-".join([recipe] * count)
+
+
+EXPERIMENTS = {
+    "50k": Experiment(
+        "baseline_50k",
+        "baseline_alone",
+        ((19, 4), (25, 2), (16, 6)),
+        {
+            "IMDN, expanded": _alike("w19:imdn:r0.25:e3:f1", 4),
+            "IMDN, separable": _alike("w32:light:imdn:r0.25:b3:f1", 6),
+            "IMDN, separable, thin": _alike("w40:thin:imdn:r0.25:b3:f1", 5),
+            "IMDN, separable, thin, expanded": _alike("w40:expanded:imdn:r0.25:x3:f1", 5),
+            "FSRCNN": "x4:fsrcnn",
+        },
+    ),
+}
+STRATEGIES = ("evolution", "random")
+VALIDATED = 20
+"""Of the validation photographs: by these, shapes and candidates are chosen. All of them are measured at the end."""
+INPUT_SIZE = "128x128"
+ROUNDS = 7
+ROOT = Path(__file__).parents[1]
+
+EXPERIMENT = flags.DEFINE_enum("experiment", "50k", list(EXPERIMENTS), "what to compare")
+DATA = flags.DEFINE_string("data", None, "DIV2K, or its like: a folder with train and valid", required=True)
+SETS = flags.DEFINE_list("sets", [], "folders of test photographs, with commas between")
+RUNS = flags.DEFINE_string("runs", "runs/baseline", "folder for the workdirs")
+SEEDS = flags.DEFINE_integer("seeds", 3, "trainings of the baseline and of what was found", lower_bound=1)
+
+
+def main(argv: list[str]) -> None:
+    quiet.import_tensorflow()
+    from srnas_tf.modes.evaluate import machine
+
+    name = EXPERIMENT.value
+    experiment, runs = EXPERIMENTS[name], Path(RUNS.value).resolve() / name
+    _choose_photographs(runs / "data")
+    shapes = [_alone(experiment, runs, f"IMDN, width {w}", _imdn(w, d), 0) for w, d in experiment.imdn]
+    baseline = max(shapes, key=lambda each: each["val_psnr"])
+    found = {strategy: _searched(experiment, runs, strategy, parse(baseline["arch"])) for strategy in STRATEGIES}
+    compared = {"IMDN": baseline["arch"], **{strategy: each["arch"] for strategy, each in found.items()}}
+    trained = [
+        _alone(experiment, runs, label, arch, seed) for label, arch in compared.items() for seed in range(SEEDS.value)
+    ]
+    others = [_alone(experiment, runs, label, arch, 0) for label, arch in experiment.others.items()]
+    entries = [*trained, *shapes, *others]
+    result = {
+        "experiment": name,
+        "date": datetime.date.today().isoformat(),
+        "machine": machine(),
+        "flagfiles": [experiment.space, experiment.alone],
+        "search": found,
+        "latency": {"runtime": "onnxruntime", "threads": 1, "input_size": INPUT_SIZE},
+        "milliseconds": _timed({each["arch"]: each["model"] for each in entries}, runs / "frozen"),
+        "networks": [{key: each[key] for key in each if key != "model"} for each in entries],
+    }
+    target = ROOT / "results" / "baseline" / f"{name}.json"
+    write_json(target, result)
+    draw(result, target.with_suffix(".png"))
+    print(table(result))
+
+
+def _choose_photographs(folder: Path) -> None:
+    """Links to all photographs to train on, and to the first of those to validate on."""
+    for role, count in (("train", None), ("valid", VALIDATED)):
+        (folder / role).mkdir(parents=True, exist_ok=True)
+        for path in sorted((Path(DATA.value).resolve() / role).iterdir())[:count]:
+            link = folder / role / path.name
+            if not link.exists():
+                link.symlink_to(path)
+
+
+def _imdn(width: int, depth: int) -> str:
+    return _alike(f"w{width}:imdn:r0.25:k3:f1", depth)
+
+
+def _alone(experiment: Experiment, runs: Path, label: str, arch: str, seed: int) -> dict:
+    """One network trained from one seed, and measured."""
+    network = parse(arch)
+    workdir = runs / f"{arch.replace(':', '_')}-{seed}"
+    flagfile = f"--flagfile={ROOT / 'flags' / experiment.alone}.flags"
+    _run("train", workdir, flagfile, f"--data={runs / 'data'}", f"--arch={arch}", f"--seed={seed}")
+    model = workdir / "train" / "model.keras"
+    sets = ",".join([*SETS.value, str(Path(DATA.value) / "valid")])
+    if not (workdir / "evaluate.json").exists():
+        _run("evaluate", workdir, f"--data={sets}", f"--model={model}")
+    measured = json.loads((workdir / "evaluate.json").read_text("utf-8"))
+    last = json.loads((workdir / "train" / "metrics.jsonl").read_text("utf-8").splitlines()[-1])
+    entry = {"label": label, "arch": arch, "params": network.params, "macs": network.macs(), "seed": seed}
+    entry |= {"steps": last["step"], "val_psnr": last["val_psnr"], "model": str(model)}
+    return entry | {"psnr": {name: each["psnr"] for name, each in measured.items()}}
+
+
+def _searched(experiment: Experiment, runs: Path, strategy: str, baseline) -> dict:
+    """The best that a search finds within what the baseline costs, in a workdir that borrows the supernet."""
+    flagfile, data = f"--flagfile={ROOT / 'flags' / experiment.space}.flags", f"--data={runs / 'data'}"
+    source, workdir = runs / "supernet", runs / strategy
+    _run("supernet", source, flagfile, data)
+    if not workdir.exists():
+        workdir.mkdir()
+        (workdir / "supernet").symlink_to(source / "supernet")
+        settings = json.loads((source / "experiment.json").read_text("utf-8"))
+        write_json(workdir / "experiment.json", {key: settings[key] for key in ("network", "data", "supernet")})
+    limits = [f"--max_params={baseline.params}", f"--max_macs={baseline.macs()}"]
+    _run("search", workdir, flagfile, data, f"--strategy={strategy}", *limits)
+    [best] = json.loads((workdir / "search" / "best.json").read_text("utf-8"))
+    journal = (workdir / "search" / "journal.jsonl").read_text("utf-8").splitlines()
+    return {"arch": best["arch"], "supernet_psnr": best["psnr"], "measured": len(journal), "limits": limits}
+
+
+def _run(mode: str, workdir: Path, *arguments: str) -> None:
+    command = [sys.executable, "-m", "srnas_tf.run", f"--mode={mode}", *arguments, f"--workdir={workdir}"]
+    print(f"{workdir.name}: {mode}", file=sys.stderr, flush=True)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
+
+
+def _timed(models: dict[str, str], folder: Path) -> dict[str, float]:
+    """Milliseconds of each network, by its text: all of them by turns."""
+    from srnas_tf.freeze.latency import measure_files
+    from srnas_tf.freeze.settings import LatencySettings
+
+    frozen = {}
+    for i, (arch, model) in enumerate(models.items()):
+        workdir = folder / str(i)
+        file = workdir / "export" / "model.onnx"
+        if not file.exists():
+            _run("export", workdir, f"--model={model}", "--export_files=model.onnx", "--nocard_latency")
+        frozen[file] = arch
+    settings = LatencySettings("onnxruntime", 1, INPUT_SIZE)
+    times = measure_files(list(frozen), settings, ROUNDS)
+    return {arch: times.ms[str(file)] for file, arch in frozen.items()}
+
+
+def mean_psnr(entry: dict) -> float:
+    """Of the test sets, dB: each set counts as much as the others."""
+    return float(np.mean(list(entry["psnr"].values())))
+
+
+def by_network(result: dict) -> dict[str, list[dict]]:
+    """The trainings of each network, a seed once, by the label that it was first given."""
+    groups: dict[str, dict[int, dict]] = {}
+    labels: dict[str, str] = {}
+    for entry in result["networks"]:
+        label = labels.setdefault(entry["arch"], entry["label"])
+        groups.setdefault(label, {}).setdefault(entry["seed"], entry)
+    return {label: list(seeds.values()) for label, seeds in groups.items()}
+
+
+def table(result: dict) -> str:
+    """Markdown: a line a network, each figure its mean over seeds, and the spread of the seeds' means."""
+    sets = list(result["networks"][0]["psnr"])
+    lines = [
+        f"| network | parameters | GMACs | ms | {' | '.join(sets)} | mean | seeds |",
+        "|---" * (6 + len(sets)) + "|",
+    ]
+    for label, entries in by_network(result).items():
+        first = entries[0]
+        own = [f"{np.mean([each['psnr'][name] for each in entries]):.3f}" for name in sets]
+        means = [mean_psnr(each) for each in entries]
+        spread = f"{min(means):.3f} to {max(means):.3f}" if len(means) > 1 else "one"
+        cells = [label, first["params"], f"{first['macs'] / 1e9:.2f}", f"{result['milliseconds'][first['arch']]:.1f}"]
+        lines.append("| " + " | ".join(map(str, [*cells, *own, f"{np.mean(means):.3f}", spread])) + " |")
+    return "\n".join(lines)
+
+
+def draw(result: dict, path: Path) -> None:
+    """PSNR over MACs and over milliseconds: a mark a network, its bar the seeds' range."""
+    matplotlib.use("Agg")
+    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
+    for label, entries in by_network(result).items():
+        means: Sequence[float] = [mean_psnr(each) for each in entries]
+        middle = float(np.mean(means))
+        bar = [[middle - min(means)], [max(means) - middle]]
+        first = entries[0]
+        for ax, x in zip(axes, (first["macs"] / 1e9, result["milliseconds"][first["arch"]]), strict=True):
+            ax.errorbar([x], [middle], yerr=bar, marker="o", capsize=3, label=label)
+    axes[0].set(xlabel="GMACs for 1280 x 720", ylabel="PSNR, mean of the sets, dB")
+    axes[1].set(xlabel=f"ms for {INPUT_SIZE} in onnxruntime, one thread")
+    axes[1].legend(fontsize="small")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)
+
+
+if __name__ == "__main__":
+    app.run(main)
