@@ -52,9 +52,8 @@ EXPERIMENTS = {
         ((19, 4), (25, 2), (16, 6)),
         {
             "IMDN, expanded": _alike("w19:imdn:r0.25:e3:f1", 4),
-            "IMDN, separable": _alike("w32:light:imdn:r0.25:b3:f1", 6),
-            "IMDN, separable, thin": _alike("w40:thin:imdn:r0.25:b3:f1", 5),
-            "IMDN, separable, thin, expanded": _alike("w40:expanded:imdn:r0.25:x3:f1", 5),
+            "IMDN, separable": _alike("w40:thin:imdn:r0.25:b3:f1", 5),
+            "IMDN, separable, expanded": _alike("w40:expanded:imdn:r0.25:x3:f1", 5),
             "FSRCNN": "x4:fsrcnn",
         },
     ),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from srnas_tf.arch.conv import CONVS, AnyConv, Conv, DepthwiseConv, learned
+from srnas_tf.arch.conv import CONVS, AnyConv, Conv, DepthwiseConv, ExpandedConv, learned
 from srnas_tf.errors import UserError
 
 CCA_REDUCTION = 16
@@ -204,7 +204,8 @@ def _keep(width: int, distilled: int, features: int, block: Block) -> Step:
 
 
 def _look_far(width: int, distilled: int, features: int, block: Block) -> Step:
-    return Step(width, trunk=(DepthwiseConv(width, FAR),))
+    far = DepthwiseConv(width, FAR)
+    return Step(width, trunk=(ExpandedConv(far) if block.folded != block else far,))
 
 
 LETTERS = {

@@ -144,7 +144,7 @@ class ExpandedConv:
     """
 
     EXPANSION: ClassVar = 2
-    folded: Conv | BlueprintConv
+    folded: Conv | BlueprintConv | DepthwiseConv
 
     @property
     def kind(self) -> str:
@@ -163,14 +163,19 @@ class ExpandedConv:
         return self.folded.kernels
 
     @property
-    def mixing(self) -> Conv:
-        """The convolution that mixes channels."""
-        return self.folded.pointwise if isinstance(self.folded, BlueprintConv) else self.folded
+    def _parts(self) -> tuple[Conv | DepthwiseConv, ...]:
+        folded = self.folded
+        return (folded.pointwise, folded.depthwise) if isinstance(folded, BlueprintConv) else (folded,)
+
+    @property
+    def mixing(self) -> Conv | None:
+        """The convolution that mixes channels, if there is one."""
+        return next((part for part in self._parts if isinstance(part, Conv)), None)
 
     @property
     def filtering(self) -> DepthwiseConv | None:
-        """The filters that follow it."""
-        return self.folded.depthwise if isinstance(self.folded, BlueprintConv) else None
+        """The filters of a channel each, if there are any."""
+        return next((part for part in self._parts if isinstance(part, DepthwiseConv)), None)
 
     @property
     def wide(self) -> int:
@@ -186,6 +191,8 @@ class ExpandedConv:
 
     @property
     def learned(self) -> int:
+        if not self.mixing:
+            return self.params
         return self.params + self.inputs * self.wide + self.mixing.kernel**2 * self.wide * self.outputs
 
 

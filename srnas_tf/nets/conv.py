@@ -88,14 +88,16 @@ class ExpandedConv(keras.Layer):
     def __init__(self, value: arch.ExpandedConv, activation=None, **kwargs) -> None:
         super().__init__(**kwargs)
         self.value, self.activation = value, activation
-        size, inputs, wide, outputs = value.mixing.kernel, value.inputs, value.wide, value.outputs
-        self.direct = self._weight("direct", size, size, inputs, outputs)
-        self.expand = self._weight("expand", inputs, wide)
-        self.project = self._weight("project", size, size, wide, outputs)
-        self._same = np.zeros((size, size, inputs, outputs), np.float32)
-        if inputs == outputs:
-            self._same[size // 2, size // 2] = np.eye(inputs)
-        self.filters, self._unmoved = None, None
+        inputs, wide, outputs = value.inputs, value.wide, value.outputs
+        self.direct, self.filters = None, None
+        if value.mixing:
+            size = value.mixing.kernel
+            self.direct = self._weight("direct", size, size, inputs, outputs)
+            self.expand = self._weight("expand", inputs, wide)
+            self.project = self._weight("project", size, size, wide, outputs)
+            self._same = np.zeros((size, size, inputs, outputs), np.float32)
+            if inputs == outputs:
+                self._same[size // 2, size // 2] = np.eye(inputs)
         if value.filtering:
             size = value.filtering.kernel
             self.filters = self._weight("filters", size, size, 1, outputs)
@@ -111,22 +113,27 @@ class ExpandedConv(keras.Layer):
     @property
     def kernels(self) -> list:
         """Those of the convolution that it is in use, shaped as its layer has them."""
-        mixing = self.direct + ops.matmul(self.expand, self.project) + self._same
-        return [mixing] if self.filters is None else [mixing, self.filters + self._unmoved]
-
-    def take(self, mixing: np.ndarray, *rest: np.ndarray) -> None:
-        """Becomes the convolution of these weights, kernels and bias; the way through more channels keeps its own."""
-        *filters, bias = rest
-        self.direct.assign(self.direct + mixing - self.kernels[0])
+        made = []
+        if self.direct is not None:
+            made.append(self.direct + ops.matmul(self.expand, self.project) + self._same)
         if self.filters is not None:
-            self.filters.assign(filters[0] - self._unmoved)
-        self.bias.assign(bias)
+            made.append(self.filters + self._unmoved)
+        return made
+
+    def take(self, *weights: np.ndarray) -> None:
+        """Becomes the convolution of these kernels and bias; the way through more channels keeps its own."""
+        if self.direct is not None:
+            self.direct.assign(self.direct + weights[0] - self.kernels[0])
+        if self.filters is not None:
+            self.filters.assign(weights[-2] - self._unmoved)
+        self.bias.assign(weights[-1])
 
     def call(self, x):
-        mixing, *filters = (ops.cast(kernel, self.compute_dtype) for kernel in self.kernels)
-        x = ops.conv(x, mixing, padding="same")
-        for kernel in filters:
-            x = ops.depthwise_conv(x, ops.swapaxes(kernel, 2, 3), padding="same")
+        kernels = [ops.cast(kernel, self.compute_dtype) for kernel in self.kernels]
+        if self.direct is not None:
+            x = ops.conv(x, kernels[0], padding="same")
+        if self.filters is not None:
+            x = ops.depthwise_conv(x, ops.swapaxes(kernels[-1], 2, 3), padding="same")
         x = x + self.bias
         return self.activation(x) if self.activation else x
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from srnas_tf.nets.block import Block
 from srnas_tf.nets.build import Net
-from srnas_tf.nets.conv import in_use, use
+from srnas_tf.nets.conv import ExpandedConv, in_use, use
 from srnas_tf.nets.network import Frame, SRNet
 from srnas_tf.nets.supernet import Supernet, read_path, write_path
 from srnas_tf.nets.zoo import ZooNet
@@ -78,13 +78,15 @@ def _copy(pairs: Iterable[Layers]) -> int:
     """Copies the weights of layers whose shapes agree; returns how many there are to learn of them."""
     taken = 0
     for mine, theirs in pairs:
-        weights = theirs.get_weights()
-        if _shapes(mine.get_weights()) == _shapes(weights):
-            mine.set_weights(weights)
-        elif _shapes(in_use(mine)) == _shapes(weights := in_use(theirs)):
-            use(mine, weights)
-        else:
+        # What one expanded convolution learned, another takes as it is; any other layer, what it comes to in use.
+        alike = isinstance(mine, ExpandedConv) == isinstance(theirs, ExpandedConv)
+        own, weights = (layer.get_weights() if alike else in_use(layer) for layer in (mine, theirs))
+        if _shapes(own) != _shapes(weights):
             continue
+        if alike:
+            mine.set_weights(weights)
+        else:
+            use(mine, weights)
         taken += sum(np.size(w) for w in weights)
     return taken
 
