@@ -1,5 +1,6 @@
 """Steps on photographs, against steps on one batch that is already there."""
 
+import contextlib
 import tempfile
 import time
 from pathlib import Path
@@ -28,6 +29,10 @@ class _OneBatch:
     def dataset(self, start: int, stop: int) -> tf.data.Dataset:
         return tf.data.Dataset.from_tensors(self._batch).cache().repeat(stop - start)
 
+    @staticmethod
+    def reading() -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
 
 def real_images(rounds: int) -> Findings:
     """A small network, whose steps leave the least time to make batches: width 16, depth 4, 16 patches of 48 x 48."""
@@ -48,9 +53,9 @@ def _steps_per_second(source, settings: TrainSettings) -> float:
     initialize(model, 0)
     times = []
 
-    def clock(step: int) -> tuple[()]:
+    def clock(step: int) -> tuple[tuple[()]]:
         times.append(time.perf_counter())
-        return ()
+        return ((),)
 
     with tempfile.TemporaryDirectory() as folder:
         fit(strategy, whole(model), source, settings, Path(folder), lambda weights: 0.0, clock)
