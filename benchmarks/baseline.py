@@ -9,8 +9,6 @@ it was stopped. `results/baseline/<experiment>.json` holds the figures, a pictur
 
 import datetime
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +18,7 @@ import numpy as np
 from absl import app, flags
 from matplotlib import pyplot
 
+from benchmarks.workdirs import ROOT, borrow_supernet, flagfile, link_photographs, run
 from srnas_tf import quiet
 from srnas_tf.arch import parse
 from srnas_tf.settings import write_json
@@ -63,7 +62,6 @@ VALIDATED = 20
 """Of the validation photographs: by these, shapes and candidates are chosen. All of them are measured at the end."""
 INPUT_SIZE = "128x128"
 ROUNDS = 7
-ROOT = Path(__file__).parents[1]
 
 EXPERIMENT = flags.DEFINE_enum("experiment", "50k", list(EXPERIMENTS), "what to compare")
 DATA = flags.DEFINE_string("data", None, "DIV2K, or its like: a folder with train and valid", required=True)
@@ -78,7 +76,7 @@ def main(argv: list[str]) -> None:
 
     name = EXPERIMENT.value
     experiment, runs = EXPERIMENTS[name], Path(RUNS.value).resolve() / name
-    _choose_photographs(runs / "data")
+    link_photographs(runs / "data", Path(DATA.value), {"train": None, "valid": VALIDATED})
     shapes = [_alone(experiment, runs, f"IMDN, width {w}", _imdn(w, d), 0) for w, d in experiment.imdn]
     baseline = max(shapes, key=lambda each: each["val_psnr"])
     found = {strategy: _searched(experiment, runs, strategy, parse(baseline["arch"])) for strategy in STRATEGIES}
@@ -104,30 +102,24 @@ def main(argv: list[str]) -> None:
     print(table(result))
 
 
-def _choose_photographs(folder: Path) -> None:
-    """Links to all photographs to train on, and to the first of those to validate on."""
-    for role, count in (("train", None), ("valid", VALIDATED)):
-        (folder / role).mkdir(parents=True, exist_ok=True)
-        for path in sorted((Path(DATA.value).resolve() / role).iterdir())[:count]:
-            link = folder / role / path.name
-            if not link.exists():
-                link.symlink_to(path)
-
-
 def _imdn(width: int, depth: int) -> str:
     return _alike(f"w{width}:imdn:r0.25:k3:f1", depth)
+
+
+def _name(arch: str) -> str:
+    """A network's text as the name of a folder."""
+    return arch.replace(":", "_")
 
 
 def _alone(experiment: Experiment, runs: Path, label: str, arch: str, seed: int) -> dict:
     """One network trained from one seed, and measured."""
     network = parse(arch)
-    workdir = runs / f"{arch.replace(':', '_')}-{seed}"
-    flagfile = f"--flagfile={ROOT / 'flags' / experiment.alone}.flags"
-    _run("train", workdir, flagfile, f"--data={runs / 'data'}", f"--arch={arch}", f"--seed={seed}")
+    workdir = runs / f"{_name(arch)}-{seed}"
+    run("train", workdir, flagfile(experiment.alone), f"--data={runs / 'data'}", f"--arch={arch}", f"--seed={seed}")
     model = workdir / "train" / "model.keras"
     sets = ",".join([*SETS.value, str(Path(DATA.value) / "valid")])
     if not (workdir / "evaluate.json").exists():
-        _run("evaluate", workdir, f"--data={sets}", f"--model={model}")
+        run("evaluate", workdir, f"--data={sets}", f"--model={model}")
     measured = json.loads((workdir / "evaluate.json").read_text("utf-8"))
     last = json.loads((workdir / "train" / "metrics.jsonl").read_text("utf-8").splitlines()[-1])
     entry = {"label": label, "arch": arch, "params": network.params, "macs": network.macs(), "seed": seed}
@@ -137,25 +129,15 @@ def _alone(experiment: Experiment, runs: Path, label: str, arch: str, seed: int)
 
 def _searched(experiment: Experiment, runs: Path, strategy: str, baseline) -> dict:
     """The best that a search finds within what the baseline costs, in a workdir that borrows the supernet."""
-    flagfile, data = f"--flagfile={ROOT / 'flags' / experiment.space}.flags", f"--data={runs / 'data'}"
+    recipe, data = flagfile(experiment.space), f"--data={runs / 'data'}"
     source, workdir = runs / "supernet", runs / strategy
-    _run("supernet", source, flagfile, data)
-    if not workdir.exists():
-        workdir.mkdir()
-        (workdir / "supernet").symlink_to(source / "supernet")
-        settings = json.loads((source / "experiment.json").read_text("utf-8"))
-        write_json(workdir / "experiment.json", {key: settings[key] for key in ("network", "data", "supernet")})
+    run("supernet", source, recipe, data)
+    borrow_supernet(workdir, source)
     limits = [f"--max_params={baseline.params}", f"--max_macs={baseline.macs()}"]
-    _run("search", workdir, flagfile, data, f"--strategy={strategy}", *limits)
+    run("search", workdir, recipe, data, f"--strategy={strategy}", *limits)
     [best] = json.loads((workdir / "search" / "best.json").read_text("utf-8"))
     journal = (workdir / "search" / "journal.jsonl").read_text("utf-8").splitlines()
     return {"arch": best["arch"], "supernet_psnr": best["psnr"], "measured": len(journal), "limits": limits}
-
-
-def _run(mode: str, workdir: Path, *arguments: str) -> None:
-    command = [sys.executable, "-m", "srnas_tf.run", f"--mode={mode}", *arguments, f"--workdir={workdir}"]
-    print(f"{workdir.name}: {mode}", file=sys.stderr, flush=True)
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
 
 
 def _timed(models: dict[str, str], folder: Path) -> dict[str, float]:
@@ -164,11 +146,11 @@ def _timed(models: dict[str, str], folder: Path) -> dict[str, float]:
     from srnas_tf.freeze.settings import LatencySettings
 
     frozen = {}
-    for i, (arch, model) in enumerate(models.items()):
-        workdir = folder / str(i)
+    for arch, model in models.items():
+        workdir = folder / _name(arch)
         file = workdir / "export" / "model.onnx"
         if not file.exists():
-            _run("export", workdir, f"--model={model}", "--export_files=model.onnx", "--nocard_latency")
+            run("export", workdir, f"--model={model}", "--export_files=model.onnx", "--nocard_latency")
         frozen[file] = arch
     settings = LatencySettings("onnxruntime", 1, INPUT_SIZE)
     times = measure_files(list(frozen), settings, ROUNDS)

@@ -6,7 +6,6 @@ limit and once for each of `--budgets`. `results/fronts/<name>.json` holds the f
 
 import datetime
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +14,7 @@ import matplotlib
 from absl import app, flags
 from matplotlib import pyplot
 
+from benchmarks.workdirs import ROOT, borrow_supernet, run
 from srnas_tf.arch import Space
 from srnas_tf.settings import write_json
 
@@ -24,18 +24,16 @@ BUDGETS = flags.DEFINE_list("budgets", ["30000"], "limits of parameters, with co
 ITERATIONS = flags.DEFINE_integer("iterations", 10, "of 20 networks each", lower_bound=1)
 
 STRATEGIES = ("evolution", "random", "pareto")
-ROOT = Path(__file__).parents[1]
 
 
 def main(argv: list[str]) -> None:
     source = Path(WORKDIR.value).resolve()
     settings = json.loads((source / "experiment.json").read_text("utf-8"))
-    own = {section: settings[section] for section in ("network", "data", "supernet")}
     space = Space(**settings["network"])
     fronts = []
     for budget in (0, *map(int, BUDGETS.value)):
         for strategy in STRATEGIES:
-            front = _searched(source, own, strategy, budget)
+            front = _searched(source, strategy, budget)
             fronts.append({"strategy": strategy, "max_params": budget or None, "front": front})
             print(f"{strategy}, {budget or 'no limit'}: {_line(front)}", file=sys.stderr)
     costs = [extreme(lambda network: network.params).params for extreme in (space.smallest, space.largest)]
@@ -51,15 +49,13 @@ def main(argv: list[str]) -> None:
     draw(result, target.with_suffix(".png"))
 
 
-def _searched(source: Path, settings: dict, strategy: str, budget: int) -> list[dict]:
+def _searched(source: Path, strategy: str, budget: int) -> list[dict]:
     """The front of one search, in a workdir of its own that borrows the supernet."""
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "supernet").symlink_to(source / "supernet")
-        write_json(Path(folder) / "experiment.json", settings)
-        command = [sys.executable, "-m", "srnas_tf.run", "--mode=search", f"--workdir={folder}"]
-        command += [f"--strategy={strategy}", "--population=20", f"--iterations={ITERATIONS.value}"]
-        command += [f"--max_params={budget}"] if budget else []
-        subprocess.run(command, check=True, cwd=ROOT)
+        borrow_supernet(Path(folder), source)
+        limit = [f"--max_params={budget}"] if budget else []
+        sized = ["--population=20", f"--iterations={ITERATIONS.value}"]
+        run("search", Path(folder), f"--strategy={strategy}", *sized, *limit)
         found = json.loads((Path(folder) / "search" / "front.json").read_text("utf-8"))
     return [{key: each[key] for key in ("codes", "params", "psnr")} for each in found]
 

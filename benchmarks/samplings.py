@@ -7,7 +7,6 @@ alone. All supernets are ranked by the same networks, which are trained once. Ev
 
 import datetime
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from absl import app, flags
 
+from benchmarks.workdirs import ROOT, flagfile, link_photographs, run
 from srnas_tf import quiet
 from srnas_tf.arch import Space
 from srnas_tf.settings import write_json
@@ -49,7 +49,6 @@ EXPERIMENTS = {
 }
 PATHS = {name: len(sampling.draw(Space(stages=3), 0, 0)) for name, sampling in SAMPLINGS.items()}
 """A step trains, in the spaces of both experiments."""
-ROOT = Path(__file__).parents[1]
 
 EXPERIMENT = flags.DEFINE_enum("experiment", "quickstart", list(EXPERIMENTS), "what to rank")
 DATA = flags.DEFINE_string("data", "", "DIV2K, or its like, for the experiment div2k: a folder with train and valid")
@@ -85,17 +84,17 @@ def main(argv: list[str]) -> None:
 
 def _measure(experiment: Experiment, sampling: str, seed: int, workdir: Path, lender: Path | None) -> dict:
     """One supernet: trained, searched, ranked; and the network found in it, trained alone."""
-    flagfile = f"--flagfile={ROOT / 'flags' / experiment.flagfile}.flags"
+    recipe = flagfile(experiment.flagfile)
     photographs = _photographs(experiment, workdir.parent)
     steps, warmup = (round(count / PATHS[sampling]) for count in (experiment.gradients, experiment.warmup))
     networks = [f"--rank_networks={experiment.networks}", "--rank_spread=size", f"--rank_seeds={ALONE_SEEDS.value}"]
     training = [f"--sampling={sampling}", f"--seed={seed}", f"--steps={steps}", f"--warmup={warmup}"]
-    _run("supernet", workdir, flagfile, *photographs, *training)
-    _run("search", workdir, flagfile, "--top_k=1", f"--seed={seed}")
+    run("supernet", workdir, recipe, *photographs, *training)
+    run("search", workdir, recipe, "--top_k=1", f"--seed={seed}")
     # Training flags speak of the networks alone here: as the flagfile says, but for their steps.
     ranked_by = [f"--rank_from={lender}"] if lender else networks
-    _run("rank", workdir, flagfile, f"--rank_steps={experiment.alone}", "--seed=0", *ranked_by)
-    _run("retrain", workdir, flagfile, f"--retrain_steps={experiment.alone}", "--seed=0")
+    run("rank", workdir, recipe, f"--rank_steps={experiment.alone}", "--seed=0", *ranked_by)
+    run("retrain", workdir, recipe, f"--retrain_steps={experiment.alone}", "--seed=0")
     ranked = json.loads((workdir / "rank.json").read_text("utf-8"))
     [found] = json.loads((workdir / "search" / "best.json").read_text("utf-8"))
     last = (workdir / "retrain" / "1" / "metrics.jsonl").read_text("utf-8").splitlines()[-1]
@@ -110,19 +109,8 @@ def _photographs(experiment: Experiment, folder: Path) -> list[str]:
         return []
     if not DATA.value:
         sys.exit(f"--data: missing; --experiment={EXPERIMENT.value} needs a folder with train and valid")
-    for role, count in zip(("train", "valid"), experiment.images, strict=True):
-        (folder / "data" / role).mkdir(parents=True, exist_ok=True)
-        for path in sorted((Path(DATA.value).resolve() / role).iterdir())[:count]:
-            link = folder / "data" / role / path.name
-            if not link.exists():
-                link.symlink_to(path)
+    link_photographs(folder / "data", Path(DATA.value), dict(zip(("train", "valid"), experiment.images, strict=True)))
     return [f"--data={folder / 'data'}"]
-
-
-def _run(mode: str, workdir: Path, *arguments: str) -> None:
-    command = [sys.executable, "-m", "srnas_tf.run", f"--mode={mode}", *arguments, f"--workdir={workdir}"]
-    print(f"{workdir.name}: {mode}", file=sys.stderr, flush=True)
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
 
 
 def table(result: dict) -> str:

@@ -198,7 +198,8 @@ def _drawn(network: Network) -> Model:
 
 def _frame(space: Space) -> Callable:
     """A network whose blocks do nothing."""
-    frame = Frame(space.scale, space.width, space.depth, space.stem)
+    stem = space.network((0,) * space.depth).folded.stem
+    frame = Frame(space.scale, space.width, space.depth, stem)
     return lambda lr: frame.enlarge(lr, [lambda x: x] * space.depth)
 
 
