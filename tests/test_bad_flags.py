@@ -56,7 +56,8 @@ def test_numbers(invoke, tmp_path, monkeypatch, name):
 
 
 CONTRADICTIONS = {
-    "a network by name, and a width": (["train", "--net=imdn", "--width=32"], "--net=imdn"),
+    "a network by name, and a depth": (["train", "--net=imdn", "--depth=4"], "--net=imdn"),
+    "a width that a network cannot have": (["describe", "--net=idn", "--width=24"], "--width=24"),
     "a network by name, and codes": (["describe", "--net=carn", "--arch=1,2"], "--net=carn"),
     "a full text, and a depth": (["describe", "--arch=x4:w64:imdn:SCSCS", "--depth=2"], "--depth=2"),
     "ends that differ, and are shared": (["supernet", "--sharing=ends", "--ending=imdn"], "--ending=reduced"),

@@ -44,7 +44,7 @@ MISTAKES = {
     "bad steps": (["--mode=supernet", "--steps=0"], "--steps"),
     "no arch": (["--mode=train"], "--arch"),
     "net and arch": (["--mode=describe", "--net=carn", "--arch=1,2,3"], "--net=carn"),
-    "net and width": (["--mode=train", "--net=imdn", "--width=32"], "--net=imdn"),
+    "net and depth": (["--mode=train", "--net=imdn", "--depth=4"], "--net=imdn"),
     "unknown net": (["--mode=train", "--net=resnet"], "resnet"),
     "no page of that scale": (["--mode=demo", "--workdir=w", "--scale=3"], "--scale=3"),
     "a page of no ONNX file": (["--mode=demo", f"--model={__file__}"], "--mode=export"),

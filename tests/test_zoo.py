@@ -57,6 +57,31 @@ def test_counts_texts_and_built_networks(name, scale):
     assert _counted_macs(model, 4, 8) == network.macs(4 * 8 * scale**2)
 
 
+@pytest.mark.parametrize("name", [name for name in COUNTS if COUNTS[name][0]])
+def test_narrower_networks(name):
+    network = arch.NETS[name](4, width=16)
+    assert network.params < COUNTS[name][2]
+    assert arch.parse(str(network)) == network
+    model = nets.build(network)
+    assert sum(int(np.prod(v.shape)) for v in model.weights if "moving" not in v.path) == network.params
+    assert _counted_macs(model, 4, 8) == network.macs(4 * 8 * 16)
+    assert model(np.zeros((1, 4, 8, 3), np.float32)).shape == (1, 16, 32, 3)
+
+
+def test_widths():
+    assert arch.NETS["carn"](4, width=64) == arch.parse("x4:carn:w64") == arch.NETS["carn"](4)
+    assert str(arch.NETS["carn"](2, width=24)) == "x2:carn:w24"
+    assert arch.NETS["vdsr"](4, width=128).params == 18 * (9 * 128 * 128 + 128) + (9 * 128 + 128) + (9 * 128 + 1)
+    for text, message in [
+        ("x4:idn:w24", "multiples of 16"),
+        ("x4:bicubic:w8", "no channels"),
+        ("x4:carn:w9999", "up to 4096"),
+        ("x4:carn:d3", "x4:carn:w24"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            arch.parse(text)
+
+
 def _counted_macs(model, height: int, width: int) -> int:
     """Multiply-accumulates of a traced graph's convolutions, but for those of constant weights: interpolation."""
     traced = tf.function(lambda x: model(x)).get_concrete_function(tf.TensorSpec([1, height, width, 3]))

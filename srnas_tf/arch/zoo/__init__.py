@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from srnas_tf.arch.graph import Graph, Luma, Recolour, Resample, Tensor
-from srnas_tf.arch.network import HD_PIXELS, check_scale
+from srnas_tf.arch.network import HD_PIXELS, MOST_CHANNELS, check_scale
 from srnas_tf.arch.zoo.bicubic import bicubic
 from srnas_tf.arch.zoo.carn import carn
 from srnas_tf.arch.zoo.drcn import drcn
@@ -22,25 +22,25 @@ from srnas_tf.arch.zoo.srmd import srmdnf
 from srnas_tf.arch.zoo.vdsr import vdsr
 from srnas_tf.errors import UserError
 
-Body = Callable[[Tensor, int], Any]
-"""(what the network sees, scale) -> the tensor that it makes of it; tensors by scale where it has several."""
+Body = Callable[[Tensor, int, int], Any]
+"""(what the network sees, scale, channels) -> what it makes of it: a tensor, or by scale where it has several."""
 
 
-def _rgb(body: Body, image: Tensor, scale: int) -> dict[int, Tensor]:
+def _rgb(body: Body, image: Tensor, scale: int, width: int) -> dict[int, Tensor]:
     """The network sees and makes RGB."""
-    made = body(image, scale)
+    made = body(image, scale, width)
     return made if isinstance(made, dict) else {scale: made}
 
 
-def _luma(body: Body, image: Tensor, scale: int) -> dict[int, Tensor]:
+def _luma(body: Body, image: Tensor, scale: int, width: int) -> dict[int, Tensor]:
     """The network sees and makes Y; the colours are enlarged by bicubic."""
-    return {scale: Recolour()(Resample(scale)(image), body(Luma()(image), scale))}
+    return {scale: Recolour()(Resample(scale)(image), body(Luma()(image), scale, width))}
 
 
-def _enlarged_luma(body: Body, image: Tensor, scale: int) -> dict[int, Tensor]:
+def _enlarged_luma(body: Body, image: Tensor, scale: int, width: int) -> dict[int, Tensor]:
     """The network sees Y as bicubic enlarges it, and makes Y."""
     enlarged = Resample(scale)(image)
-    return {scale: Recolour()(enlarged, body(Luma()(enlarged), scale))}
+    return {scale: Recolour()(enlarged, body(Luma()(enlarged), scale, width))}
 
 
 class System(NamedTuple):
@@ -49,52 +49,70 @@ class System(NamedTuple):
     Attributes:
         body: its definition.
         sees: how an image gets in and out.
+        width: channels of its widest convolutions, as in the paper; 0 where it has none.
+        multiple: what another width must be a multiple of.
         start: how its kernels are drawn at first, where a run does not say: "he" or "uniform".
     """
 
     body: Body
-    sees: Callable[[Body, Tensor, int], dict[int, Tensor]]
+    sees: Callable[[Body, Tensor, int, int], dict[int, Tensor]]
+    width: int = 64
+    multiple: int = 1
     start: str = "he"
 
 
 ZOO: dict[str, System] = {
-    "bicubic": System(bicubic, _rgb),
-    "srcnn": System(srcnn, _enlarged_luma),
-    "fsrcnn": System(fsrcnn, _luma),
+    "bicubic": System(bicubic, _rgb, width=0),
+    "srcnn": System(srcnn, _enlarged_luma, multiple=2),
+    "fsrcnn": System(fsrcnn, _luma, width=56),
     "vdsr": System(vdsr, _enlarged_luma),
-    "drcn": System(drcn, _enlarged_luma),
+    "drcn": System(drcn, _enlarged_luma, width=256),
     "lapsrn": System(lapsrn, _luma),
-    "drrn": System(drrn, _enlarged_luma),
+    "drrn": System(drrn, _enlarged_luma, width=128),
     "memnet": System(memnet, _enlarged_luma),
-    "idn": System(idn, _luma),
+    "idn": System(idn, _luma, multiple=16),
     # Residual blocks without norms: He's variance would double the signal in each of them.
-    "edsr_baseline": System(edsr_baseline, _rgb, "uniform"),
-    "srmdnf": System(srmdnf, _rgb),
-    "carn": System(carn, _rgb, "uniform"),
+    "edsr_baseline": System(edsr_baseline, _rgb, start="uniform"),
+    "srmdnf": System(srmdnf, _rgb, width=128),
+    "carn": System(carn, _rgb, start="uniform"),
 }
 
 
 @dataclass(frozen=True)
 class ZooNetwork:
-    """A network of the zoo at a scale. Its text form is `x4:carn`.
+    """A network of the zoo at a scale. Its text form is `x4:carn`, or `x4:carn:w24` where its width is not the paper's.
 
     Args:
         name: a key of `ZOO`.
         scale: 2, 3 or 4.
+        width: channels of its widest convolutions, all others in proportion; 0 takes the paper's.
+
+    Raises:
+        UserError: where there is no such network.
     """
 
     name: str
     scale: int
+    width: int = 0
 
     def __post_init__(self) -> None:
         if self.name not in ZOO:
             raise UserError(f"network {self.name!r} is not of the zoo: {', '.join(ZOO)}")
         check_scale(self.scale)
+        if self.width in (0, self.system.width):
+            object.__setattr__(self, "width", self.system.width)
+            return
+        if not self.system.width:
+            raise UserError(f"--width={self.width}: {self.name} has no channels to choose")
+        if self.width % self.system.multiple or not 1 <= self.width <= MOST_CHANNELS:
+            raise UserError(
+                f"--width={self.width}: {self.name} can have multiples of {self.system.multiple}, up to {MOST_CHANNELS}"
+            )
 
     @property
     def measures(self) -> dict[str, int | str]:
         """What flags may say of any network of the zoo."""
-        return {"scale": self.scale}
+        return {"scale": self.scale, "width": self.width}
 
     @property
     def system(self) -> System:
@@ -104,7 +122,7 @@ class ZooNetwork:
     def graph(self) -> Graph:
         """Its layers; input and output are RGB in 0..1."""
         image = Tensor(3, 1)
-        return Graph(image, self.system.sees(self.system.body, image, self.scale))
+        return Graph(image, self.system.sees(self.system.body, image, self.scale, self.width))
 
     @property
     def params(self) -> int:
@@ -120,7 +138,7 @@ class ZooNetwork:
         return [{"recipe": str(layer), "params": layer.params, "macs": macs[layer]} for layer in macs]
 
     def __str__(self) -> str:
-        return f"x{self.scale}:{self.name}"
+        return f"x{self.scale}:{self.name}" + (f":w{self.width}" if self.width != self.system.width else "")
 
     @classmethod
     def parse(cls, text: str) -> "ZooNetwork":
@@ -129,7 +147,7 @@ class ZooNetwork:
         Raises:
             UserError: where the text is not of that form.
         """
-        match = re.fullmatch(r"x(\d{1,9}):(\w+)", text)
+        match = re.fullmatch(r"x(\d{1,9}):(\w+)(?::w(\d{1,9}))?", text)
         if not match:
-            raise UserError(f"architecture {text!r} is not of the form x4:carn")
-        return cls(match[2], int(match[1]))
+            raise UserError(f"architecture {text!r} is not of the form x4:carn or x4:carn:w24")
+        return cls(match[2], int(match[1]), int(match[3] or 0))

@@ -3,18 +3,20 @@
 from srnas_tf.arch.graph import PReLU, Tensor
 from srnas_tf.arch.zoo.pieces import conv, deconv
 
-D, S, M = 56, 12, 4
-"""Feature channels, shrunken channels and mapping layers of FSRCNN(56, 12, 4)."""
+SHRUNKEN = 12 / 56
+"""Of FSRCNN(56, 12, 4): the share of the channels that are mapped."""
+MAPPINGS = 4
 
 
-def fsrcnn(y: Tensor, scale: int) -> Tensor:
+def fsrcnn(y: Tensor, scale: int, width: int) -> Tensor:
     """Feature extraction, shrinking, mapping, expanding, deconvolution, on Y. 12809 parameters.
 
     12637 of them are of convolutions (the table's 13K); 172 are the slopes of the PReLUs, one a channel.
     """
-    x = PReLU(D)(conv(1, D, 5)(y))
-    x = PReLU(S)(conv(D, S, 1)(x))
-    for _ in range(M):
-        x = PReLU(S)(conv(S, S)(x))
-    x = PReLU(D)(conv(S, D, 1)(x))
-    return deconv(D, 1, 9, scale)(x)
+    shrunken = max(1, round(SHRUNKEN * width))
+    x = PReLU(width)(conv(1, width, 5)(y))
+    x = PReLU(shrunken)(conv(width, shrunken, 1)(x))
+    for _ in range(MAPPINGS):
+        x = PReLU(shrunken)(conv(shrunken, shrunken)(x))
+    x = PReLU(width)(conv(shrunken, width, 1)(x))
+    return deconv(width, 1, 9, scale)(x)

@@ -6,24 +6,25 @@ from srnas_tf.arch.zoo.pieces import concat, conv, deconv, leaky
 SLOPE = 0.05
 
 
-def idn(y: Tensor, scale: int) -> Tensor:
+def idn(y: Tensor, scale: int, width: int) -> Tensor:
     """Four blocks that enhance and compress, on Y. 552769 parameters at every scale."""
-    x = leaky(conv(1, 64)(y), SLOPE)
-    x = leaky(conv(64, 64)(x), SLOPE)
+    x = leaky(conv(1, width)(y), SLOPE)
+    x = leaky(conv(width, width)(x), SLOPE)
     for _ in range(4):
-        x = _compress(_enhance(x))
-    return Resample(scale)(y) + deconv(64, 1, 17, scale)(x)
+        x = _compress(_enhance(x, width), width)
+    return Resample(scale)(y) + deconv(width, 1, 17, scale)(x)
 
 
-def _enhance(x: Tensor) -> Tensor:
-    """64 -> 80 channels: 16 of the way are kept beside the input, the other 48 go on."""
-    way = _convs(x, (64, 48, 32, 64))
-    kept, rest = Take(0, 16)(way), Take(16, 64)(way)
-    return _convs(rest, (48, 64, 48, 80)) + concat(x, kept)
+def _enhance(x: Tensor, width: int) -> Tensor:
+    """A quarter more channels: as many of the way are kept beside the input, the others go on."""
+    quarter = width // 4
+    way = _convs(x, (width, 3 * quarter, 2 * quarter, width))
+    kept, rest = Take(0, quarter)(way), Take(quarter, width)(way)
+    return _convs(rest, (3 * quarter, width, 3 * quarter, 5 * quarter)) + concat(x, kept)
 
 
-def _compress(x: Tensor) -> Tensor:
-    return leaky(conv(80, 64, 1)(x), SLOPE)
+def _compress(x: Tensor, width: int) -> Tensor:
+    return leaky(conv(x.channels, width, 1)(x), SLOPE)
 
 
 def _convs(x: Tensor, widths: tuple[int, int, int, int]) -> Tensor:

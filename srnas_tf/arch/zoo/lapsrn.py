@@ -8,16 +8,16 @@ CONVS = 5
 SLOPE = 0.2
 
 
-def lapsrn(y: Tensor, scale: int) -> Tensor:
+def lapsrn(y: Tensor, scale: int, width: int) -> Tensor:
     """A Laplacian pyramid on Y, doubling from level to level. 251474 parameters at x2, 502308 at x3 and x4.
 
     x3 is the x4 network, its output reduced by bicubic. The image branch begins as a bilinear enlargement, as in the
     paper; the paper's loss also looks at the levels between.
     """
-    x = leaky(conv(1, 64)(y), SLOPE)
+    x = leaky(conv(1, width)(y), SLOPE)
     for _ in range(1 if scale == 2 else 2):
         for _ in range(CONVS):
-            x = leaky(conv(64, 64)(x), SLOPE)
-        x = leaky(deconv(64, 64, 4, 2)(x), SLOPE)
-        y = deconv(1, 1, 4, 2, start="bilinear")(y) + conv(64, 1)(x)
+            x = leaky(conv(width, width)(x), SLOPE)
+        x = leaky(deconv(width, width, 4, 2)(x), SLOPE)
+        y = deconv(1, 1, 4, 2, start="bilinear")(y) + conv(width, 1)(x)
     return Resample(3, 4)(y) if scale == 3 else y

@@ -6,23 +6,23 @@ from srnas_tf.arch.zoo.pieces import Activated, Norm, concat, conv
 BLOCKS, RECURSIONS = 6, 6
 
 
-def memnet(y: Tensor, scale: int) -> Tensor:
+def memnet(y: Tensor, scale: int, width: int) -> Tensor:
     """M6R6 on the enlarged Y: memory blocks of a recursive unit, and a gate over all that was remembered.
 
     685960 parameters: 676992 of convolutions, which have no biases, 8962 of the norms before each of them, 6 that mix
     the outputs of the blocks. The table's 678K is nearest to the convolutions and the norms of the units (678528):
     norms fold into nothing at inference, and papers count them as they please. No ReLU stands before the entry.
     """
-    memory = [conv(1, 64, bias=False)(Norm(1)(y))]
-    reconstruct = Activated(64, 1)
+    memory = [conv(1, width, bias=False)(Norm(1)(y))]
+    reconstruct = Activated(width, 1)
     predictions = []
     for _ in range(BLOCKS):
-        first, second = Activated(64, 64), Activated(64, 64)
+        first, second = Activated(width, width), Activated(width, width)
         x, short = memory[-1], []
         for _ in range(RECURSIONS):
             x = x + second(first(x))
             short.append(x)
         remembered = concat(*short, *memory)
-        memory.append(Activated(remembered.channels, 64, kernel=1)(remembered))
+        memory.append(Activated(remembered.channels, width, kernel=1)(remembered))
         predictions.append(y + reconstruct(memory[-1]))
     return Mix(BLOCKS)(*predictions)

@@ -11,13 +11,13 @@ any rotation of the components: the first of them is chosen to be that kernel.
 """
 
 
-def srmdnf(image: Tensor, scale: int) -> Tensor:
+def srmdnf(image: Tensor, scale: int, width: int) -> Tensor:
     """SRMDNF, noise-free: RGB and the stretched code of the degradation. 1510540, 1527835, 1552048 parameters.
 
     The paper's batch norms are left out, as they are in its count: they fold into the convolutions.
     """
     x = Stretch(CODE)(image)
-    x = relu(conv(3 + len(CODE), 128)(x))
+    x = relu(conv(3 + len(CODE), width)(x))
     for _ in range(10):
-        x = relu(conv(128, 128)(x))
-    return Shuffle(scale)(conv(128, 3 * scale**2)(x))
+        x = relu(conv(width, width)(x))
+    return Shuffle(scale)(conv(width, 3 * scale**2)(x))

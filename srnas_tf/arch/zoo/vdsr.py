@@ -4,9 +4,9 @@ from srnas_tf.arch.graph import Tensor
 from srnas_tf.arch.zoo.pieces import conv, relu
 
 
-def vdsr(y: Tensor, scale: int) -> Tensor:
+def vdsr(y: Tensor, scale: int, width: int) -> Tensor:
     """20 convolutions that learn what the enlarged Y lacks. 665921 parameters, 664704 without biases."""
-    x = relu(conv(1, 64)(y))
+    x = relu(conv(1, width)(y))
     for _ in range(18):
-        x = relu(conv(64, 64)(x))
-    return y + conv(64, 1)(x)
+        x = relu(conv(width, width)(x))
+    return y + conv(width, 1)(x)
