@@ -48,6 +48,17 @@ EXPERIMENTS = {
     "50k": Experiment(
         "baseline_50k",
         "baseline_alone",
+        ((19, 4), (16, 6)),
+        {
+            "IMDN, separable, expanded": _alike("w40:expanded:imdn:r0.25:x3:f1", 5),
+            "CARN, width 11": "x4:carn:w11",
+            "IDN, width 16": "x4:idn:w16",
+            "FSRCNN": "x4:fsrcnn",
+        },
+    ),
+    "50k_short": Experiment(
+        "baseline_50k_short",
+        "baseline_short",
         ((19, 4), (25, 2), (16, 6)),
         {
             "IMDN, expanded": _alike("w19:imdn:r0.25:e3:f1", 4),
