@@ -89,11 +89,11 @@ def chosen_network(space: Space) -> Architecture | None:
         UserError: where there is none, or other flags contradict it.
     """
     if FLAGS.net is not None:
-        said = given(Space)
+        said = given(Space) | {"scale": space.scale}
         others = sorted(said.keys() - {"scale", "width"} | ({"arch"} if FLAGS.arch is not None else set()))
         if others:
             raise UserError(f"--{others[0]}: --net={FLAGS.net} is one network whatever it says; drop one of the two")
-        return NETS[FLAGS.net](space.scale, **({"width": said["width"]} if "width" in said else {}))
+        return NETS[FLAGS.net](**said)
     if FLAGS.arch is None:
         return None
     network = space.parse(FLAGS.arch)

@@ -49,7 +49,7 @@ class System(NamedTuple):
     Attributes:
         body: its definition.
         sees: how an image gets in and out.
-        width: channels of its widest convolutions, as in the paper; 0 where it has none.
+        width: channels of its features, as in the paper; 0 where it has none.
         multiple: what another width must be a multiple of.
         start: how its kernels are drawn at first, where a run does not say: "he" or "uniform".
     """
@@ -85,7 +85,7 @@ class ZooNetwork:
     Args:
         name: a key of `ZOO`.
         scale: 2, 3 or 4.
-        width: channels of its widest convolutions, all others in proportion; 0 takes the paper's.
+        width: channels of its features, all others in proportion; 0 takes the paper's.
 
     Raises:
         UserError: where there is no such network.
@@ -103,7 +103,7 @@ class ZooNetwork:
             object.__setattr__(self, "width", self.system.width)
             return
         if not self.system.width:
-            raise UserError(f"--width={self.width}: {self.name} has no channels to choose")
+            raise UserError(f"--width={self.width}: {self.name} has no channels to choose; drop it")
         if self.width % self.system.multiple or not 1 <= self.width <= MOST_CHANNELS:
             raise UserError(
                 f"--width={self.width}: {self.name} can have multiples of {self.system.multiple}, up to {MOST_CHANNELS}"
