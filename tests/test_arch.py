@@ -260,6 +260,24 @@ def test_blueprint_convolutions():
     assert light.params - thin.params == (9 * 32 + 1) * 48 - (32 * 48 + 10 * 48)
 
 
+def test_taps_without_attention():
+    """Formulas by hand: three 1x1 convs take 8 of 32 channels each, nothing is split off, and no attention follows."""
+    block = Block("TCTCT", "bare")
+    convs = 3 * (9 * 32 + 1) * 32 + (9 * 32 + 1) * 8
+    taps, fusion = 3 * (32 + 1) * 8, (32 + 1) * 32
+    assert plan(block, 32).params == convs + taps + fusion
+    assert plan(block, 32).macs(10) == 10 * (3 * 9 * 32 * 32 + 9 * 32 * 8 + 3 * 32 * 8 + 32 * 32)
+    assert plan(Block("SCSCS"), 32).params - plan(Block("SCSCS", "bare"), 32).params == 32 * 2 + 2 + 2 * 32 + 32
+    expanded = Block("TC", "bare", conv="expanded")
+    assert plan(expanded, 32).learned - plan(expanded.folded, 32).params == sum(
+        inputs * 2 * inputs + kernel**2 * 2 * inputs * outputs
+        for inputs, outputs, kernel in [(32, 32, 3), (32, 8, 1), (32, 32, 3), (32, 8, 3)]
+    )
+    tapped = Space(space="tapped", stages=2, width=32)
+    assert [choice.recipe for choice in tapped.choices] == ["T", "TC", "TCT", "TCC", "TCCT", "TCTC", "TCTCT"]
+    assert (tapped.ending, tapped.conv, tapped.stem) == ("bare", "blueprint", "thin")
+
+
 def test_expanded_convolutions_cost_what_they_fold_to():
     expanded = Network(4, 32, (Block("SCSCS", conv="expanded_blueprint"), Block("SC", conv="expanded")), "expanded")
     used = Network(4, 32, (Block("SCSCS", conv="blueprint"), Block("SC")), "thin")
@@ -310,11 +328,13 @@ def test_every_plan_adds_up(block, width):
     kept = []
     for letter, step in zip(block.recipe, planned.steps, strict=True):
         assert bool(step.distilled) == LETTERS[letter].distils
-        goes_on = trunk - step.distilled
+        goes_on = trunk if step.tapped else trunk - step.distilled
         for conv in step.trunk:
             assert conv.inputs == goes_on
             goes_on = conv.outputs
-        assert all((conv.inputs, conv.outputs) == (step.distilled, step.distilled) for conv in step.branch)
+        enters = trunk if step.tapped else step.distilled
+        assert all((conv.inputs, conv.outputs) == (enters, step.distilled) for conv in step.branch)
+        assert step.branch or not step.tapped
         assert step.width == goes_on >= 1
         trunk = step.width
         kept += [step.distilled] * LETTERS[letter].distils
@@ -323,9 +343,12 @@ def test_every_plan_adds_up(block, width):
     assert min([*kept, planned.last.outputs]) >= 1
     if ENDINGS[block.ending].fills:
         assert concatenated == width
-    ends = (planned.squeeze.inputs, planned.excite.outputs, planned.fusion.inputs, planned.fusion.outputs)
-    assert ends == (concatenated, concatenated, concatenated, width)
-    assert planned.squeeze.outputs == planned.excite.inputs == max(1, concatenated // 16)
+    assert (planned.fusion.inputs, planned.fusion.outputs) == (concatenated, width)
+    assert bool(planned.attention) == ENDINGS[block.ending].attention
+    if planned.attention:
+        squeeze, excite = planned.attention
+        assert (squeeze.inputs, excite.outputs) == (concatenated, concatenated)
+        assert squeeze.outputs == excite.inputs == max(1, concatenated // 16)
     # A weight is used once a pixel, or once an image; a bias costs no multiplication.
     convs = [part for conv in (*planned.inner, *planned.ends) for part in _parts(conv)]
     assert all(conv.params - conv.macs(1) in (0, conv.outputs) for conv in convs)

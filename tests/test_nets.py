@@ -89,6 +89,8 @@ def _counted_macs(model, lr) -> int:
         "SCDSD",
         "SC+e3",
         "SCS+x5",
+        "TCTTC+bare",
+        "TCS+reduced+x3",
     ],
 )
 @pytest.mark.parametrize("stem", ["plain", "light", "thin", "expanded"])
@@ -199,6 +201,8 @@ SPACES = [
     Space(depth=2, width=16, stages=2, skip_first=True, sharing="ends", fusion_kernel=1),
     Space(depth=2, width=16, stages=2, conv="blueprint", stem="light"),
     Space(depth=2, width=16, stages=2, conv="expanded"),
+    Space(depth=2, width=16, stages=2, space="tapped"),
+    Space(depth=2, width=16, stages=2, space="tapped", conv="expanded", ending="reduced", sharing="ends"),
     Space(depth=2, width=16, stages=2, conv="expanded_blueprint", stem="expanded"),
 ]
 

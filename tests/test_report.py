@@ -314,6 +314,7 @@ def test_a_report_needs_no_tensorflow():
 def _blocks():
     for space in (arch.Space(), arch.Space(stages=6), arch.Space(space="imdn"), arch.Space(space="initial20")):
         yield from {(choice, space.width): None for choice in space.choices}
+    yield from ((choice, 32) for choice in arch.Space(space="tapped", width=32).choices)
     yield from ((arch.Block(recipe, kernel=(1, 3)), 20) for recipe in ("SCRCK", "CCCS"))
     yield arch.Block("SSS", "full"), 64
 
@@ -329,11 +330,12 @@ def test_a_block_is_drawn_as_its_plan_says():
             made.last,
             made.fusion,
         ]
-        assert kinds.count("conv") == len(convs)
+        assert (kinds.count("conv"), kinds.count("attention")) == (len(convs), bool(made.attention))
         kept = [step.distilled for step in made.steps if step.distilled]
         assert len([a for a in picture.all("path") if a["class"] == "band kept"]) == 3 * len(kept)
         words = drawing.describe(block, width)
         assert words.count("kept") == len(kept)
+        assert ("attention" in words) == bool(made.attention)
         assert f"{made.fusion.inputs} channels" in words
         [svg] = picture.all("svg")
         height = float(svg["viewbox"].split()[3])

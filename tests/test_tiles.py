@@ -25,9 +25,9 @@ def saved(folder, text):
     network = nets.build(arch.parse(text))
     initialize(network, 0, "uniform")
     for block in getattr(network, "blocks", ()):  # gates that matter and differ from part to part, as trained ones do
-        for layer, factor in ((block.attention.squeeze, 30), (block.attention.excite, 30), (block.fusion, 4)):
+        gates = (block.attention.squeeze, block.attention.excite) if block.plan.attention else ()
+        for layer, factor in (*((gate, 30) for gate in gates), (block.fusion, 4), (block.last, 4)):
             layer.kernel.assign(layer.kernel * factor)
-        block.last.kernel.assign(block.last.kernel * 4)
     files.save(network, folder / "model.keras")
     return folder / "model.keras"
 
@@ -58,6 +58,14 @@ def test_stages_give_what_the_whole_image_gives(model, pixels, monkeypatch):
     image = uneven()
     whole = metrics.to_uint8(model.whole(image))
     parts = tiles.enlarge(image, model, pixels)
+    assert difference(parts, whole) <= 1
+    assert decibels(parts, whole) > 70
+
+
+def test_stages_of_blocks_without_attention(tmp_path):
+    model = load_model(saved(tmp_path, "x2:w8:bare:r0.25:k3:f1:TCT-RS-SCS+imdn"))
+    image = uneven()
+    parts, whole = tiles.enlarge(image, model, 700), metrics.to_uint8(model.whole(image))
     assert difference(parts, whole) <= 1
     assert decibels(parts, whole) > 70
 

@@ -28,6 +28,7 @@ EXTENSIONS = {
     "4 stages": {"stages": 4},
     "5 stages": {"stages": 5},
     "skip convs": {"skip_first": True},
+    "taps": {"space": "tapped", "stages": 2},
 }
 
 

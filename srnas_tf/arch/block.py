@@ -25,25 +25,29 @@ MOST_LETTERS, MOST_KERNEL = 64, 31
 class Step:
     """What one letter does to the trunk.
 
-    The first `distilled` channels of the trunk leave for the concatenation, through `branch`; the rest goes on through
-    `trunk` and is `width` channels wide afterwards. Every convolution is followed by a LeakyReLU.
+    `distilled` channels leave for the concatenation, through `branch`: the first ones of the trunk, or, where `tapped`,
+    what the branch makes of all of them. The rest, or all of them, goes on through `trunk` and is `width` channels wide
+    afterwards. Every convolution is followed by a LeakyReLU.
     """
 
     width: int
     distilled: int = 0
     branch: tuple[AnyConv, ...] = ()
     trunk: tuple[AnyConv, ...] = ()
+    tapped: bool = False
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The convolutions of a block, in the order in which data flows."""
+    """The convolutions of a block, in the order in which data flows.
+
+    `attention` are the one that squeezes and the one that excites, or none.
+    """
 
     first: AnyConv
     steps: tuple[Step, ...]
     last: AnyConv
-    squeeze: Conv
-    excite: Conv
+    attention: tuple[Conv, ...]
     fusion: Conv
 
     @property
@@ -54,7 +58,7 @@ class Plan:
     @property
     def ends(self) -> tuple[AnyConv, ...]:
         """The convolutions that all paths of a block have in common under `--sharing=ends`."""
-        return (self.first, self.squeeze, self.excite, self.fusion)
+        return (self.first, *self.attention, self.fusion)
 
     @property
     def params(self) -> int:
@@ -204,8 +208,16 @@ def _keep(width: int, distilled: int, features: int, block: Block) -> Step:
 
 
 def _look_far(width: int, distilled: int, features: int, block: Block) -> Step:
-    far = DepthwiseConv(width, FAR)
-    return Step(width, trunk=(ExpandedConv(far) if block.folded != block else far,))
+    return Step(width, trunk=(_as_trained(block, DepthwiseConv(width, FAR)),))
+
+
+def _tap(width: int, distilled: int, features: int, block: Block) -> Step:
+    return Step(width, distilled, branch=(_as_trained(block, Conv(width, distilled, 1)),), tapped=True)
+
+
+def _as_trained(block: Block, conv: Conv | DepthwiseConv) -> AnyConv:
+    """A convolution, expanded where those of the block are."""
+    return ExpandedConv(conv) if block.folded != block else conv
 
 
 LETTERS = {
@@ -214,6 +226,7 @@ LETTERS = {
     "C": Letter(_conv),  # conv width -> features
     "K": Letter(_keep),  # conv width -> width (hand-made variants of table 4.3)
     "D": Letter(_look_far),  # a 7x7 filter a channel (large kernels: Ding et al. 2022)
+    "T": Letter(_tap, distils=True),  # tap: as many channels as a split's, by a 1x1 conv of all (RFDN: Liu et al. 2020)
 }
 
 
@@ -224,15 +237,22 @@ class Ending(NamedTuple):
         outputs: (current width, distilled widths, features) -> channels of the last convolution.
         fusion_kernel: the usual size of the fusion convolution.
         fills: whether all splits and the last convolution together are exactly `features` wide.
+        attention: whether contrast-aware attention stands before the fusion convolution.
     """
 
     outputs: Callable[[int, list[int], int], int]
     fusion_kernel: int
     fills: bool = False
+    attention: bool = True
+
+
+def _as_distilled(width: int, distilled: list[int], features: int) -> int:
+    return distilled[-1] if distilled else 0
 
 
 ENDINGS = {
-    "imdn": Ending(lambda width, distilled, features: distilled[-1] if distilled else 0, 1),
+    "imdn": Ending(_as_distilled, 1),
+    "bare": Ending(_as_distilled, 1, attention=False),
     "full": Ending(lambda width, distilled, features: width, 3),
     "reduced": Ending(lambda width, distilled, features: features - sum(distilled), 3, fills=True),
 }
@@ -271,13 +291,16 @@ def plan(block: Block, features: int) -> Plan:
     if outputs < 1:
         raise UserError(f"recipe {block.recipe!r} leaves the last convolution of ending {block.ending!r} no channels")
     concatenated = sum(distilled) + outputs
-    # The paper's reduction of 16 leaves nothing of fewer than 16 channels: narrow networks keep one.
-    squeezed = max(1, concatenated // CCA_REDUCTION)
     return Plan(
         first=block.make_conv(features, features),
         steps=tuple(steps),
         last=block.make_conv(width, outputs),
-        squeeze=Conv(concatenated, squeezed, 1, pooled=True),
-        excite=Conv(squeezed, concatenated, 1, pooled=True),
+        attention=_attention(concatenated) if ending.attention else (),
         fusion=Conv(concatenated, features, block.fusion_kernel),
     )
+
+
+def _attention(channels: int) -> tuple[Conv, Conv]:
+    # The paper's reduction of 16 leaves nothing of fewer than 16 channels: narrow networks keep one.
+    squeezed = max(1, channels // CCA_REDUCTION)
+    return Conv(channels, squeezed, 1, pooled=True), Conv(squeezed, channels, 1, pooled=True)

@@ -44,6 +44,13 @@ def _dynamic(space: "Space") -> Iterable[str]:
         yield "S" + "".join(bits)
 
 
+def _tapped(space: "Space") -> Iterable[str]:
+    """`T`, then up to as many convolutions as there are stages, each with a tap behind it or not; shortest first."""
+    for count in range(space.stages + 1):
+        for convs in itertools.product(("C", "CT"), repeat=count):
+            yield "T" + "".join(convs)
+
+
 def _light(space: "Space") -> Iterable[str]:
     """The dynamic space, where a stage may also look far: 3^stages paths, of separable convolutions."""
     for letters in itertools.product("SDC", repeat=space.stages):
@@ -76,6 +83,7 @@ SPACES = {
     "initial": SpaceKind(_initial, "reduced"),
     "initial20": SpaceKind(_initial20, "reduced"),
     "dynamic": SpaceKind(_dynamic, "reduced", staged=True),
+    "tapped": SpaceKind(_tapped, "bare", "blueprint", "thin", staged=True),
     "light": SpaceKind(_light, "reduced", "blueprint", "light", 1, staged=True),
 }
 SHARING = ("none", "ends")
@@ -91,7 +99,9 @@ class Space:
 
     space: str = setting("dynamic", "search space", tuple(SPACES))
     stages: int = setting(
-        3, "stages of the dynamic and the light space: 2^stages and 3^stages paths a block", bounds=(1, 16)
+        3,
+        "stages of the dynamic, tapped and light spaces: 2^stages, 2^(stages + 1) - 1 and 3^stages paths a block",
+        bounds=(1, 16),
     )
     depth: int = setting(6, "blocks in a row", bounds=(1, MOST_BLOCKS))
     width: int = setting(64, "channels of the trunk", bounds=(1, MOST_CHANNELS))

@@ -7,7 +7,7 @@ from keras import ops
 
 from srnas_tf import arch
 from srnas_tf.arch.block import plan
-from srnas_tf.nets.cca import ContrastAwareAttention
+from srnas_tf.nets.cca import attention
 from srnas_tf.nets.conv import conv, leaky
 
 
@@ -47,9 +47,7 @@ class Block(keras.Layer):
             for i, step in enumerate(self.plan.steps)
         ]
         self.last = conv(self.plan.last, "last", dtype=policy)
-        self.attention = ContrastAwareAttention(
-            self.plan.squeeze.inputs, self.plan.squeeze.outputs, name="attention", dtype=policy
-        )
+        self.attention = attention(self.plan.attention, "attention", dtype=policy)
         self.fusion = conv(self.plan.fusion, "fusion", dtype=policy)
         self.built = True
 
@@ -62,13 +60,13 @@ class Block(keras.Layer):
         return self.join(x, self.gather(x))
 
     def gather(self, x):
-        """What the attention sees: the pieces that the splits kept back, and the last convolution's."""
+        """What the attention sees: the pieces that were kept back, and the last convolution's."""
         trunk = self.first(x)
         pieces = []
         for step, branch, convs in zip(self.plan.steps, self.branches, self.trunks, strict=True):
             if step.distilled:
                 # One split, not two slices: its gradient is a single concatenation.
-                distilled, trunk = ops.split(trunk, [step.distilled], axis=-1)
+                distilled, trunk = (trunk, trunk) if step.tapped else ops.split(trunk, [step.distilled], axis=-1)
                 for layer in branch:
                     distilled = layer(distilled)
                 pieces.append(distilled)

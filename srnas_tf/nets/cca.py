@@ -1,4 +1,6 @@
-"""Contrast-aware channel attention."""
+"""Contrast-aware channel attention, and what stands where a block has none."""
+
+from collections.abc import Sequence
 
 import keras
 from keras import ops
@@ -50,3 +52,18 @@ class ContrastAwareAttention(keras.Layer):
 
     def get_config(self) -> dict:
         return {**super().get_config(), "channels": self.channels, "squeezed": self.squeezed}
+
+
+class NoAttention(keras.Layer):
+    """Passes on what it is given."""
+
+    def call(self, x, moments=None):
+        return x
+
+
+def attention(convs: Sequence[arch.Conv], name: str, **options) -> keras.Layer:
+    """The attention of these convolutions, squeeze and excite; of none, what passes all on."""
+    if not convs:
+        return NoAttention(name=name, **options)
+    squeeze, _ = convs
+    return ContrastAwareAttention(squeeze.inputs, squeeze.outputs, name=name, **options)

@@ -3,6 +3,7 @@
 A block's attention takes the mean and deviation of each channel over the whole image. The cuts lie before it: a stage
 begins with a block's attention and ends with what the next block's is to see. Run stage after stage, each on all parts
 of the image, with the moments gathered over all of them, the network gives what it gives for the whole image at once.
+Blocks without attention are cut in the same place: a part then needs less of the image around it.
 
 What a stage hands on are three maps of the low-resolution image, in float16: the trunk (width channels), the blocks'
 outputs as far as they are brought together already (width), and what the attention will see (as many channels as the
@@ -51,7 +52,7 @@ def stages(network) -> list[Stage]:
     plans = [plan(block, network.width) for block in blocks]
     if any(isinstance(p.first, arch.SelectiveConv) for p in plans):
         return []
-    most = max(p.squeeze.inputs for p in plans)
+    most = max(p.fusion.inputs for p in plans)
     maps, image = (network.width, network.width, most), (3,)
 
     def begin(maps, moments, mask):
@@ -95,7 +96,7 @@ def _go_on(network: SRNet, i: int, most: int, maps, moments, mask):
     """The end of block i, and the next block up to its attention or, after the last, the end of the network."""
     width = network.width
     trunk, together, gathered = (ops.cast(each, "float32") for each in maps[:3])
-    own = network.blocks[i].plan.squeeze.inputs
+    own = network.blocks[i].plan.fusion.inputs
     if own < most:
         gathered, moments = gathered[..., :own], moments[:, :own]
     trunk = network.blocks[i].join(trunk, gathered, moments)

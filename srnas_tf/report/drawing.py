@@ -1,14 +1,14 @@
-"""A block as a stream of channels: convolutions in its way, and the shares that splits keep back until the end.
+"""A block as a stream of channels: convolutions in its way, and the shares that are kept back until the end.
 
 From left to right; the height of a band says how many channels it has. Everything is read off the block's plan.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from markupsafe import Markup
 
-from srnas_tf.arch import AnyConv, Block, Plan
+from srnas_tf.arch import AnyConv, Block, Plan, Step
 from srnas_tf.arch.block import plan
 from srnas_tf.report import svg
 
@@ -39,14 +39,17 @@ def _words(made: Plan) -> Iterator[str]:
     yield words(made.first)
     width = made.first.outputs
     for step in made.steps:
-        if step.distilled:
+        if step.tapped:
+            yield f"{step.distilled} channels, by a {words(step.branch[0])} of all {width}, kept"
+        elif step.distilled:
             through = f" through a {words(step.branch[0])}" if step.branch else ""
             yield f"{step.distilled} of {width} channels kept{through}"
         for conv in step.trunk:
             yield f"{words(conv)} {conv.inputs} to {conv.outputs}"
         width = step.width
     yield f"{words(made.last)} {made.last.inputs} to {made.last.outputs}"
-    yield f"all concatenated, {made.fusion.inputs} channels; contrast-aware attention"
+    attention = "; contrast-aware attention" if made.attention else ""
+    yield f"all concatenated, {made.fusion.inputs} channels{attention}"
     yield f"{words(made.fusion)} {made.fusion.inputs} to {made.fusion.outputs}"
 
 
@@ -113,7 +116,7 @@ class _Picture:
         lanes = iter(self.lanes)
         for step in self.made.steps:
             if step.distilled:
-                trunk, x = self._split(step.distilled, step.branch, trunk, x, next(lanes))
+                trunk, x = self._keep(step, trunk, x, next(lanes))
             for conv in step.trunk:
                 trunk, x = self._conv(conv, trunk, x)
         return trunk, x
@@ -130,11 +133,12 @@ class _Picture:
         self._count(x + self.step - 3, after)
         return after, x + self.step
 
-    def _split(
-        self, distilled: int, branch: Sequence[AnyConv], trunk: Band, x: float, lane: float
-    ) -> tuple[Band, float]:
-        rest = Band(trunk.top, trunk.channels - distilled)
-        leaving = Band(trunk.top + rest.channels * self.unit, distilled)
+    def _keep(self, step: Step, trunk: Band, x: float, lane: float) -> tuple[Band, float]:
+        """What leaves at a split or a tap, on its way to the concatenation."""
+        distilled = step.distilled
+        foot = trunk.top + (trunk.channels - distilled) * self.unit
+        rest = trunk if step.tapped else Band(trunk.top, trunk.channels - distilled)
+        leaving = Band(foot, distilled)
         resting, arriving = Band(lane, distilled), self._arrival(distilled, lane)
         self._flow(x, x + self.step, rest, rest)
         self._flow(x, x + self.step, leaving, resting, "kept")
@@ -142,7 +146,7 @@ class _Picture:
         self._flow(self.join - self.step, self.join, resting, arriving, "kept")
         self._count(x + self.step - 3, rest)
         self._count(x + self.step + 16, resting, "kept")
-        for conv in branch:
+        for conv in step.branch:
             self._box(conv, x + 1.9 * self.step, resting, resting)
         return rest, x + self.step
 
@@ -166,7 +170,8 @@ class _Picture:
         attention, fused = self.join + 0.55 * self.step, self.join + 1.45 * self.step
         self._flow(self.join, fused, joined, joined)
         self._flow(fused, WIDTH - 10, out, out)
-        self._box(None, attention, joined, joined)
+        if self.made.attention:
+            self._box(None, attention, joined, joined)
         self._box(fusion, fused, joined, out)
         self._plus()
 
