@@ -4,7 +4,8 @@ IMDNs of several shapes and about one size are trained alone; the best by valida
 trained, and searched by evolution and at random, with as many measurements, for networks that need no more parameters
 and MACs than the largest of the IMDNs. What was found and all IMDNs are trained from several seeds, by one recipe,
 measured on the validation photographs and on `--sets`, and timed by turns in onnxruntime on one thread. Everything goes
-on where it was stopped. `results/baseline/<experiment>.json` holds the figures, a picture beside it draws them.
+on where it was stopped. `results/baseline/<experiment>.json` holds the figures, a picture beside it draws them. What
+these files hold is not done again, but for the timing: to begin anew, remove them.
 """
 
 import datetime
@@ -15,7 +16,7 @@ from typing import NamedTuple
 
 import matplotlib
 import numpy as np
-from absl import app, flags
+from absl import app, flags, logging
 from matplotlib import pyplot
 
 from benchmarks.workdirs import ROOT, borrow_supernet, flagfile, link_photographs, run
@@ -32,12 +33,14 @@ class Experiment(NamedTuple):
         alone: in flags/: the recipe of all networks that are trained alone.
         imdn: shapes of IMDN, (width, depth): the best is the baseline, the largest is what may be spent.
         others: networks that are trained from one seed, by the names that the figures give them.
+        most: parameters that the searches may spend, where that is less than the largest IMDN has.
     """
 
     space: str
     alone: str
     imdn: tuple[tuple[int, int], ...]
     others: dict[str, str]
+    most: int = 10**18
 
 
 def _alike(head: str, count: int, recipe: str = "SCSCS") -> str:
@@ -47,6 +50,18 @@ def _alike(head: str, count: int, recipe: str = "SCSCS") -> str:
 EXPERIMENTS = {
     "50k": Experiment(
         "baseline_50k",
+        "baseline_alone",
+        ((19, 4), (16, 6)),
+        {
+            "found among splits": "x4:w48:expanded:imdn:r0.25:x3:f1:SCSS-SCCC-SSSC-SCSS",
+            "FSRCNN": "x4:fsrcnn",
+            "IDN, width 16": "x4:idn:w16",
+            "CARN, width 11": "x4:carn:w11",
+        },
+    ),
+    "150k": Experiment("baseline_150k", "baseline_alone_150k", ((32, 5),), {}, most=150_000),
+    "50k_split": Experiment(
+        "baseline_50k_split",
         "baseline_alone",
         ((19, 4), (16, 6)),
         {"IMDN, separable, expanded": _alike("w40:expanded:imdn:r0.25:x3:f1", 5)},
@@ -63,46 +78,47 @@ EXPERIMENTS = {
         },
     ),
 }
-STRATEGIES = ("evolution", "random")
 VALIDATED = 20
 """Of the validation photographs: by these, shapes and candidates are chosen. All of them are measured at the end."""
 INPUT_SIZE = "128x128"
 ROUNDS = 7
+RESULTS = ROOT / "results" / "baseline"
 
 EXPERIMENT = flags.DEFINE_enum("experiment", "50k", list(EXPERIMENTS), "what to compare")
 DATA = flags.DEFINE_string("data", None, "DIV2K, or its like: a folder with train and valid", required=True)
 SETS = flags.DEFINE_list("sets", [], "folders of test photographs, with commas between")
 RUNS = flags.DEFINE_string("runs", "runs/baseline", "folder for the workdirs")
 SEEDS = flags.DEFINE_integer("seeds", 3, "trainings of each IMDN and of what was found", lower_bound=1)
+STRATEGIES = flags.DEFINE_multi_enum("strategy", ["evolution", "random"], ["evolution", "random"], "of the searches")
 
 
 def main(argv: list[str]) -> None:
+    logging.set_verbosity(logging.WARNING)
     quiet.import_tensorflow()
-    from srnas_tf.modes.evaluate import machine
-
-    name = EXPERIMENT.value
-    experiment, runs = EXPERIMENTS[name], Path(RUNS.value).resolve() / name
+    experiment, runs = EXPERIMENTS[EXPERIMENT.value], Path(RUNS.value).resolve() / EXPERIMENT.value
     link_photographs(runs / "data", Path(DATA.value), {"train": None, "valid": VALIDATED})
+    known, target = _known(experiment), RESULTS / f"{EXPERIMENT.value}.json"
     shapes = {f"IMDN, width {width}, depth {depth}": _imdn(width, depth) for width, depth in experiment.imdn}
-    imdns = _trained(experiment, runs, shapes)
+    imdns = _trained(experiment, runs, shapes, known)
     baseline = max(shapes.values(), key=lambda arch: np.mean([e["val_psnr"] for e in imdns if e["arch"] == arch]))
-    budget = [f"--max_{cost}={max(each[cost] for each in imdns)}" for cost in ("params", "macs")]
-    found = {strategy: _searched(experiment, runs, strategy, budget) for strategy in STRATEGIES}
-    networks = _trained(experiment, runs, {strategy: each["arch"] for strategy, each in found.items()})
-    others = [_alone(experiment, runs, label, arch, 0) for label, arch in experiment.others.items()]
+    params, macs = (max(each[cost] for each in imdns) for cost in ("params", "macs"))
+    budget = [f"--max_params={min(params, experiment.most)}", f"--max_macs={macs}"]
+    earlier = json.loads(target.read_text("utf-8"))["search"] if target.exists() else {}
+    found = {
+        strategy: earlier.get(strategy) or _searched(experiment, runs, strategy, budget)
+        for strategy in STRATEGIES.value
+    }
+    networks = _trained(experiment, runs, {strategy: each["arch"] for strategy, each in found.items()}, known)
+    others = [_alone(experiment, runs, label, arch, 0, known) for label, arch in experiment.others.items()]
     entries = [*imdns, *networks, *others]
     result = {
-        "experiment": name,
-        "date": datetime.date.today().isoformat(),
-        "machine": machine(),
+        "experiment": EXPERIMENT.value,
         "flagfiles": [experiment.space, experiment.alone],
         "baseline": baseline,
         "search": found,
-        "latency": {"runtime": "onnxruntime", "threads": 1, "input_size": INPUT_SIZE},
-        "milliseconds": _timed({each["arch"]: each["model"] for each in entries}, runs / "frozen"),
-        "networks": [{key: each[key] for key in each if key != "model"} for each in entries],
+        **_timed(sorted({each["arch"] for each in entries})),
+        "networks": entries,
     }
-    target = ROOT / "results" / "baseline" / f"{name}.json"
     write_json(target, result)
     draw(result, target.with_suffix(".png"))
     print(table(result))
@@ -117,25 +133,36 @@ def _name(arch: str) -> str:
     return arch.replace(":", "_")
 
 
-def _trained(experiment: Experiment, runs: Path, networks: dict[str, str]) -> list[dict]:
+def _known(experiment: Experiment) -> dict[tuple[str, int], dict]:
+    """The trainings by this recipe that are in the results already, by network and seed."""
+    files = [json.loads(path.read_text("utf-8")) for path in sorted(RESULTS.glob("*.json"))]
+    alike = [result for result in files if result["flagfiles"][1] == experiment.alone]
+    return {(each["arch"], each["seed"]): each for result in alike for each in result["networks"]}
+
+
+def _trained(experiment: Experiment, runs: Path, networks: dict[str, str], known: dict) -> list[dict]:
     """Each network, by its label, from every seed."""
     seeds = range(SEEDS.value)
-    return [_alone(experiment, runs, label, arch, seed) for label, arch in networks.items() for seed in seeds]
+    return [_alone(experiment, runs, label, arch, seed, known) for label, arch in networks.items() for seed in seeds]
 
 
-def _alone(experiment: Experiment, runs: Path, label: str, arch: str, seed: int) -> dict:
+def _alone(experiment: Experiment, runs: Path, label: str, arch: str, seed: int, known: dict) -> dict:
     """One network trained from one seed, and measured."""
+    if (arch, seed) in known:
+        return known[arch, seed] | {"label": label}
+    from srnas_tf.modes.evaluate import machine
+
     network = parse(arch)
     workdir = runs / f"{_name(arch)}-{seed}"
     run("train", workdir, flagfile(experiment.alone), f"--data={runs / 'data'}", f"--arch={arch}", f"--seed={seed}")
-    model = workdir / "train" / "model.keras"
     sets = ",".join([*SETS.value, str(Path(DATA.value) / "valid")])
     if not (workdir / "evaluate.json").exists():
-        run("evaluate", workdir, f"--data={sets}", f"--model={model}")
+        run("evaluate", workdir, f"--data={sets}", f"--model={workdir / 'train' / 'model.keras'}")
     measured = json.loads((workdir / "evaluate.json").read_text("utf-8"))
     last = json.loads((workdir / "train" / "metrics.jsonl").read_text("utf-8").splitlines()[-1])
     entry = {"label": label, "arch": arch, "params": network.params, "macs": network.macs(), "seed": seed}
-    entry |= {"steps": last["step"], "val_psnr": last["val_psnr"], "model": str(model)}
+    entry |= {"date": datetime.date.today().isoformat(), "machine": machine()}
+    entry |= {"steps": last["step"], "val_psnr": last["val_psnr"]}
     return entry | {"psnr": {name: each["psnr"] for name, each in measured.items()}}
 
 
@@ -151,21 +178,13 @@ def _searched(experiment: Experiment, runs: Path, strategy: str, budget: list[st
     return {"arch": best["arch"], "supernet_psnr": best["psnr"], "measured": len(journal), "limits": budget}
 
 
-def _timed(models: dict[str, str], folder: Path) -> dict[str, float]:
-    """Milliseconds of each network, by its text: all of them by turns."""
-    from srnas_tf.freeze.latency import measure_files
+def _timed(archs: Sequence[str]) -> dict:
+    """Milliseconds of each network, by its text: all of them by turns; and on what."""
+    from srnas_tf.freeze.latency import measure_networks
     from srnas_tf.freeze.settings import LatencySettings
 
-    frozen = {}
-    for arch, model in models.items():
-        workdir = folder / _name(arch)
-        file = workdir / "export" / "model.onnx"
-        if not file.exists():
-            run("export", workdir, f"--model={model}", "--export_files=model.onnx", "--nocard_latency")
-        frozen[file] = arch
-    settings = LatencySettings("onnxruntime", 1, INPUT_SIZE)
-    times = measure_files(list(frozen), settings, ROUNDS)
-    return {arch: times.ms[str(file)] for file, arch in frozen.items()}
+    times = measure_networks(list(map(parse, archs)), LatencySettings("onnxruntime", 1, INPUT_SIZE), ROUNDS)
+    return {"latency": {"date": datetime.date.today().isoformat(), **times.described}, "milliseconds": times.ms}
 
 
 def mean_psnr(entry: dict) -> float:
@@ -174,13 +193,13 @@ def mean_psnr(entry: dict) -> float:
 
 
 def by_network(result: dict) -> dict[str, list[dict]]:
-    """The trainings of each network, a seed once, by the label that it was first given."""
+    """The trainings of each network, a seed once, by all labels that it was given."""
     groups: dict[str, dict[int, dict]] = {}
-    labels: dict[str, str] = {}
+    labels: dict[str, dict[str, None]] = {}
     for entry in result["networks"]:
-        label = labels.setdefault(entry["arch"], entry["label"])
-        groups.setdefault(label, {}).setdefault(entry["seed"], entry)
-    return {label: list(seeds.values()) for label, seeds in groups.items()}
+        labels.setdefault(entry["arch"], {})[entry["label"]] = None
+        groups.setdefault(entry["arch"], {}).setdefault(entry["seed"], entry)
+    return {" and ".join(labels[arch]): list(seeds.values()) for arch, seeds in groups.items()}
 
 
 def table(result: dict) -> str:
@@ -213,7 +232,7 @@ def draw(result: dict, path: Path) -> None:
             ax.errorbar([x], [middle], yerr=bar, marker="o", capsize=3, label=label)
     axes[0].set(xlabel="GMACs for 1280 x 720", ylabel="PSNR, mean of the sets, dB")
     axes[1].set(xlabel=f"ms for {INPUT_SIZE} in onnxruntime, one thread")
-    axes[1].legend(fontsize="small")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize="small")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100)
     pyplot.close(figure)

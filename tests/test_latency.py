@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from srnas_tf import nets
+from srnas_tf import arch, nets
 from srnas_tf.arch import Space, latency
 from srnas_tf.arch.latency import LatencyTable
 from srnas_tf.errors import UserError
 from srnas_tf.freeze import stopwatch
+from srnas_tf.freeze.latency import measure_networks
 from srnas_tf.freeze.settings import LatencySettings
 from srnas_tf.modes.benchmark import compare, spread
 from srnas_tf.nets import files
@@ -224,6 +225,14 @@ def test_a_space_is_measured_once_and_compared_with_whole_networks(invoke, tmp_p
     assert {file.name for file in (tmp_path / "w").iterdir()} == names
     assert invoke(*here, "--networks=0")[0] == 0
     assert path.read_text() == text  # not measured again
+
+
+def test_networks_are_timed_without_being_trained():
+    texts = ["x2:w8:expanded:bare:r0.25:x3:f1:TC-TCT", "x2:fsrcnn"]
+    times = measure_networks([arch.parse(text) for text in texts], LatencySettings("onnxruntime", 1, "16x16"), 1)
+    assert list(times.ms) == texts
+    assert min(times.ms.values()) > 0
+    assert times.described["runtime"] == "onnxruntime"
 
 
 def test_a_model_is_timed_in_its_runtimes(kit, invoke, tmp_path):

@@ -11,16 +11,17 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from srnas_tf.arch import Network, Space
+from srnas_tf.arch import Architecture, Network, Space
 from srnas_tf.arch import latency as tables
 from srnas_tf.arch.latency import LatencyTable
 from srnas_tf.errors import UserError, WorkError, writing
 from srnas_tf.freeze import stopwatch
 from srnas_tf.freeze.saved_model import save
 from srnas_tf.freeze.settings import LatencySettings
-from srnas_tf.nets import SRNet, files
+from srnas_tf.nets import build, files
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.network import Frame
+from srnas_tf.nets.transfer import folded
 from srnas_tf.progress import progress
 from srnas_tf.settings import Workdir, write_json
 
@@ -139,6 +140,20 @@ def measure_files(paths: Sequence[Path], settings: LatencySettings, rounds: int)
         return _measure_files({str(path): str(path.absolute()) for path in paths}, Path(folder), settings, rounds)
 
 
+def measure_networks(networks: Sequence[Architecture], settings: LatencySettings, rounds: int) -> Times:
+    """The latency of networks, by text form: frozen with weights drawn at random, timed by turns.
+
+    Raises:
+        WorkError: where freezing or timing fails.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        folder, suffix = Path(temporary), FORMS[settings.runtime].suffix
+        files = {str(network): f"network{i}{suffix}" for i, network in enumerate(networks)}
+        drawn = {file: _drawn(network) for file, network in zip(files.values(), networks, strict=True)}
+        _freeze(drawn, folder, settings.runtime)
+        return _measure_files(files, folder, settings, rounds)
+
+
 def _measure_files(files: Mapping[str, str], folder: Path, settings: LatencySettings, rounds: int) -> Times:
     networks = {name: {"file": file, "blocks": []} for name, file in files.items()}
     manifest = {"version": 1, "runtime": settings.runtime, "input_size": settings.input_size}
@@ -185,13 +200,13 @@ def write_kit(
     write_json(folder / MANIFEST, manifest)
 
 
-def _drawn(network: Network) -> Model:
+def _drawn(network: Architecture) -> Model:
     """A network with weights drawn at random, on which its latency does not depend."""
 
     def make() -> Callable:
-        model = SRNet(network.folded)
+        model = build(network)
         initialize(model, 0, "uniform")
-        return model
+        return folded(model)
 
     return make
 
