@@ -50,6 +50,13 @@ BUGS = [
     Bug("arch/network.py", "if option != usual]", "if option != usual][:1]", ARCH),
     Bug("arch/space.py", 'itertools.product("SC"', 'itertools.product("CS"', ARCH),
     Bug("arch/space.py", 'owners = plans[:1] if self.sharing == "ends" else plans', "owners = plans", ARCH),
+    Bug("arch/block.py", "(convs + 1, 0) if step.trunk", "(convs, 0) if step.trunk", ("test_nets.py", "entangled")),
+    Bug(
+        "nets/sharing.py",
+        "kernel): np.concatenate(rows",
+        "kernel): np.concatenate(rows[::-1]",
+        ("test_nets.py", "entangled"),
+    ),
     Bug("arch/space.py", "return min(self._alike", "return max(self._alike", ARCH),
     Bug("arch/space.py", "if not 0 <= code < count:", "if not 0 <= code <= count:", ARCH),
     # Search
@@ -76,7 +83,8 @@ BUGS = [
     Bug("search/ranking.py", "BAND * middle", "2 * BAND * middle", ("test_rank.py", "function_of_the_seed")),
     # Training
     Bug("train/adam.py", "count = counts[code] + 1.0", "count = counts[0] + 1.0", ("test_sampling.py", "segment")),
-    Bug("train/adam.py", "tf.where(finite, new, old))", "new)", ("test_train.py", "not_finite")),
+    Bug("train/adam.py", "tf.where(moves, new, old))", "new)", ("test_train.py", "not_finite")),
+    Bug("train/adam.py", "moves = finite & part.used(paths)", "moves = finite", ("test_sampling.py", "stays")),
     Bug("train/adam.py", "(BETA2, count)", "(BETA1, count)", ("test_train.py", "adam_is_adam")),
     Bug(
         "train/adam.py",

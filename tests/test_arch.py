@@ -88,6 +88,21 @@ def test_supernets(settings, params):
     assert Space(**settings).supernet_params == params
 
 
+@pytest.mark.parametrize("settings", [{"stages": 3}, {"stages": 1, "fusion_kernel": 3, "depth": 2, "conv": "plain"}])
+def test_an_entangled_supernet_of_taps_is_as_large_as_its_largest_network(settings):
+    """Each path leaves out some of what `TCTCTCT` has, and adds nothing."""
+    space = Space(space="tapped", sharing="entangled", width=48, **settings)
+    assert space.supernet_params == space.largest(lambda network: network.params).params
+
+
+def test_what_paths_of_splits_share_when_entangled():
+    """SC has a first conv, an attention and a piece of 4 channels where SS has them, of the same shapes."""
+    space = Space(stages=1, depth=1, width=16, sharing="entangled")
+    assert [choice.recipe for choice in space.choices] == ["SS", "SC"]
+    trunk, last, rows = 9 * 12 * 16 + 16, 9 * 16 * 12 + 12, 9 * 12 * 16
+    assert space.supernet_params == space.network((0,)).params + trunk + last + rows
+
+
 @pytest.mark.parametrize(("settings", "arch", "params"), ROWS)
 def test_thesis_rows(settings, arch, params):
     assert Space(**settings).parse(arch).params == params

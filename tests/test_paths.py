@@ -7,6 +7,7 @@ import pytest
 from test_train import SPACE, data
 
 from srnas_tf import nets
+from srnas_tf.arch import SHARING
 from srnas_tf.data.sources import load_pairs
 from srnas_tf.nets.initial import initialize
 from srnas_tf.train import evaluate
@@ -16,7 +17,7 @@ __all__ = ["data"]  # a fixture
 
 
 @pytest.mark.parametrize("kept", [0, 100_000, 1 << 30])
-@pytest.mark.parametrize("sharing", ["none", "ends"])
+@pytest.mark.parametrize("sharing", SHARING)
 def test_networks_that_share_features_score_as_on_their_own(data, sharing, kept):
     space = dataclasses.replace(SPACE, depth=3, sharing=sharing)
     supernet = nets.Supernet(space)

@@ -10,6 +10,7 @@ from conftest import lines
 from test_train import SPACE, TINY, _batch, _l1, _same_weights, data, job
 
 from srnas_tf import nets
+from srnas_tf.arch import SHARING
 from srnas_tf.errors import UserError
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.network import Frame
@@ -81,7 +82,7 @@ def _alone(supernet, codes, lr, target, loss_of):
     return lesson, [variable.numpy() for variable in holder.trainable_variables]
 
 
-@pytest.mark.parametrize("sharing", ["none", "ends"])
+@pytest.mark.parametrize("sharing", SHARING)
 @pytest.mark.parametrize("name", SEVERAL)
 def test_gradients_of_a_step_are_those_of_its_networks_alone_added_up(name, sharing):
     space = dataclasses.replace(SMALL, sharing=sharing)
@@ -115,8 +116,9 @@ PATHS = [((2, 1), (2, 3), (0, 1)), ((1, 2), (1, 2), (1, 2)), ((2, 1), (0, 0), (3
 @pytest.mark.parametrize(
     ("steps", "uses"), [(ONE, [[0, 0, 3, 1], [0, 3, 1, 0]]), (PATHS, [[2, 1, 2, 1], [1, 2, 1, 1]])]
 )
-def test_what_no_path_uses_stays_to_the_bit(steps, uses):
-    supernet = nets.Supernet(dataclasses.replace(SPACE, stages=2))
+@pytest.mark.parametrize("sharing", ["none", "entangled"])
+def test_what_no_path_uses_stays_to_the_bit(steps, uses, sharing):
+    supernet = nets.Supernet(dataclasses.replace(SPACE, stages=2, sharing=sharing))
     initialize(supernet, 0)
     trainee = single_path(supernet)
     optimizer = PathAdam(trainee.parts, ema=0.9)
@@ -137,12 +139,18 @@ def test_what_no_path_uses_stays_to_the_bit(steps, uses):
                 if part.starts is None:
                     assert moved.mean() > 0.9
                     continue
-                used = {codes[part.position] for codes in paths}
-                for code, (start, length) in enumerate(zip(part.starts, part.lengths, strict=True)):
-                    share = moved[start : start + length].mean()
-                    assert share > 0.9 if code in used else share == 0
-    counts = [count.numpy().tolist() for count in optimizer.counts if count.shape != 1]
-    assert counts == uses  # once a step, however many paths use it
+                users = supernet.blocks[part.position].layout.users
+                used = users[[codes[part.position] for codes in paths]].any(axis=0)
+                assert moved[used].mean() > 0.9
+                assert not moved[~used].any()
+    # Once a step, however many paths use it.
+    for part, count in zip(trainee.parts, optimizer.counts, strict=True):
+        if part.elements is not None:
+            users = supernet.blocks[part.position].layout.users
+            hits = [users[[codes[part.position] for codes in paths]].any(axis=0) for paths in steps]
+            np.testing.assert_array_equal(count.numpy(), np.sum(hits, axis=0))
+        elif part.starts is not None:
+            assert count.numpy().tolist() == uses[part.position]
 
 
 def test_a_segment_moves_as_it_would_alone():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from srnas_tf import arch, nets
-from srnas_tf.arch import Network, Space
+from srnas_tf.arch import SHARING, Network, Space
 from srnas_tf.modes.start import start_of
 from srnas_tf.nets.block import Block
 from srnas_tf.nets.files import load, save
@@ -96,7 +96,7 @@ def test_the_zoo_takes_from_its_like_alone(source):
     assert take_over(fresh(IMDN), fsrcnn) == 0
 
 
-@pytest.mark.parametrize("sharing", ["none", "ends"])
+@pytest.mark.parametrize("sharing", SHARING)
 def test_a_path_is_written_where_it_is_read(sharing):
     space = Space(depth=1, width=16, scale=2, sharing=sharing)
     supernet = nets.Supernet(space)
@@ -107,10 +107,10 @@ def test_a_path_is_written_where_it_is_read(sharing):
     [choice] = supernet.blocks
     before = choice.paths.numpy()
     write_path(path, choice, 5)
-    start, length = choice.starts[5], choice.lengths[5]
-    moved = choice.paths.numpy() != before
-    assert moved[start : start + length].all()
-    assert moved.sum() == length
+    where, moved = choice.layout.where(5), choice.paths.numpy() != before
+    assert len(where) == choice.layout.lengths[5]
+    assert moved[where].all()
+    assert moved.sum() == len(where)
     again = Block(space.choices[5], 16)
     read_path(again, choice, 5)
     for one, other in zip(path.trainable_variables, again.trainable_variables, strict=True):

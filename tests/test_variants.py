@@ -29,6 +29,8 @@ EXTENSIONS = {
     "5 stages": {"stages": 5},
     "skip convs": {"skip_first": True},
     "taps": {"space": "tapped", "stages": 2},
+    "entangled": {"stages": 2, "sharing": "entangled"},
+    "entangled taps": {"space": "tapped", "stages": 2, "conv": "expanded_blueprint", "sharing": "entangled"},
 }
 
 

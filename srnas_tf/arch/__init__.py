@@ -4,7 +4,7 @@ from srnas_tf.arch.architecture import NETS, Architecture, parse
 from srnas_tf.arch.block import ENDINGS, LETTERS, Block, Plan, Step
 from srnas_tf.arch.conv import CONVS, AnyConv, BlueprintConv, Conv, DepthwiseConv, ExpandedConv, SelectiveConv
 from srnas_tf.arch.network import Network, imdn
-from srnas_tf.arch.space import SPACES, Space
+from srnas_tf.arch.space import SHARING, SPACES, Space
 from srnas_tf.arch.zoo import ZOO, ZooNetwork
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "ENDINGS",
     "LETTERS",
     "NETS",
+    "SHARING",
     "SPACES",
     "ZOO",
     "AnyConv",

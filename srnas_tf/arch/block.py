@@ -61,6 +61,34 @@ class Plan:
         return (self.first, *self.attention, self.fusion)
 
     @property
+    def positions(self) -> list[tuple[int, int]]:
+        """Of each step: how many convolutions the trunk has passed before it, and how many branches since."""
+        positions, convs, branches = [], 0, 0
+        for step in self.steps:
+            positions.append((convs, branches))
+            convs, branches = (convs + 1, 0) if step.trunk else (convs, branches + 1)
+        return positions
+
+    @property
+    def placed(self) -> list[tuple[tuple, AnyConv]]:
+        """All convolutions but the fusion, and what each is to its block: the same in another block, in its place."""
+        places = list(zip(self.positions, self.steps, strict=True))
+        return [
+            (("first",), self.first),
+            *((("branch", *place, i), conv) for place, step in places for i, conv in enumerate(step.branch)),
+            *((("trunk", place[0], i), conv) for place, step in places for i, conv in enumerate(step.trunk)),
+            (("last",), self.last),
+            *((("attention", i), conv) for i, conv in enumerate(self.attention)),
+        ]
+
+    @property
+    def pieces(self) -> list[tuple[tuple, int]]:
+        """What is concatenated before the fusion: of each piece, where it comes from and its channels."""
+        places = zip(self.positions, self.steps, strict=True)
+        kept = [(("branch", *place), step.distilled) for place, step in places if step.distilled]
+        return [*kept, (("last",), self.last.outputs)]
+
+    @property
     def params(self) -> int:
         return sum(conv.params for conv in self.inner + self.ends)
 

@@ -4,7 +4,7 @@ import functools
 import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from srnas_tf.arch.architecture import Architecture, parse
@@ -86,7 +86,7 @@ SPACES = {
     "tapped": SpaceKind(_tapped, "bare", "blueprint", "thin", staged=True),
     "light": SpaceKind(_light, "reduced", "blueprint", "light", 1, staged=True),
 }
-SHARING = ("none", "ends")
+SHARING = ("none", "ends", "entangled")
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,12 @@ class Space:
     rate: float = setting(0.25, "distillation rate: the share of its channels that a split keeps back")
     ending: str = setting("", "how a block ends; the space's own unless given", ("", *ENDINGS))
     fusion_kernel: int = setting(0, "kernel size of a block's fusion conv; 0: the ending's own", (0, 1, 3))
-    sharing: str = setting("none", "what the paths of a block share in the supernet", SHARING)
+    sharing: str = setting(
+        "none",
+        "what the paths of a block share in the supernet: none of their weights, those of their first conv, attention "
+        "and fusion, or entangled: those of all layers that stand in one place and have one shape",
+        SHARING,
+    )
     kernel: str = setting("3", "kernel size of a block's other convs; several (1,3) make selective kernel units")
     conv: str = setting(
         "",
@@ -234,10 +239,16 @@ class Space:
     def supernet_params(self) -> int:
         """Parameters of the whole supernet as it is trained, what is shared counted once."""
         plans = [plan(choice, self.width) for choice in self.choices]
+        around = frame(self.scale, self.width, self.depth, self.stem).learned
+        if self.sharing == "entangled":
+            held = dict.fromkeys(place for p in plans for place in p.placed)
+            pieces = dict.fromkeys(piece for p in plans for piece in p.pieces)
+            fused = replace(plans[0].fusion, inputs=sum(channels for _, channels in pieces))
+            return around + self.depth * (sum(learned(conv) for _, conv in held) + learned(fused))
         inner = sum(learned(conv) for p in plans for conv in p.inner)
         owners = plans[:1] if self.sharing == "ends" else plans
         ends = sum(learned(conv) for p in owners for conv in p.ends)
-        return frame(self.scale, self.width, self.depth, self.stem).learned + self.depth * (inner + ends)
+        return around + self.depth * (inner + ends)
 
     def __str__(self) -> str:
         return f"{self.space} with {self.stages} stages" if SPACES[self.space].staged else self.space

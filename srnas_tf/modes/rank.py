@@ -106,7 +106,9 @@ def _ranked_in(source: Workdir, space: Space, data: DataSettings) -> list[dict]:
         UserError: where that is not known yet, or is of another space or of other photographs.
     """
     for section, ours in (("network", space), ("data", data)):
-        if source.settle(section, type(ours), {}, {}) != ours:
+        theirs = source.settle(section, type(ours), {}, {})
+        # What the paths of a supernet share is not a matter of the networks alone.
+        if dataclasses.asdict(theirs) | {"sharing": ...} != dataclasses.asdict(ours) | {"sharing": ...}:
             raise UserError(f"--rank_from={source.path}: its {section} settings are others than those of this workdir")
     path = source / "rank.json"
     if not path.exists():

@@ -56,6 +56,12 @@ class Block(keras.Layer):
         """The weights that the paths of a choice block have in common under `--sharing=ends`."""
         return [v for name in self.ENDS for v in getattr(self, name).trainable_variables]
 
+    @property
+    def placed(self) -> list[keras.Layer]:
+        """The layers of `plan.placed`."""
+        steps = [layer for layers in (*self.branches, *self.trunks) for layer in layers]
+        return [self.first, *steps, self.last, *self.attention.convs]
+
     def call(self, x):
         return self.join(x, self.gather(x))
 

@@ -35,6 +35,11 @@ class ContrastAwareAttention(keras.Layer):
         self.excite = conv(arch.Conv(squeezed, channels, 1), "excite", activation="sigmoid", dtype=self.dtype_policy)
         self.built = True
 
+    @property
+    def convs(self) -> list[keras.Layer]:
+        """What squeezes, and what excites."""
+        return [self.squeeze, self.excite]
+
     def call(self, x, moments=None):
         """The scaled channels.
 
@@ -56,6 +61,8 @@ class ContrastAwareAttention(keras.Layer):
 
 class NoAttention(keras.Layer):
     """Passes on what it is given."""
+
+    convs: Sequence[keras.Layer] = ()
 
     def call(self, x, moments=None):
         return x

@@ -120,13 +120,18 @@ class ExpandedConv(keras.Layer):
             made.append(self.filters + self._unmoved)
         return made
 
-    def take(self, *weights: np.ndarray) -> None:
-        """Becomes the convolution of these kernels and bias; the way through more channels keeps its own."""
+    def take(self, *weights: np.ndarray) -> list[keras.Variable]:
+        """Becomes the convolution of these kernels and bias; the way through more channels keeps its own.
+
+        Returns:
+            What it changed.
+        """
         if self.direct is not None:
             self.direct.assign(self.direct + weights[0] - self.kernels[0])
         if self.filters is not None:
             self.filters.assign(weights[-2] - self._unmoved)
         self.bias.assign(weights[-1])
+        return [variable for variable in (self.direct, self.filters, self.bias) if variable is not None]
 
     def call(self, x):
         kernels = [ops.cast(kernel, self.compute_dtype) for kernel in self.kernels]
@@ -145,9 +150,12 @@ def in_use(layer: keras.Layer) -> list[np.ndarray]:
     return layer.get_weights()
 
 
-def use(layer: keras.Layer, weights: Sequence[np.ndarray]) -> None:
-    """Gives a layer the weights that `in_use` gave."""
-    layer.take(*weights) if isinstance(layer, ExpandedConv) else layer.set_weights(weights)
+def use(layer: keras.Layer, weights: Sequence[np.ndarray]) -> list[keras.Variable]:
+    """Gives a layer the weights that `in_use` gave; returns the variables that hold them."""
+    if isinstance(layer, ExpandedConv):
+        return layer.take(*weights)
+    layer.set_weights(weights)
+    return layer.weights
 
 
 class SelectiveConv(keras.Layer):

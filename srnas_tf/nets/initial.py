@@ -10,11 +10,11 @@ import numpy as np
 
 from srnas_tf.arch.graph import Weight
 from srnas_tf.errors import UserError
-from srnas_tf.nets.block import Block
 from srnas_tf.nets.build import Net
 from srnas_tf.nets.conv import in_use, use
 from srnas_tf.nets.network import Frame
-from srnas_tf.nets.supernet import Supernet, own_shapes
+from srnas_tf.nets.sharing import weight
+from srnas_tf.nets.supernet import Supernet
 from srnas_tf.nets.zoo import ZooNet
 from srnas_tf.seeding import generator
 
@@ -43,18 +43,9 @@ def _to_draw(model: Net | Supernet) -> list[tuple[keras.Variable, list[Weight]]]
     """What is learned; a choice block's vector holds many weights, one after the other."""
     if isinstance(model, ZooNet):
         return [(variable, [weight]) for variable, weight in model.variables_to_draw]
-    segments = {}
-    if isinstance(model, Supernet):
-        space = model.space
-        paths = [own_shapes(Block(choice, space.width), space.sharing) for choice in space.choices]
-        segments = {id(block.paths): [shape for path in paths for shape in path] for block in model.blocks}
-    shapes = [(v, segments.get(id(v), [tuple(v.shape)])) for v in model.trainable_variables]
-    return [(variable, [_weight(shape) for shape in own]) for variable, own in shapes]
-
-
-def _weight(shape: tuple[int, ...]) -> Weight:
-    """A kernel, or a bias."""
-    return Weight(shape, fan_in=math.prod(shape[:-1])) if len(shape) > 1 else Weight(shape, 0.0)
+    blocks = model.blocks if isinstance(model, Supernet) else ()
+    vectors = {id(block.paths): block.layout.weights for block in blocks}
+    return [(v, vectors.get(id(v)) or [weight(tuple(v.shape))]) for v in model.trainable_variables]
 
 
 def _value(weight: Weight, start: "Start", rng: np.random.Generator) -> np.ndarray:

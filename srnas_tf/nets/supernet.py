@@ -12,43 +12,40 @@ from keras import ops
 from srnas_tf import arch
 from srnas_tf.nets.block import Block
 from srnas_tf.nets.network import Frame, SRNet
+from srnas_tf.nets.sharing import Layout, layout, own_shapes
 
 
 class ChoiceBlock(keras.Layer):
-    """The weights of all paths of one block, end to end in one vector, path after path.
+    """The weights of all paths of one block in one vector: path after path, or where `layout` has them.
 
-    A training step reads, differentiates and moves one path's segment of the vector, so what a path did not use stays
-    as it is to the bit, and optimizer and graph hold two tensors a block however many paths there are.
+    A training step reads, differentiates and moves one path's part of the vector, so what a path did not use stays as
+    it is to the bit, and optimizer and graph hold two tensors a block however many paths there are.
 
     Args:
-        paths: the block's paths as built layers. They only lend their shapes, and their code to `Supernet`.
-        sharing: "none" or "ends" (first conv, attention and fusion conv of all paths in one place).
+        layout: where its paths keep their weights.
+        elements: `layout.elements` as a tensor, one for all blocks; None where that is None.
     """
 
-    def __init__(self, paths: Sequence[Block], sharing: str, **kwargs) -> None:
+    def __init__(self, layout: Layout, elements=None, **kwargs) -> None:
         super().__init__(**kwargs)
-        lengths = [sum(math.prod(shape) for shape in own_shapes(path, sharing)) for path in paths]
-        self.lengths = np.array(lengths, np.int32)
-        self.starts = np.array([0, *itertools.accumulate(lengths)][:-1], np.int32)
-        self.paths = self.add_weight(shape=(sum(lengths),), initializer="zeros", name="paths")
-        shared = paths[0].ends if sharing == "ends" else []
-        self.ends = [self.add_weight(shape=v.shape, initializer="zeros", name=f"ends{i}") for i, v in enumerate(shared)]
+        self.layout, self.elements = layout, elements
+        self.paths = self.add_weight(shape=(layout.size,), initializer="zeros", name="paths")
+        self.ends = [
+            self.add_weight(shape=shape, initializer="zeros", name=f"ends{i}") for i, shape in enumerate(layout.ends)
+        ]
         self.built = True
 
     def segment(self, path):
         """One path's weights, [length of the path]; `path` is an int or an int32 scalar tensor."""
-        return ops.slice(self.paths.value, [_at(self.starts, path)], [_at(self.lengths, path)])
+        span = [_at(self.layout.starts, path)], [_at(self.layout.lengths, path)]
+        if self.elements is None:
+            return ops.slice(self.paths.value, *span)
+        return ops.take(self.paths.value, ops.slice(self.elements, *span))
 
     def shared(self) -> list:
         """The values of the ends."""
         # Tensors: a function that is handed variables and is not inlined brings TensorFlow 2.21 down.
         return [ops.reshape(v, v.shape) for v in self.ends]
-
-
-def own_shapes(path: Block, sharing: str) -> list[tuple[int, ...]]:
-    """Shapes of the weights in a path's segment."""
-    shared = {id(v) for v in path.ends} if sharing == "ends" else set()
-    return [tuple(v.shape) for v in path.trainable_variables if id(v) not in shared]
 
 
 def _at(table: np.ndarray, path):
@@ -76,7 +73,9 @@ class Supernet(Frame):
         super().__init__(space.scale, space.width, space.depth, space.stem, **kwargs)
         self.space = space
         paths = [Block(choice, space.width, dtype=self.dtype_policy) for choice in space.choices]
-        self.blocks = [ChoiceBlock(paths, space.sharing, name=f"block{i}") for i in range(1, space.depth + 1)]
+        placed = layout(paths, space.sharing)
+        elements = None if placed.elements is None else ops.convert_to_tensor(placed.elements)
+        self.blocks = [ChoiceBlock(placed, elements, name=f"block{i}") for i in range(1, space.depth + 1)]
         branches = [_branch(path, space.sharing) for path in paths]
         self.choose = lambda path, x, segment, ends: ops.switch(path, branches, x, segment, ends)
 
@@ -142,23 +141,23 @@ def load_path(network: SRNet, supernet: Supernet) -> None:
 def read_path(path: Block, choice: ChoiceBlock, code: int) -> None:
     """Gives a block the weights of the path that it is."""
     own = keras.ops.convert_to_numpy(choice.segment(code))
-    for variable, shared, place in _places(path, choice):
+    for variable, shared, place in path_places(path, choice):
         variable.assign(own[place].reshape(variable.shape) if shared is None else shared)
 
 
 def write_path(path: Block, choice: ChoiceBlock, code: int) -> None:
     """Gives a choice block a path's weights: the inverse of `read_path`."""
     whole = np.array(keras.ops.convert_to_numpy(choice.paths))
-    start = choice.starts[code]
-    for variable, shared, place in _places(path, choice):
+    where = choice.layout.where(code)
+    for variable, shared, place in path_places(path, choice):
         if shared is None:
-            whole[start:][place] = keras.ops.convert_to_numpy(variable).ravel()
+            whole[where[place]] = keras.ops.convert_to_numpy(variable).ravel()
         else:
             shared.assign(variable)
     choice.paths.assign(whole)
 
 
-def _places(path: Block, choice: ChoiceBlock) -> Iterator[tuple[keras.Variable, keras.Variable | None, slice]]:
+def path_places(path: Block, choice: ChoiceBlock) -> Iterator[tuple[keras.Variable, keras.Variable | None, slice]]:
     """Where the choice block keeps each of the path's variables: a variable of its own, or a slice of the segment."""
     shared = {id(v): kept for v, kept in zip(path.ends, choice.ends, strict=False)}
     position = 0

@@ -1,6 +1,7 @@
 """Weights from one network to another, as far as they mean the same in both."""
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator
 
 import keras
@@ -10,7 +11,7 @@ from srnas_tf.nets.block import Block
 from srnas_tf.nets.build import Net
 from srnas_tf.nets.conv import ExpandedConv, in_use, use
 from srnas_tf.nets.network import Frame, SRNet
-from srnas_tf.nets.supernet import Supernet, read_path, write_path
+from srnas_tf.nets.supernet import ChoiceBlock, Supernet, path_places, read_path, write_path
 from srnas_tf.nets.zoo import ZooNet
 
 Layers = tuple[keras.Layer, keras.Layer]
@@ -33,30 +34,38 @@ def take_over(target: Net | Supernet, source: Net) -> int:
     """
     if isinstance(target, ZooNet) or isinstance(source, ZooNet):
         same = isinstance(target, ZooNet) and isinstance(source, ZooNet) and target.network == source.network
-        return _copy([(target, source)]) if same else 0
-    taken = _copy((getattr(target, name), getattr(source, name)) for name in Frame.OUTSIDE)
+        return _count(_copy([(target, source)])) if same else 0
+    outside = _copy((getattr(target, name), getattr(source, name)) for name in Frame.OUTSIDE)
     if isinstance(target, SRNet):
         pairs = zip(target.blocks, source.blocks, strict=False)
-        return taken + sum(_copy(_fitting(mine, theirs)) for mine, theirs in pairs)
+        return _count(outside) + sum(_count(_copy(_fitting(mine, theirs))) for mine, theirs in pairs)
     paths = [Block(choice, target.width) for choice in target.space.choices]
-    for choice, theirs in zip(target.blocks, source.blocks, strict=False):
-        for code, path in enumerate(paths):
-            read_path(path, choice, code)
-            taken_before = code and target.space.sharing == "ends"
-            taken += _copy(_inner(path, theirs) if taken_before else _fitting(path, theirs))
-            write_path(path, choice, code)
-    return taken
+    reached = [
+        _take_over_paths(paths, choice, theirs) for choice, theirs in zip(target.blocks, source.blocks, strict=False)
+    ]
+    return _count(outside) + sum(reached)
+
+
+def _take_over_paths(paths: list[Block], choice: ChoiceBlock, theirs: Block) -> int:
+    """Gives all paths of a choice block what fits of a block; counts once what paths share."""
+    reached, shared = np.zeros(choice.layout.size, bool), {}
+    for code, path in enumerate(paths):
+        read_path(path, choice, code)
+        taken = {id(v) for v in _copy(_fitting(path, theirs))}
+        write_path(path, choice, code)
+        where = choice.layout.where(code)
+        for variable, kept, place in path_places(path, choice):
+            if id(variable) in taken and kept is None:
+                reached[where[place]] = True
+            elif id(variable) in taken:
+                shared[id(kept)] = kept
+    return int(reached.sum()) + _count(shared.values())
 
 
 def _fitting(mine: Block, theirs: Block) -> Iterator[Layers]:
     """Layers of two blocks that stand in one place."""
     for name in Block.ENDS:
         yield getattr(mine, name), getattr(theirs, name)
-    yield from _inner(mine, theirs)
-
-
-def _inner(mine: Block, theirs: Block) -> Iterator[Layers]:
-    """Those of them that no two paths share."""
     letters = zip(mine.block.recipe, theirs.block.recipe, strict=False)
     alike = itertools.takewhile(lambda pair: pair[0] == pair[1], letters)
     for i, _ in enumerate(alike):
@@ -74,9 +83,9 @@ def folded(network: Net) -> Net:
     return plain
 
 
-def _copy(pairs: Iterable[Layers]) -> int:
-    """Copies the weights of layers whose shapes agree; returns how many there are to learn of them."""
-    taken = 0
+def _copy(pairs: Iterable[Layers]) -> list[keras.Variable]:
+    """Copies the weights of layers whose shapes agree; returns the variables that have new values."""
+    taken: list[keras.Variable] = []
     for mine, theirs in pairs:
         # What one expanded convolution learned, another takes as it is; any other layer, what it comes to in use.
         alike = isinstance(mine, ExpandedConv) == isinstance(theirs, ExpandedConv)
@@ -85,10 +94,14 @@ def _copy(pairs: Iterable[Layers]) -> int:
             continue
         if alike:
             mine.set_weights(weights)
+            taken += mine.weights
         else:
-            use(mine, weights)
-        taken += sum(np.size(w) for w in weights)
+            taken += use(mine, weights)
     return taken
+
+
+def _count(variables: Iterable[keras.Variable]) -> int:
+    return sum(math.prod(variable.shape) for variable in variables)
 
 
 def _shapes(weights: list[np.ndarray]) -> list[tuple[int, ...]]:

@@ -13,9 +13,10 @@ _SCALE_UP_AFTER = 2000
 class PathAdam(tf.Module):
     """Adam (Kingma and Ba 2015) over parts of variables, inside `strategy.run`.
 
-    A segment that a step does not use keeps its weights and both its moments to the bit. Each segment counts its own
-    steps, so its bias correction is that of the steps it took part in: what an optimizer does that is handed no
-    gradient for the other weights. Gradients that are not finite change nothing, and are counted in `rejected`.
+    What a step does not use keeps its weights and both its moments to the bit. Each segment counts its own steps, and
+    where paths share elements, each element: so its bias correction is that of the steps it took part in, which is what
+    an optimizer does that is handed no gradient for the other weights. Gradients that are not finite change nothing,
+    and are counted in `rejected`.
 
     Args:
         parts: what to train. Create the optimizer where their variables were created: in the strategy's scope.
@@ -30,7 +31,7 @@ class PathAdam(tf.Module):
         self._ema, self.scales = ema, loss_scaling
         self.first = [_zeros(part.variable.shape) for part in parts]
         self.second = [_zeros(part.variable.shape) for part in parts]
-        self.counts = [_zeros(1 if part.starts is None else len(part.starts)) for part in parts]
+        self.counts = [_zeros(_counted(part)) for part in parts]
         self.averages = [_like(part.variable) for part in parts] if ema else []
         self.rejected = _zeros((), tf.int64)
         self.scale = _zeros(())
@@ -66,9 +67,7 @@ class PathAdam(tf.Module):
     def _mover(self, part: Part):
         ema = self._ema
 
-        def move_segment(code, variable, gradient, rate, finite, first, second, counts, scale, *averages):
-            span = part.span(code)
-            count = counts[code] + 1.0
+        def advance(span, count, moves, variable, gradient, rate, first, second, scale, *averages):
             gradient = gradient / scale if self.scales else gradient
             m, v, w = (_get(x, span) for x in (first, second, variable))
             new_m = BETA1 * m + (1 - BETA1) * gradient
@@ -77,14 +76,27 @@ class PathAdam(tf.Module):
             corrected_v = new_v / (1 - tf.pow(BETA2, count))
             new_w = w - rate * corrected_m / (tf.sqrt(corrected_v) + EPSILON)
             for target, new, old in ((first, new_m, m), (second, new_v, v), (variable, new_w, w)):
-                _set(target, span, tf.where(finite, new, old))
-            counts.scatter_add(tf.IndexedSlices(tf.cast(finite, tf.float32), code))
+                _set(target, span, tf.where(moves, new, old))
             for average in averages:
                 decay = tf.minimum(ema, (1 + count) / (10 + count))  # young averages forget their beginning sooner
                 old = _get(average, span)
-                _set(average, span, tf.where(finite, decay * old + (1 - decay) * new_w, old))
+                _set(average, span, tf.where(moves, decay * old + (1 - decay) * new_w, old))
+
+        def move_segment(code, variable, gradient, rate, finite, first, second, counts, *state):
+            count = counts[code] + 1.0
+            advance(part.span(code), count, finite, variable, gradient, rate, first, second, *state)
+            counts.scatter_add(tf.IndexedSlices(tf.cast(finite, tf.float32), code))
+
+        def move_shared(variable, gradient, rate, paths, finite, first, second, counts, *state):
+            moves = finite & part.used(paths)
+            advance(None, counts + 1.0, moves, variable, gradient, rate, first, second, *state)
+            counts.assign_add(tf.cast(moves, tf.float32))
 
         def move(variable, gradient, rate, paths, *state):
+            if part.elements is not None:
+                whole = part.place(gradient, paths[0]) if paths.shape[0] == 1 else gradient
+                move_shared(variable, whole, rate, paths, *state)
+                return
             if part.starts is None or paths.shape[0] == 1:
                 move_segment(part.code(paths[0]), variable, gradient, rate, *state)
                 return
@@ -97,6 +109,13 @@ class PathAdam(tf.Module):
             tf.while_loop(lambda i: i < tf.size(used), move_next, (0,), parallel_iterations=1)
 
         return move
+
+
+def _counted(part: Part) -> int:
+    """How many things of a part count their own steps."""
+    if part.elements is not None:
+        return part.variable.shape[0]
+    return 1 if part.starts is None else len(part.starts)
 
 
 def _zeros(shape, dtype=tf.float32) -> tf.Variable:

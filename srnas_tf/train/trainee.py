@@ -23,16 +23,24 @@ class Part(NamedTuple):
         starts: first element of each path's segment; None where every step uses the whole variable.
         lengths: elements of each segment.
         position: the place of the choice in the codes.
+        elements: int32, where paths share elements of the variable: their places in it, of which segments are segments.
+        users: bool [paths, elements], which path uses what, where `elements` are given.
     """
 
     variable: tf.Variable
     starts: np.ndarray | None = None
     lengths: np.ndarray | None = None
     position: int = 0
+    elements: tf.Tensor | None = None
+    users: tf.Tensor | None = None
 
     def code(self, codes: tf.Tensor) -> tf.Tensor | int:
         """The number of the segment that the codes choose; 0 for the whole."""
         return 0 if self.starts is None else codes[self.position]
+
+    def used(self, paths: tf.Tensor) -> tf.Tensor:
+        """Which elements some of the paths use, bool [elements]; of a part with `elements`."""
+        return tf.reduce_any(tf.gather(self.users, paths[:, self.position]), axis=0)
 
     def span(self, code: tf.Tensor | int) -> tuple[list, list] | None:
         """Begin and size of a segment, as `tf.slice` takes them; None for the whole."""
@@ -41,13 +49,19 @@ class Part(NamedTuple):
     def read(self, codes: tf.Tensor) -> tf.Tensor:
         """What the codes use of the variable."""
         span = self.span(self.code(codes))
-        return tf.convert_to_tensor(self.variable) if span is None else tf.slice(self.variable, *span)
+        if span is None:
+            return tf.convert_to_tensor(self.variable)
+        if self.elements is None:
+            return tf.slice(self.variable, *span)
+        return tf.gather(self.variable, tf.slice(self.elements, *span))
 
     def place(self, value: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
         """What the codes use, in its place in zeros of the variable's shape: the inverse of `read`."""
         span = self.span(self.code(codes))
         if span is None:
             return value
+        if self.elements is not None:
+            return tf.scatter_nd(tf.slice(self.elements, *span)[:, None], value, self.variable.shape)
         [start], [size] = span
         [whole] = self.variable.shape
         return tf.ensure_shape(tf.pad(value, [[start, whole - start - size]]), [whole])
@@ -151,12 +165,14 @@ def whole(network: Net) -> Trainee:
 def single_path(supernet: Supernet) -> Trainee:
     """A supernet, of which the codes choose the path."""
     compile_choice(supernet)
-    choices = {id(block.paths): (i, block) for i, block in enumerate(supernet.blocks)}
+    layout, elements = supernet.blocks[0].layout, supernet.blocks[0].elements
+    users = None if elements is None else tf.constant(layout.users)
+    positions = {id(block.paths): i for i, block in enumerate(supernet.blocks)}
     parts = []
     for variable in supernet.trainable_variables:
-        if id(variable) in choices:
-            position, block = choices[id(variable)]
-            parts.append(Part(variable.value, block.starts, block.lengths, position))
+        if id(variable) in positions:
+            position = positions[id(variable)]
+            parts.append(Part(variable.value, layout.starts, layout.lengths, position, elements, users))
         else:
             parts.append(Part(variable.value))
     places = [i for i, part in enumerate(parts) if part.starts is not None]
