@@ -25,6 +25,13 @@ from srnas_tf.arch import parse
 from srnas_tf.settings import write_json
 
 
+class Other(NamedTuple):
+    """A network that is not searched for, and how often it is trained."""
+
+    arch: str
+    seeds: int = 1
+
+
 class Experiment(NamedTuple):
     """What is compared.
 
@@ -32,19 +39,21 @@ class Experiment(NamedTuple):
         space: in flags/: the space, its supernet's recipe and the search.
         alone: in flags/: the recipe of all networks that are trained alone.
         imdn: shapes of IMDN, (width, depth): the best is the baseline, the largest is what may be spent.
-        others: networks that are trained from one seed, by the names that the figures give them.
-        most: parameters that the searches may spend, where that is less than the largest IMDN has.
+        others: by the names that the figures give them.
     """
 
     space: str
     alone: str
     imdn: tuple[tuple[int, int], ...]
-    others: dict[str, str]
-    most: int = 10**18
+    others: dict[str, Other]
 
 
-def _alike(head: str, count: int, recipe: str = "SCSCS") -> str:
-    return f"x4:{head}:" + "-".join([recipe] * count)
+def _alike(head: str, count: int) -> str:
+    return f"x4:{head}:" + "-".join(["SCSCS"] * count)
+
+
+def _taps(width: str, recipes: str) -> str:
+    return f"x4:{width}:expanded:bare:r0.25:x3:f1:{recipes}"
 
 
 EXPERIMENTS = {
@@ -53,28 +62,37 @@ EXPERIMENTS = {
         "baseline_alone",
         ((19, 4), (16, 6)),
         {
-            "found among splits": "x4:w48:expanded:imdn:r0.25:x3:f1:SCSS-SCCC-SSSC-SCSS",
-            "FSRCNN": "x4:fsrcnn",
-            "IDN, width 16": "x4:idn:w16",
-            "CARN, width 11": "x4:carn:w11",
+            "found, paths apart": Other("x4:w48:expanded:bare:r0.34:x3:f1:TCCC-TCTCC-T", 3),
+            "found among splits": Other("x4:w48:expanded:imdn:r0.25:x3:f1:SCSS-SCCC-SSSC-SCSS", 3),
+            "FSRCNN": Other("x4:fsrcnn"),
+            "IDN, width 16": Other("x4:idn:w16"),
+            "CARN, width 11": Other("x4:carn:w11"),
         },
     ),
-    "150k": Experiment("baseline_150k", "baseline_alone_150k", ((32, 5),), {}, most=150_000),
+    "150k": Experiment(
+        "baseline_150k",
+        "baseline_alone_150k",
+        ((32, 5),),
+        {
+            "found, paths apart": Other(_taps("w64", "TCCCT-TCCTC-T-TCCCT-TCTCCT"), 3),
+            "found at random, paths apart": Other(_taps("w64", "TCTCT-TCTCT-TCCCT-TCTCCT-TC")),
+        },
+    ),
     "50k_split": Experiment(
         "baseline_50k_split",
         "baseline_alone",
         ((19, 4), (16, 6)),
-        {"IMDN, separable, expanded": _alike("w40:expanded:imdn:r0.25:x3:f1", 5)},
+        {"IMDN, separable, expanded": Other(_alike("w40:expanded:imdn:r0.25:x3:f1", 5))},
     ),
     "50k_short": Experiment(
         "baseline_50k_short",
         "baseline_short",
         ((19, 4), (25, 2), (16, 6)),
         {
-            "IMDN, expanded": _alike("w19:imdn:r0.25:e3:f1", 4),
-            "IMDN, separable": _alike("w40:thin:imdn:r0.25:b3:f1", 5),
-            "IMDN, separable, expanded": _alike("w40:expanded:imdn:r0.25:x3:f1", 5),
-            "FSRCNN": "x4:fsrcnn",
+            "IMDN, expanded": Other(_alike("w19:imdn:r0.25:e3:f1", 4)),
+            "IMDN, separable": Other(_alike("w40:thin:imdn:r0.25:b3:f1", 5)),
+            "IMDN, separable, expanded": Other(_alike("w40:expanded:imdn:r0.25:x3:f1", 5)),
+            "FSRCNN": Other("x4:fsrcnn"),
         },
     ),
 }
@@ -102,14 +120,18 @@ def main(argv: list[str]) -> None:
     imdns = _trained(experiment, runs, shapes, known)
     baseline = max(shapes.values(), key=lambda arch: np.mean([e["val_psnr"] for e in imdns if e["arch"] == arch]))
     params, macs = (max(each[cost] for each in imdns) for cost in ("params", "macs"))
-    budget = [f"--max_params={min(params, experiment.most)}", f"--max_macs={macs}"]
+    budget = [f"--max_params={params}", f"--max_macs={macs}"]
     earlier = json.loads(target.read_text("utf-8"))["search"] if target.exists() else {}
     found = {
         strategy: earlier.get(strategy) or _searched(experiment, runs, strategy, budget)
         for strategy in STRATEGIES.value
     }
     networks = _trained(experiment, runs, {strategy: each["arch"] for strategy, each in found.items()}, known)
-    others = [_alone(experiment, runs, label, arch, 0, known) for label, arch in experiment.others.items()]
+    others = [
+        _alone(experiment, runs, label, other.arch, seed, known)
+        for label, other in experiment.others.items()
+        for seed in range(other.seeds)
+    ]
     entries = [*imdns, *networks, *others]
     result = {
         "experiment": EXPERIMENT.value,

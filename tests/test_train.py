@@ -142,14 +142,15 @@ def _same_weights(one: nets.Net, two: nets.Net) -> bool:
     return all(np.array_equal(a.numpy(), b.numpy()) for a, b in pairs)
 
 
-@pytest.mark.parametrize("kind", ["supernet", "x2:w16:SCSCS-SCSCS"])
+@pytest.mark.parametrize("kind", ["none", "entangled", "x2:w16:SCSCS-SCSCS"])
 def test_a_resumed_run_equals_an_undisturbed_one(data, tmp_path, kind, monkeypatch):
-    """The supernet's is torn out of a step; the network's gets a signal, finishes it, and loses nothing."""
+    """Supernets, by what paths share, are torn out of a step; a network's gets a signal, finishes it, loses nothing."""
+    torn = kind in SHARING
     settings = dataclasses.replace(TINY, ema=0.9, schedule="cosine")
 
     def train(folder):
-        if kind == "supernet":
-            return job(data, settings).train_supernet(SPACE, folder)
+        if torn:
+            return job(data, settings).train_supernet(dataclasses.replace(SPACE, sharing=kind), folder)
         return job(data, settings).train_network(arch.parse(kind), folder)
 
     undisturbed = train(tmp_path / "a")
@@ -157,7 +158,7 @@ def test_a_resumed_run_equals_an_undisturbed_one(data, tmp_path, kind, monkeypat
     rate_at = TrainSettings.rate_at
 
     def killed_at_step_4(settings, step):
-        if step == 4 and kind == "supernet":
+        if step == 4 and torn:
             raise KeyboardInterrupt
         if step == 4:
             signal.raise_signal(signal.SIGTERM)
@@ -166,14 +167,14 @@ def test_a_resumed_run_equals_an_undisturbed_one(data, tmp_path, kind, monkeypat
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(TrainSettings, "rate_at", killed_at_step_4)
         train(tmp_path / "b")
-    kept = 3 if kind == "supernet" else 5
+    kept = 3 if torn else 5
     assert sorted(path.stem for path in (tmp_path / "b" / "checkpoints").glob("*.index"))[-1] == f"ckpt-{kept}"
     with (tmp_path / "b" / "metrics.jsonl").open("a") as file:
         file.write(f'{{"step": {kept + 1}, "loss": 9}}\n{{"step": {kept + 2}, "lo')
     resumed = train(tmp_path / "b")
     assert _same_weights(undisturbed, resumed)
     before, after = (lines(tmp_path / name / "metrics.jsonl") for name in "ab")
-    assert [entry["step"] for entry in after] == ([1, 3, 4, 6] if kind == "supernet" else [1, 3, 5, 6])
+    assert [entry["step"] for entry in after] == ([1, 3, 4, 6] if torn else [1, 3, 5, 6])
     values = {entry["step"]: (entry["loss"], entry.get("val_psnr")) for entry in before}
     assert all(values.get(e["step"], (e["loss"], e.get("val_psnr"))) == (e["loss"], e.get("val_psnr")) for e in after)
 
@@ -305,9 +306,10 @@ usual = TrainSettings(steps=5, batch=4, patch=8, learning_rate=1e-3, first_weigh
 job = Job(DataSettings(data=photographs), usual, MachineSettings(), 2, Path(folder))
 assert job.strategy.num_replicas_in_sync == count
 weights = []
-for name in ("uniform", "fair"):
-    space, settings = Space(stages=1, depth=2, width=16, scale=2), dataclasses.replace(usual, sampling=name)
-    supernet = job.by(settings).train_supernet(space, Path(folder) / name)
+for name, sharing in (("uniform", "none"), ("fair", "none"), ("uniform", "entangled"), ("fair", "entangled")):
+    space = Space(stages=1, depth=2, width=16, scale=2, sharing=sharing)
+    settings = dataclasses.replace(usual, sampling=name)
+    supernet = job.by(settings).train_supernet(space, Path(folder) / name / sharing)
     weights += [v.numpy().ravel() for v in supernet.trainable_variables]
 np.save(Path(folder) / "weights.npy", np.concatenate(weights))
 """
