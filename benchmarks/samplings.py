@@ -1,8 +1,10 @@
 """How well supernets rank, by how they were trained: python -m benchmarks.samplings --experiment=NAME [--data=DIV2K]
 
-For each sampling and seed a supernet is trained with as many path gradients as the others (a step of `fair` has as
-many as a block has paths, one of `sandwich` three), searched, and ranked; the best network that it leads to is trained
-alone. All supernets are ranked by the same networks, which are trained once. Everything goes on where it was stopped.
+For each sampling, and for paths that share their layers, and for each seed a supernet is trained with as many path
+gradients as the others (a step of `fair` has as many as a block has paths, one of `sandwich` three), searched, and
+ranked; the best network that it leads to is trained alone. All supernets are ranked by the same networks, which are
+trained once. Everything goes on where it was stopped, and what `results/ranking/<experiment>.json` holds is not done
+again: to begin anew, remove it.
 """
 
 import datetime
@@ -47,8 +49,21 @@ EXPERIMENTS = {
     "quickstart": Experiment("quickstart", 1500, 50, 600, 12),
     "div2k": Experiment("ranking_div2k", 3000, 50, 600, 12, (100, 8)),
 }
-PATHS = {name: len(sampling.draw(Space(stages=3), 0, 0)) for name, sampling in SAMPLINGS.items()}
-"""A step trains, in the spaces of both experiments."""
+
+
+class Way(NamedTuple):
+    """A way to train a supernet."""
+
+    sampling: str
+    sharing: str = "none"
+
+    @property
+    def paths(self) -> int:
+        """A step trains, in the spaces of both experiments."""
+        return len(SAMPLINGS[self.sampling].draw(Space(stages=3), 0, 0))
+
+
+WAYS = {name: Way(name) for name in SAMPLINGS} | {"entangled": Way("uniform", "entangled")}
 
 EXPERIMENT = flags.DEFINE_enum("experiment", "quickstart", list(EXPERIMENTS), "what to rank")
 DATA = flags.DEFINE_string("data", "", "DIV2K, or its like, for the experiment div2k: a folder with train and valid")
@@ -63,11 +78,13 @@ def main(argv: list[str]) -> None:
 
     name = EXPERIMENT.value
     experiment, runs = EXPERIMENTS[name], Path(RUNS.value).resolve() / name
-    supernets, lender = [], None
+    target = ROOT / "results" / "ranking" / f"{name}.json"
+    supernets = json.loads(target.read_text("utf-8"))["supernets"] if target.exists() else []
+    known, lender = {(each["sampling"], each["seed"]) for each in supernets}, None
     for seed in range(SEEDS.value):
-        for sampling in SAMPLINGS:
-            workdir = runs / f"{sampling}-{seed}"
-            supernets.append(_measure(experiment, sampling, seed, workdir, lender))
+        for way in (way for way in WAYS if (way, seed) not in known):
+            workdir = runs / f"{way}-{seed}"
+            supernets.append(_measure(experiment, way, seed, workdir, lender))
             lender = lender or workdir
             result = {
                 "experiment": name,
@@ -78,17 +95,18 @@ def main(argv: list[str]) -> None:
                 "repeats": json.loads((lender / "rank.json").read_text("utf-8"))["repeats"],
                 "supernets": supernets,
             }
-            write_json(ROOT / "results" / "ranking" / f"{name}.json", result)
-    print(table(result))
+            write_json(target, result)
+    print(table(json.loads(target.read_text("utf-8"))))
 
 
-def _measure(experiment: Experiment, sampling: str, seed: int, workdir: Path, lender: Path | None) -> dict:
+def _measure(experiment: Experiment, name: str, seed: int, workdir: Path, lender: Path | None) -> dict:
     """One supernet: trained, searched, ranked; and the network found in it, trained alone."""
-    recipe = flagfile(experiment.flagfile)
+    recipe, way = flagfile(experiment.flagfile), WAYS[name]
     photographs = _photographs(experiment, workdir.parent)
-    steps, warmup = (round(count / PATHS[sampling]) for count in (experiment.gradients, experiment.warmup))
+    steps, warmup = (round(count / way.paths) for count in (experiment.gradients, experiment.warmup))
     networks = [f"--rank_networks={experiment.networks}", "--rank_spread=size", f"--rank_seeds={ALONE_SEEDS.value}"]
-    training = [f"--sampling={sampling}", f"--seed={seed}", f"--steps={steps}", f"--warmup={warmup}"]
+    training = [f"--sampling={way.sampling}", f"--sharing={way.sharing}", f"--seed={seed}"]
+    training += [f"--steps={steps}", f"--warmup={warmup}"]
     run("supernet", workdir, recipe, *photographs, *training)
     run("search", workdir, recipe, "--top_k=1", f"--seed={seed}")
     # Training flags speak of the networks alone here: as the flagfile says, but for their steps.
@@ -100,7 +118,7 @@ def _measure(experiment: Experiment, sampling: str, seed: int, workdir: Path, le
     last = (workdir / "retrain" / "1" / "metrics.jsonl").read_text("utf-8").splitlines()[-1]
     entry = {key: found[key] for key in ("arch", "params", "macs")}
     entry |= {"supernet_psnr": found["psnr"], "psnr": json.loads(last)["val_psnr"]}
-    return {"sampling": sampling, "seed": seed, "steps": steps, "found": entry, **ranked}
+    return {"sampling": name, "seed": seed, "steps": steps, "found": entry, **ranked}
 
 
 def _photographs(experiment: Experiment, folder: Path) -> list[str]:
