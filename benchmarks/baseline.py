@@ -18,6 +18,7 @@ import matplotlib
 import numpy as np
 from absl import app, flags, logging
 from matplotlib import pyplot
+from matplotlib.ticker import ScalarFormatter
 
 from benchmarks.workdirs import ROOT, borrow_supernet, flagfile, link_photographs, run
 from srnas_tf import quiet
@@ -96,6 +97,8 @@ EXPERIMENTS = {
         },
     ),
 }
+FRONT = ("50k", "150k")
+"""Drawn together, too: networks of several sizes, trained for as many steps."""
 VALIDATED = 20
 """Of the validation photographs: by these, shapes and candidates are chosen. All of them are measured at the end."""
 INPUT_SIZE = "128x128"
@@ -142,7 +145,12 @@ def main(argv: list[str]) -> None:
         "networks": entries,
     }
     write_json(target, result)
-    draw(result, target.with_suffix(".png"))
+    draw(_points(result), target.with_suffix(".png"))
+    if EXPERIMENT.value in FRONT:
+        paths = [RESULTS / f"{name}.json" for name in FRONT]
+        results = [json.loads(path.read_text("utf-8")) for path in paths if path.exists()]
+        points = [point._replace(label=family(point.label)) for each in results for point in _points(each)]
+        draw(points, RESULTS / "front.png", "log")
     print(table(result))
 
 
@@ -241,20 +249,47 @@ def table(result: dict) -> str:
     return "\n".join(lines)
 
 
-def draw(result: dict, path: Path) -> None:
-    """PSNR over MACs and over milliseconds: a mark a network, its bar the seeds' range."""
+class Point(NamedTuple):
+    """A network in a picture: its costs, and the PSNR of each of its seeds."""
+
+    label: str
+    gmacs: float
+    milliseconds: float
+    psnrs: list[float]
+
+
+def _points(result: dict) -> list[Point]:
+    groups = ((label, entries[0], entries) for label, entries in by_network(result).items())
+    return [
+        Point(label, first["macs"] / 1e9, result["milliseconds"][first["arch"]], list(map(mean_psnr, entries)))
+        for label, first, entries in groups
+    ]
+
+
+def family(label: str) -> str:
+    """What a network is called where those of several sizes stand together."""
+    name = label.split(",")[0]
+    return name if name in ("IMDN", "FSRCNN", "IDN", "CARN") else "found"
+
+
+def draw(points: Sequence[Point], path: Path, scale: str = "linear") -> None:
+    """PSNR over MACs and over milliseconds: a mark a network, its bar the seeds' range; a colour a label."""
     matplotlib.use("Agg")
     figure, axes = pyplot.subplots(1, 2, figsize=(10, 4), sharey=True, layout="constrained")
-    for label, entries in by_network(result).items():
-        means: Sequence[float] = [mean_psnr(each) for each in entries]
-        middle = float(np.mean(means))
-        bar = [[middle - min(means)], [max(means) - middle]]
-        first = entries[0]
-        for ax, x in zip(axes, (first["macs"] / 1e9, result["milliseconds"][first["arch"]]), strict=True):
-            ax.errorbar([x], [middle], yerr=bar, marker="o", capsize=3, label=label)
-    axes[0].set(xlabel="GMACs for 1280 x 720", ylabel="PSNR, mean of the sets, dB")
-    axes[1].set(xlabel=f"ms for {INPUT_SIZE} in onnxruntime, one thread")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize="small")
+    colours = {label: f"C{i}" for i, label in enumerate(dict.fromkeys(point.label for point in points))}
+    for label, gmacs, milliseconds, psnrs in points:
+        middle = float(np.mean(psnrs))
+        bar = [[middle - min(psnrs)], [max(psnrs) - middle]]
+        for ax, x in zip(axes, (gmacs, milliseconds), strict=True):
+            ax.errorbar([x], [middle], yerr=bar, marker="o", capsize=3, color=colours[label], label=label)
+    axes[0].set(xlabel="GMACs for 1280 x 720", ylabel="PSNR, mean of the sets, dB", xscale=scale)
+    axes[1].set(xlabel=f"ms for {INPUT_SIZE} in onnxruntime, one thread", xscale=scale)
+    for ax in axes:
+        ax.xaxis.set_minor_formatter(ScalarFormatter())
+        ax.xaxis.set_major_formatter(ScalarFormatter())
+    handles, labels = axes[0].get_legend_handles_labels()
+    once = dict(zip(labels, handles, strict=True))
+    figure.legend(once.values(), once.keys(), loc="outside lower center", ncols=4, fontsize="small")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100)
     pyplot.close(figure)
