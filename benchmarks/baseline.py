@@ -18,7 +18,7 @@ import matplotlib
 import numpy as np
 from absl import app, flags, logging
 from matplotlib import pyplot
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 
 from benchmarks.workdirs import ROOT, borrow_supernet, flagfile, link_photographs, run
 from srnas_tf import quiet
@@ -284,9 +284,10 @@ def draw(points: Sequence[Point], path: Path, scale: str = "linear") -> None:
             ax.errorbar([x], [middle], yerr=bar, marker="o", capsize=3, color=colours[label], label=label)
     axes[0].set(xlabel="GMACs for 1280 x 720", ylabel="PSNR, mean of the sets, dB", xscale=scale)
     axes[1].set(xlabel=f"ms for {INPUT_SIZE} in onnxruntime, one thread", xscale=scale)
-    for ax in axes:
-        ax.xaxis.set_minor_formatter(ScalarFormatter())
+    for ax in axes if scale == "log" else ():
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
         ax.xaxis.set_major_formatter(ScalarFormatter())
+        ax.xaxis.set_minor_locator(NullLocator())
     handles, labels = axes[0].get_legend_handles_labels()
     once = dict(zip(labels, handles, strict=True))
     figure.legend(once.values(), once.keys(), loc="outside lower center", ncols=4, fontsize="small")
