@@ -38,6 +38,7 @@ class Bug(NamedTuple):
 
 
 ARCH = ("test_arch.py", "not reference")
+SHARING = ("test_sharing.py", "")
 FEASIBLE = ("test_feasible.py", "not draws_are_uniform")
 SEARCH = ("test_search.py", "not nsga and not climbs")
 BUGS = [
@@ -49,13 +50,13 @@ BUGS = [
     Bug("arch/network.py", ".factor(self.scale) ** 2\n", ".factor(self.scale)\n", ARCH),
     Bug("arch/network.py", "if option != usual]", "if option != usual][:1]", ARCH),
     Bug("arch/space.py", 'itertools.product("SC"', 'itertools.product("CS"', ARCH),
-    Bug("arch/space.py", 'owners = plans[:1] if self.sharing == "ends" else plans', "owners = plans", ARCH),
-    Bug("arch/block.py", "(convs + 1, 0) if step.trunk", "(convs, 0) if step.trunk", ("test_nets.py", "entangled")),
+    Bug("arch/space.py", 'owners = plans[:1] if self.sharing == "ends" else plans', "owners = plans", SHARING),
+    Bug("arch/block.py", "(convs + 1, 0) if step.trunk", "(convs, 0) if step.trunk", SHARING),
     Bug(
         "nets/sharing.py",
         "kernel): np.concatenate(rows",
         "kernel): np.concatenate(rows[::-1]",
-        ("test_nets.py", "entangled"),
+        SHARING,
     ),
     Bug("arch/space.py", "return min(self._alike", "return max(self._alike", ARCH),
     Bug("arch/space.py", "if not 0 <= code < count:", "if not 0 <= code <= count:", ARCH),

@@ -33,17 +33,6 @@ DYNAMIC3 = {
 DYNAMIC4 = (76756, 98713, 94815, 142559, 97836, 134488, 140824, 189864)
 DYNAMIC4 += (104832, 134488, 136788, 185252, 145576, 185252, 189860, 240628)
 
-SUPERNETS = [
-    ({"space": "initial", "ending": "full", "rate": 0.125}, 3638130),
-    ({"space": "initial", "ending": "full"}, 3378198),
-    ({"space": "initial"}, 3019044),
-    ({"space": "initial", "sharing": "ends"}, 1232580),
-    ({"space": "initial", "sharing": "ends", "fusion_kernel": 1}, 1035972),
-    ({"space": "dynamic"}, 6418014),
-    ({"space": "dynamic", "stages": 4}, 13882242),
-    ({"space": "dynamic", "stages": 4, "skip_first": True}, 14104962),
-]
-
 # Thesis, tables 4.3 to 4.5: (settings, recipe or codes, parameters).
 ROWS = [
     ({"space": "imdn", "rate": 0.125, "kernel": 5}, "SCSCSK", 2333436),
@@ -81,26 +70,6 @@ def test_dynamic_blocks(rate):
 
 def test_dynamic_blocks_of_four_stages():
     assert tuple(plan(choice, 64).params for choice in Space(stages=4).choices) == DYNAMIC4
-
-
-@pytest.mark.parametrize(("settings", "params"), SUPERNETS)
-def test_supernets(settings, params):
-    assert Space(**settings).supernet_params == params
-
-
-@pytest.mark.parametrize("settings", [{"stages": 3}, {"stages": 1, "fusion_kernel": 3, "depth": 2, "conv": "plain"}])
-def test_an_entangled_supernet_of_taps_is_as_large_as_its_largest_network(settings):
-    """Each path leaves out some of what `TCTCTCT` has, and adds nothing."""
-    space = Space(space="tapped", sharing="entangled", width=48, **settings)
-    assert space.supernet_params == space.largest(lambda network: network.params).params
-
-
-def test_what_paths_of_splits_share_when_entangled():
-    """SC has a first conv, an attention and a piece of 4 channels where SS has them, of the same shapes."""
-    space = Space(stages=1, depth=1, width=16, sharing="entangled")
-    assert [choice.recipe for choice in space.choices] == ["SS", "SC"]
-    trunk, last, rows = 9 * 12 * 16 + 16, 9 * 16 * 12 + 12, 9 * 12 * 16
-    assert space.supernet_params == space.network((0,)).params + trunk + last + rows
 
 
 @pytest.mark.parametrize(("settings", "arch", "params"), ROWS)

@@ -230,34 +230,6 @@ def test_an_extracted_network_computes_what_the_supernet_does(space):
     assert traces == 1
 
 
-def test_entangled_paths_share_what_stands_in_one_place():
-    """TC and TCCT are parts of TCTCT: all but the rows of the fusion that read a piece which they have not."""
-    space = Space(depth=1, width=16, stages=2, space="tapped", sharing="entangled")
-    supernet = nets.Supernet(space)
-    initialize(supernet, 0)
-    largest, *others = (nets.SRNet(space.parse(recipe)) for recipe in ("TCTCT", "TC", "TCCT"))
-    for network in (largest, *others):
-        load_path(network, supernet)
-    [whole], rows = largest.blocks, {"TC": [0, 1, 2, 3, 12, 13, 14, 15], "TCCT": [0, 1, 2, 3, *range(8, 16)]}
-    for network in others:
-        [block] = network.blocks
-        recipe = block.block.recipe
-        for name in ("first", "last"):
-            _assert_same(getattr(block, name), getattr(whole, name))
-        _assert_same(block.branches[0][0], whole.branches[0][0])
-        _assert_same(block.trunks[1][0], whole.trunks[1][0])
-        np.testing.assert_array_equal(block.fusion.kernel, whole.fusion.kernel.numpy()[:, :, rows[recipe]])
-        np.testing.assert_array_equal(block.fusion.bias, whole.fusion.bias)
-    [block] = others[-1].blocks
-    _assert_same(block.trunks[2][0], whole.trunks[3][0])
-    _assert_same(block.branches[3][0], whole.branches[4][0])
-
-
-def _assert_same(one, other):
-    for mine, theirs in zip(one.weights, other.weights, strict=True):
-        np.testing.assert_array_equal(mine, theirs)
-
-
 def test_paths_differ():
     supernet = nets.Supernet(Space(depth=1, width=16))
     initialize(supernet, 0)

@@ -117,7 +117,7 @@ RANK = ("--mode=rank", "--rank_networks=3", "--rank_steps=2", "--rank_seeds=2", 
 
 def test_a_ranking_goes_on_and_lends_its_networks(folder, invoke, tmp_path, monkeypatch):
     first, second, again = (tmp_path / name for name in ("first", "second", "again"))
-    for workdir, *more in ((first,), (second, "--sampling=sandwich", "--sharing=entangled")):
+    for workdir, *more in ((first,), (second, "--sampling=sandwich", "--sharing=entangled", "--seed=1")):
         training = (f"--workdir={workdir}", f"--data={folder}", *NETWORK, *TRAINING, *more)
         assert invoke("--mode=supernet", *training)[0] == 0
     status, stdout, stderr = invoke(*RANK, f"--workdir={first}")
