@@ -8,7 +8,7 @@ from srnas_tf.arch import Space
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.supernet import load_path
 
-# (settings, parameters of the whole supernet), from the thesis' tables.
+# Settings, and parameters of the whole supernet; the last is what the thesis counted.
 SUPERNETS = [
     ({"space": "initial", "ending": "full", "rate": 0.125}, 3638130),
     ({"space": "initial", "ending": "full"}, 3378198),
