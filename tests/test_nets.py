@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from test_arch import BLOCKS, ROWS, SUPERNETS
+from test_arch import BLOCKS, ROWS
+from test_sharing import SUPERNETS
 
 from srnas_tf import arch, nets
 from srnas_tf.arch import Block, Network, Space
