@@ -140,7 +140,7 @@ def main(argv: list[str]) -> int:
     try:
         rest = flags.FLAGS(flags.with_flagfiles(argv))[1:]
         if flags.FLAGS.help:
-            print(flags.help_text(USAGE, groups))
+            print(flags.help_text(USAGE, groups), flush=True)
             return 0
         if rest:
             raise UserError(f"{rest[0]}: unexpected argument; flags have the form --name=value")
@@ -148,6 +148,7 @@ def main(argv: list[str]) -> int:
             raise UserError(f"--mode: missing; choose one of {', '.join(MODES)}, or see --help")
         with interrupt.at_once():
             _run(MODES[flags.FLAGS.mode], argv[1:])
+        sys.stdout.flush()  # here, where an error becomes a line; at the interpreter's end it would become a traceback
     except (absl_flags.Error, UserError) as error:
         return _fail(str(error), 2)
     except UnicodeDecodeError as error:
@@ -155,9 +156,10 @@ def main(argv: list[str]) -> int:
     except WorkError as error:
         return _fail(str(error), 1)
     except BrokenPipeError:  # the reader of stdout left; so does this process
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_unwritable()
         return 1
     except OSError as error:
+        _drop_unwritable()
         return _fail(f"{error.filename or 'writing'}: {error.strerror or error}", 1)
     except Exception as error:
         if not _out_of_memory(error):
@@ -190,6 +192,14 @@ def _run(mode: Mode, arguments: list[str]) -> None:
 def _out_of_memory(error: Exception) -> bool:
     """Python's word for it, or TensorFlow's, which need not be imported here."""
     return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+
+
+def _drop_unwritable() -> None:
+    """What stdout holds and cannot write goes nowhere: the interpreter would try again at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, status: int) -> int:

@@ -5,11 +5,13 @@ earned before is still there.
 import contextlib
 import dataclasses
 import json
+import os
 import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pytest
@@ -145,12 +147,28 @@ def test_a_full_disk_leaves_the_earlier_export(tmp_path, photographs):
     assert (tmp_path / "export" / "export.json").read_text() == "{}"
 
 
-def test_a_reader_whose_disk_is_full_gets_a_line():
-    line = [sys.executable, "-m", "srnas_tf.run", "--mode=describe"]
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("what", ["--mode=describe", "--help"])
+def test_a_reader_whose_disk_is_full_gets_a_line(what, unbuffered):
     with Path("/dev/full").open("w") as full:
-        process = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False)
+        process = _printing_to(full, what, unbuffered)
     assert process.returncode == 1
     assert process.stderr == "srnas_tf: writing: No space left on device\n"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_who_left_is_told_nothing(unbuffered):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as left:
+        process = _printing_to(left, "--mode=describe", unbuffered)
+    assert (process.returncode, process.stderr) == (1, "")
+
+
+def _printing_to(file: TextIO, flag: str, unbuffered: str) -> subprocess.CompletedProcess:
+    """Output that Python holds back reaches a file when the program ends, if nobody sees to it."""
+    line, settings = [sys.executable, "-m", "srnas_tf.run", flag], os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    return subprocess.run(line, stdout=file, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=settings, check=False)
 
 
 def test_a_kill_while_an_export_takes_the_place_of_another_loses_neither(tmp_path, photographs):
