@@ -4,9 +4,12 @@ import base64
 import http.server
 import importlib.util
 import json
+import subprocess
+import sys
 import threading
 from concurrent import futures
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,6 +18,7 @@ from PIL import Image
 
 from srnas_tf import metrics
 from srnas_tf.data import images
+from srnas_tf.freeze.saved_model import sums_apart
 from srnas_tf.train.evaluate import of_network
 
 KIT = ROOT / "export" / "tf_serving"
@@ -98,3 +102,38 @@ def test_grpc_client(frozen, saved_model, tmp_path):
     assert load("grpc_client").main(arguments) == 0
     check(frozen[0], tmp_path / "a.png", tmp_path / "b.png")
     server.stop(0)
+
+
+AT_ONCE = """
+import sys, threading
+import numpy as np, tensorflow as tf
+model = tf.saved_model.load(sys.argv[1])  # which holds what the signature reads
+serve = model.signatures["serving_default"]
+images = [tf.random.stateless_uniform((1, 24, 24, 3), (i, 0)) for i in range(2)]
+expected = [serve(lr=image)["sr"].numpy() for image in images]
+wrong = []
+
+def ask(image, sr):
+    wrong.append(sum(np.abs(serve(lr=image)["sr"].numpy() - sr).max() > 1e-4 for _ in range(400)))
+
+threads = [threading.Thread(target=ask, args=each) for each in zip(images, expected)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+assert wrong == [0, 0], wrong
+"""
+
+
+def test_a_server_may_answer_two_requests_at_once(frozen):
+    """In a process of its own: where oneDNN's kernels are not left alone, it ends with a segmentation fault."""
+    line = [sys.executable, "-c", AT_ONCE, str(frozen[2] / "saved_model" / "1")]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_network_is_left_as_it_was(frozen):
+    network = frozen[0]
+    with sums_apart(network):
+        assert network.smooth.activation is not keras.activations.linear
+    assert network.smooth.activation is keras.activations.linear

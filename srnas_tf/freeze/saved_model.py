@@ -1,8 +1,11 @@
 """A network as a SavedModel, which all other files are made from."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 
 from srnas_tf.freeze import serving, staged
@@ -11,7 +14,7 @@ from srnas_tf.nets.stages import Stage
 
 
 def save(
-    network: Callable, path: Path, cut: Sequence[Stage] = (), images: bool = False, size: Size | None = None
+    network: keras.Layer, path: Path, cut: Sequence[Stage] = (), images: bool = False, size: Size | None = None
 ) -> None:
     """Writes a SavedModel that enlarges: `serving_default`, `lr` [batch, height, width, 3] to `sr`.
 
@@ -33,14 +36,38 @@ def save(
         return {"sr_bytes": tf.map_fn(lambda file: _enlarge_file(network, file), image_bytes)}
 
     module = tf.Module()
-    # Only what the output depends on: a network may hold weights for other scales.
-    module.variables_in_use = serve.get_concrete_function().variables
-    signatures = {SIGNATURE: serve} | {staged.name(i): staged.traced(stage) for i, stage in enumerate(cut)}
-    if images:
-        signatures[serving.IMAGE] = serve_image
-    tf.saved_model.save(module, str(path), signatures=signatures)
+    with sums_apart(network):
+        # Only what the output depends on: a network may hold weights for other scales.
+        module.variables_in_use = serve.get_concrete_function().variables
+        signatures = {SIGNATURE: serve} | {staged.name(i): staged.traced(stage) for i, stage in enumerate(cut)}
+        if images:
+            signatures[serving.IMAGE] = serve_image
+        tf.saved_model.save(module, str(path), signatures=signatures)
     if images:
         serving.write_warmup(path, size)
+
+
+@contextlib.contextmanager
+def sums_apart(network: keras.Layer) -> Iterator[None]:
+    """What is traced meanwhile adds nothing to a convolution's output inside the convolution.
+
+    TensorFlow makes one kernel of a convolution, its bias and a sum that follows. With oneDNN (TensorFlow 2.21) two
+    threads may not run that kernel at once: a server that answers two requests answers wrongly, or ends with a
+    segmentation fault. Between the two the shape is asserted here, which costs nothing, and which no optimizer takes
+    away; the converters to other formats drop it.
+    """
+    convolutions = [
+        layer
+        for layer in network._flatten_layers()
+        if isinstance(layer, keras.layers.Conv2D) and layer.activation is keras.activations.linear
+    ]
+    for layer in convolutions:
+        layer.activation = functools.partial(tf.ensure_shape, shape=[None, None, None, layer.filters])
+    try:
+        yield
+    finally:
+        for layer in convolutions:
+            layer.activation = keras.activations.linear
 
 
 def _enlarge_file(network: Callable, file):
