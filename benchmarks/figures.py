@@ -1,29 +1,33 @@
 """What is measured: each figure is a function of the rounds that returns ratios by name."""
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
-import torch
 
+from benchmarks import peer
 from benchmarks.actors import executor
 from benchmarks.growth import growth
 from benchmarks.images import real_images
 from benchmarks.large import large
-from benchmarks.measure import Findings, Spread, alternate, ratio
-from benchmarks.peer import IMDN
+from benchmarks.measure import Findings, Spread, alternate, apart, ratio
 from benchmarks.processes import startup
 from benchmarks.recipe import recipe
 from benchmarks.runtimes import runtimes
 from benchmarks.search import candidates
-from srnas_tf import arch, nets
+from srnas_tf import arch, nets, quiet
 from srnas_tf.nets.initial import initialize
+from srnas_tf.runs import cores
 from srnas_tf.train.adam import PathAdam
-from srnas_tf.train.loop import make_step
+from srnas_tf.train.jobs import DISTRIBUTIONS
+from srnas_tf.train.loop import make_step, shares
+from srnas_tf.train.settings import MachineSettings
 from srnas_tf.train.trainee import Trainee, single_path, whole
 
 BATCH, PATCH = 16, 48
 LOW = "mixed_bfloat16"
+PEERS = {"eager": False, "fast": True}
 
 
 def _batch() -> tuple[np.ndarray, np.ndarray]:
@@ -31,33 +35,15 @@ def _batch() -> tuple[np.ndarray, np.ndarray]:
     return rng.random((BATCH, PATCH, PATCH, 3), np.float32), rng.random((BATCH, 4 * PATCH, 4 * PATCH, 3), np.float32)
 
 
-def _our_step(trainee: Trainee, codes: tuple[int, ...] = ()) -> Callable[[], float]:
+def _our_step(
+    trainee: Trainee, codes: tuple[int, ...] = (), strategy: tf.distribute.Strategy | None = None
+) -> Callable[[], float]:
     """A training step as `train.loop` takes it, on one batch."""
-    step = make_step(tf.distribute.get_strategy(), trainee, PathAdam(trainee.parts))
-    lr, hr = (tf.constant(255 * x) for x in _batch())
+    strategy = strategy or tf.distribute.get_strategy()
+    step = make_step(strategy, trainee, PathAdam(trainee.parts))
+    lr, hr = (shares(strategy, tf.constant(255 * x)) for x in _batch())
     rate, chosen = tf.constant(2e-4), tf.constant([codes], tf.int32)
     return lambda: float(step(lr, hr, rate, chosen))
-
-
-def _their_step(fast: bool = False) -> Callable[[], float]:
-    """PyTorch's: eager and float32, or channels last under bfloat16 autocast."""
-    lr, hr = (torch.from_numpy(x).permute(0, 3, 1, 2).contiguous() for x in _batch())
-    model = IMDN()
-    if fast:
-        model = model.to(memory_format=torch.channels_last)
-        lr = lr.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(model.parameters(), lr=2e-4)
-
-    def step() -> float:
-        optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", torch.bfloat16, enabled=fast):
-            sr = model(lr)
-        loss = (sr.float() - hr).abs().mean()
-        loss.backward()
-        optimizer.step()
-        return float(loss)
-
-    return step
 
 
 def _network(precision: str = "float32") -> nets.SRNet:
@@ -66,22 +52,29 @@ def _network(precision: str = "float32") -> nets.SRNet:
     return model
 
 
+def _ours_apart(precision: str, cpu_devices: int) -> Callable[[], float]:
+    """Our step in a process of its own, the processor as so many devices."""
+    quiet.import_tensorflow(cpu_devices=cpu_devices)
+    strategy = DISTRIBUTIONS["mirrored"](MachineSettings())
+    with strategy.scope():
+        return _our_step(whole(_network(precision)), strategy=strategy)
+
+
 def training_step(rounds: int) -> Findings:
-    """IMDN x4, 16 patches of 48 x 48."""
-    runs = {
-        "float32": _our_step(whole(_network())),
-        LOW: _our_step(whole(_network(LOW))),
-        "eager": _their_step(),
-        "fast": _their_step(fast=True),
+    """IMDN x4, 16 patches of 48 x 48: the processor as one device, and as one a core; each a process."""
+    names = {("float32", 1): "float32", ("float32", cores()): "float32, a device a core"}
+    names |= {(LOW, 1): "bfloat16", (LOW, cores()): "bfloat16, a device a core"}
+    ours = {name: functools.partial(_ours_apart, *how) for how, name in names.items()}
+    theirs = {name: functools.partial(peer.training_step, *_batch(), fast) for name, fast in PEERS.items()}
+    with apart({**ours, **theirs}) as runs:
+        times = alternate(runs, rounds, warm=3)
+    figures = {f"training step, {name} / PyTorch eager": ratio(times[name], times["eager"]) for name in ours}
+    fast = {
+        f"training step, {name} / PyTorch channels last, bfloat16": ratio(times[name], times["fast"])
+        for (precision, _), name in names.items()
+        if precision == LOW
     }
-    times = alternate(runs, rounds, warm=2)
-    return Findings(
-        {
-            "training step, float32 / PyTorch eager": ratio(times["float32"], times["eager"]),
-            "training step, bfloat16 / PyTorch eager": ratio(times[LOW], times["eager"]),
-            "training step, bfloat16 / PyTorch channels last, bfloat16": ratio(times[LOW], times["fast"]),
-        }
-    )
+    return Findings(figures | fast)
 
 
 def supernet_step(rounds: int) -> Findings:
@@ -102,37 +95,26 @@ def supernet_step(rounds: int) -> Findings:
     return Findings({"supernet step / the path alone": Spread(*means)})
 
 
+def _our_inference(precision: str) -> Callable[[], object]:
+    quiet.import_tensorflow()
+    model, image = _network(precision), _image()
+    run = tf.function(lambda lr: model(lr))
+    return lambda: run(tf.constant(image)).numpy()
+
+
+def _image() -> np.ndarray:
+    return np.random.default_rng(0).random((1, 128, 128, 3), np.float32)
+
+
 def inference(rounds: int) -> Findings:
-    """IMDN x4 on 128 x 128, one image."""
-    image = np.random.default_rng(0).random((1, 128, 128, 3), np.float32)
-    ours = {}
-    for precision in ("float32", LOW):
-        model = _network(precision)
-        run = tf.function(lambda lr, model=model: model(lr))
-        ours[precision] = lambda run=run: run(tf.constant(image)).numpy()
-    times = alternate(
-        {**ours, "eager": _their_inference(image), "fast": _their_inference(image, fast=True)}, 5 * rounds, warm=3
-    )
-    eager = {
-        f"inference 128 x 128, {name} / PyTorch eager": ratio(times[run], times["eager"])
-        for name, run in (("float32", "float32"), ("bfloat16", LOW))
-    }
+    """IMDN x4 on 128 x 128, one image; each a process."""
+    ours = {name: functools.partial(_our_inference, how) for name, how in (("float32", "float32"), ("bfloat16", LOW))}
+    theirs = {name: functools.partial(peer.inference, _image(), fast) for name, fast in PEERS.items()}
+    with apart({**ours, **theirs}) as runs:
+        times = alternate(runs, 5 * rounds, warm=3)
+    figures = {f"inference 128 x 128, {name} / PyTorch eager": ratio(times[name], times["eager"]) for name in ours}
     fast = "inference 128 x 128, bfloat16 / PyTorch channels last, bfloat16"
-    return Findings({**eager, fast: ratio(times[LOW], times["fast"])})
-
-
-def _their_inference(image: np.ndarray, fast: bool = False) -> Callable[[], object]:
-    """PyTorch's, as in `_their_step`."""
-    form = torch.channels_last if fast else torch.contiguous_format
-    model = IMDN().eval().to(memory_format=form)
-    lr = torch.from_numpy(image).permute(0, 3, 1, 2).contiguous(memory_format=form)
-
-    @torch.inference_mode()
-    def run():
-        with torch.autocast("cpu", torch.bfloat16, enabled=fast):
-            return model(lr).float().numpy()
-
-    return run
+    return Findings({**figures, fast: ratio(times["bfloat16"], times["fast"])})
 
 
 FIGURES: dict[str, Callable[[int], Findings]] = {

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-import torch
 
+from benchmarks import peer
 from benchmarks.measure import Findings, alternate, ratio
-from benchmarks.peer import IMDN
 from srnas_tf import arch, nets
 from srnas_tf.freeze import int8, stopwatch
 from srnas_tf.freeze.saved_model import save
@@ -32,7 +31,7 @@ def runtimes(rounds: int) -> Findings:
     run = tf.function(lambda lr: model(lr))
     with tempfile.TemporaryDirectory() as folder:
         runs = {("float32", "tensorflow"): lambda: run(tf.constant(lr)).numpy(), **_frozen(model, Path(folder), lr)}
-        times = alternate({**runs, "eager": _eager(lr)}, 3 * rounds, warm=3)
+        times = alternate({**runs, "eager": peer.inference(lr)}, 3 * rounds, warm=3)
     figures = {}
     for precision in FILES:
         ratios = {name: ratio(times[kind, name], times["eager"]) for kind, name in runs if kind == precision}
@@ -53,14 +52,3 @@ def _frozen(model: Callable, folder: Path, lr: np.ndarray) -> dict[tuple[str, st
     command += [f"{files[key]}={path}" for key, path in paths.items()]
     subprocess.run(command, check=True, capture_output=True)
     return {key: stopwatch.RUNTIMES[key[1]][0](path, lr, stopwatch.cores()) for key, path in paths.items()}
-
-
-def _eager(lr: np.ndarray) -> Callable[[], object]:
-    model = IMDN().eval()
-    planes = torch.from_numpy(lr).permute(0, 3, 1, 2).contiguous()
-
-    @torch.inference_mode()
-    def run():
-        return model(planes).numpy()
-
-    return run

@@ -174,6 +174,9 @@ def _run(mode: Mode, arguments: list[str]) -> None:
     together = flags.FLAGS.distribution == "multiworker"
     if together and not mode.trains:
         raise UserError(f"--distribution=multiworker: --mode={flags.FLAGS.mode} is for one machine; drop the flag")
+    cpu_devices = flags.from_flags(MachineSettings).cpu_devices if mode.tensorflow else 1
+    if together and cpu_devices > 1:
+        raise UserError(f"--cpu_devices={cpu_devices}: of several workers each is one device; drop the flag")
     cluster = read_cluster() if together else None
     owned = not mode.reads and (cluster is None or cluster.is_chief)
     with contextlib.ExitStack() as stack:
@@ -182,7 +185,7 @@ def _run(mode: Mode, arguments: list[str]) -> None:
             path = flags.FLAGS.workdir or default_workdir(mode)
             workdir = stack.enter_context(Workdir(path, owned, arguments))
         if mode.tensorflow:
-            quiet.import_tensorflow(find_devices=cluster is None)
+            quiet.import_tensorflow(find_devices=cluster is None, cpu_devices=cpu_devices)
         module = importlib.import_module(f"srnas_tf.modes.{mode.module}")
         if cluster:
             stack.enter_context(importlib.import_module("srnas_tf.train.workers").losses_told(cluster))

@@ -51,9 +51,13 @@ def _versions() -> dict[str, str]:
     return found
 
 
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def processor() -> str:
     """The cores that this process may use, by their maker's name: "2 cores, AMD EPYC"."""
     cpuinfo = Path("/proc/cpuinfo")
     model = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else None
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{cores} cores, {model[1] if model else platform.processor() or platform.machine()}"
+    return f"{cores()} cores, {model[1] if model else platform.processor() or platform.machine()}"

@@ -196,6 +196,17 @@ def test_train_evaluate_export_upscale(invoke, folder, tmp_path):
     assert json.loads(stdout)["arch"] == "x4:w16:reduced:r0.25:k3:f3:SCS-SCCC"
 
 
+def test_a_batch_is_shared_by_what_the_processor_counts_as(tmp_path):
+    flags = ("--mode=train", "--arch=SCSCS", "--depth=1", "--width=8", "--patch=8", "--steps=2", "--cpu_devices=2")
+    refused = command(*flags, "--batch=3", f"--workdir={tmp_path / 'odd'}")
+    assert refused.returncode == 2
+    [message] = refused.stderr.splitlines()
+    assert "--batch=3" in message and "2 devices" in message
+    trained = command(*flags, "--batch=2", f"--workdir={tmp_path / 'even'}")
+    assert trained.returncode == 0, trained.stderr
+    assert len(lines(tmp_path / "even" / "train" / "metrics.jsonl")) == 2
+
+
 def test_upscale_keeps_gray_and_transparency(done, invoke, tmp_path):
     workdir, _ = done
     rgb = photograph(np.random.default_rng(0), 20, 24)

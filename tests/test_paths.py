@@ -10,8 +10,10 @@ from srnas_tf import nets
 from srnas_tf.arch import SHARING
 from srnas_tf.data.sources import load_pairs
 from srnas_tf.nets.initial import initialize
+from srnas_tf.nets.supernet import load_path
 from srnas_tf.train import evaluate
-from srnas_tf.train.paths import PathScorer
+from srnas_tf.train.paths import PathScorer, SharedOut
+from srnas_tf.train.trainee import compile_choice
 
 __all__ = ["data"]  # a fixture
 
@@ -30,6 +32,35 @@ def test_networks_that_share_features_score_as_on_their_own(data, sharing, kept)
     for codes in (*asked, *asked[::-3]):
         alone = evaluate.validation_psnr(at(codes), pairs, 2)
         assert abs(scorer(codes) - alone) < 1e-4
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_photographs_shared_out_score_the_same(data, count):
+    supernet = nets.Supernet(SPACE)
+    initialize(supernet, 0)
+    pairs = load_pairs(data.paths("train"), 2)
+    one, several = PathScorer(supernet, pairs, 1 << 30), SharedOut(supernet, pairs, 1 << 30, count)
+    for codes in ((0, 0), (0, 7), (3, 5), (0, 0)):
+        assert several(codes) == pytest.approx(one(codes), abs=1e-9)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_photographs_in_lanes_score_the_same(data, monkeypatch, compiled):
+    supernet, pairs = nets.Supernet(SPACE), load_pairs(data.paths("train"), 2)
+    initialize(supernet, 0)
+    network = nets.SRNet(SPACE.network((3, 5)))
+    load_path(network, supernet)
+    if compiled:
+        compile_choice(supernet)
+    found = []
+    for count in (1, 3):
+        monkeypatch.setattr(evaluate, "lanes", lambda count=count: count)
+        path, alone = evaluate.of_paths(supernet)((3, 5)), evaluate.of_network(network)
+        assert path.count == alone.count == count
+        found += [evaluate.scores(path, pairs, 2).psnrs, evaluate.scores(alone, pairs, 2).psnrs]
+        assert evaluate.validation_psnr(path, pairs, 2) == pytest.approx(np.mean(found[-2]))
+    for psnrs in found[1:]:
+        np.testing.assert_allclose(psnrs, found[0], atol=1e-4)
 
 
 def test_a_lower_precision_scores_nearly_the_same(data):

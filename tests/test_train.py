@@ -292,10 +292,10 @@ def test_bad_recipes(wrong):
 
 
 DEVICES = """
-import dataclasses, sys, json, numpy as np, tensorflow as tf
+import dataclasses, sys, json, numpy as np
 count, folder, photographs = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
+from srnas_tf import quiet
+quiet.import_tensorflow(cpu_devices=count)
 from pathlib import Path
 from srnas_tf.arch import Space
 from srnas_tf.data.sources import DataSettings
@@ -311,6 +311,8 @@ for name, sharing in (("uniform", "none"), ("fair", "none"), ("uniform", "entang
     settings = dataclasses.replace(usual, sampling=name)
     supernet = job.by(settings).train_supernet(space, Path(folder) / name / sharing)
     weights += [v.numpy().ravel() for v in supernet.trainable_variables]
+    last = (Path(folder) / name / sharing / "metrics.jsonl").read_text().splitlines()[-1]
+    weights.append([json.loads(last)["val_psnr"] / 1000])  # dB: not to five digits after the point
 np.save(Path(folder) / "weights.npy", np.concatenate(weights))
 """
 

@@ -96,6 +96,14 @@ def test_a_mistake_in_tf_config_is_one_line(invoke, monkeypatch, tmp_path, case)
     assert not (tmp_path / "w").exists()
 
 
+def test_a_worker_is_one_device(invoke, monkeypatch, tmp_path):
+    monkeypatch.setenv("TF_CONFIG", config(0, ["host0:2222", "host1:2222"]))
+    flags = ("--mode=train", "--distribution=multiworker", "--cpu_devices=2", f"--workdir={tmp_path / 'w'}")
+    status, _, stderr = invoke(*flags)
+    assert status == 2
+    assert stderr.startswith("srnas_tf: --cpu_devices=2: ")
+
+
 def free_ports(count: int) -> list[int]:
     with_ports = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [server.getsockname()[1] for server in with_ports]

@@ -76,7 +76,11 @@ def run(workdir: Workdir) -> None:
     if not job.writes:
         return
 
-    upscalers = {"bicubic": bicubic(space.scale), "IMDN": of_network(baseline), "found": of_network(found)}
+    upscalers: dict[str, Upscaler] = {
+        "bicubic": bicubic(space.scale),
+        "IMDN": of_network(baseline),
+        "found": of_network(found),
+    }
     architectures: dict[str, Any] = {"IMDN": baseline.network, "found": found.network}
     rows = []
     for name, upscale in upscalers.items():

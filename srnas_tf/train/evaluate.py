@@ -1,7 +1,10 @@
 """PSNR and SSIM of anything that enlarges, over a set of pairs."""
 
+import functools
+import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -10,9 +13,55 @@ from srnas_tf import metrics
 from srnas_tf.data import imresize
 from srnas_tf.data.sources import Pair
 from srnas_tf.nets import Net, Supernet
+from srnas_tf.train.trainee import compile_choice
 
 Upscaler = Callable[[np.ndarray], np.ndarray]
 """RGB [height, width, 3], uint8, uint16, or float32 in 0..1 -> float RGB, enlarged, 1.0 = white, not clipped."""
+
+
+T = TypeVar("T")
+
+_TRACING = threading.Lock()
+
+
+def lanes() -> int:
+    """How many photographs are measured at once: as many as the processor counts for devices."""
+    return len(tf.config.list_logical_devices("CPU"))
+
+
+class Lanes:
+    """An upscaler that can enlarge several images at once, by a trace for each.
+
+    Two traces have no kernel in common. With oneDNN (TensorFlow 2.21) a convolution and the sum behind it become one
+    kernel, and two threads that run it at once crash, or get wrong numbers.
+
+    Args:
+        trace: the upscaler of a lane, by its number.
+        count: of lanes.
+    """
+
+    def __init__(self, trace: Callable[[int], Upscaler], count: int) -> None:
+        self._trace, self.count = trace, count
+
+    def __call__(self, lr: np.ndarray) -> np.ndarray:
+        return self._trace(0)(lr)
+
+    def share(self, i: int, measure: Callable[[np.ndarray, Pair], T], pairs: Sequence[Pair]) -> list[T]:
+        """What a lane has to do of `measured`: every `count`-th pair, beginning with its own number."""
+        upscale = self._trace(i)
+        return [measure(upscale(pair.lr), pair) for pair in pairs[i :: self.count]]
+
+
+def measured(upscale: Upscaler, measure: Callable[[np.ndarray, Pair], T], pairs: Sequence[Pair]) -> list[T]:
+    """What `measure` says of each pair's enlarged image and the pair, in order; as many at once as there are lanes."""
+    if not isinstance(upscale, Lanes) or upscale.count == 1:
+        return [measure(upscale(pair.lr), pair) for pair in pairs]
+    found: list = [None] * len(pairs)
+    with ThreadPoolExecutor(upscale.count) as threads:
+        shares = threads.map(lambda i: upscale.share(i, measure, pairs), range(upscale.count))
+        for i, share in enumerate(shares):
+            found[i :: upscale.count] = share
+    return found
 
 
 class Scores(NamedTuple):
@@ -39,23 +88,27 @@ class Scores(NamedTuple):
 
 def mean_psnr(outputs: Iterable[np.ndarray], pairs: Sequence[Pair], scale: int) -> float:
     """Mean over images of the PSNR, dB, of an upscaler's outputs for `pairs`."""
-    both = zip(outputs, pairs, strict=True)
-    return float(np.mean([metrics.psnr(metrics.to_uint8(sr), pair.hr, scale) for sr, pair in both]))
+    return float(np.mean([_psnr(sr, pair, scale) for sr, pair in zip(outputs, pairs, strict=True)]))
 
 
 def validation_psnr(upscale: Upscaler, pairs: Sequence[Pair], scale: int) -> float:
     """What validation and search go by: the mean PSNR, dB, of an upscaler."""
-    return mean_psnr((upscale(pair.lr) for pair in pairs), pairs, scale)
+    return float(np.mean(measured(upscale, functools.partial(_psnr, scale=scale), pairs)))
+
+
+def _psnr(enlarged: np.ndarray, pair: Pair, scale: int) -> float:
+    return metrics.psnr(metrics.to_uint8(enlarged), pair.hr, scale)
 
 
 def scores(upscale: Upscaler, pairs: Sequence[Pair], scale: int) -> Scores:
     """Both figures of each image."""
-    psnrs, ssims = [], []
-    for pair in pairs:
-        enlarged = metrics.to_uint8(upscale(pair.lr))
-        psnrs.append(metrics.psnr(enlarged, pair.hr, scale))
-        ssims.append(metrics.ssim(enlarged, pair.hr, scale))
-    return Scores(psnrs, ssims)
+
+    def both(enlarged: np.ndarray, pair: Pair) -> tuple[float, float]:
+        levels = metrics.to_uint8(enlarged)
+        return metrics.psnr(levels, pair.hr, scale), metrics.ssim(levels, pair.hr, scale)
+
+    each = measured(upscale, both, pairs)
+    return Scores([psnr for psnr, _ in each], [ssim for _, ssim in each])
 
 
 def bicubic(scale: int) -> Upscaler:
@@ -63,20 +116,34 @@ def bicubic(scale: int) -> Upscaler:
     return lambda lr: imresize.enlarge(lr, scale) / np.float32(255)  # uint8 alone: MATLAB's rounding
 
 
-def of_network(network: Net) -> Upscaler:
-    """A network, traced once for all image sizes."""
-    run = tf.function(lambda lr: network(lr), input_signature=[tf.TensorSpec([1, None, None, 3])])
-    return lambda lr: run(as_batch(lr))[0].numpy()
+def of_network(network: Net) -> Lanes:
+    """A network, traced once a lane for all image sizes."""
+
+    @functools.cache
+    def traced(i: int) -> Callable:
+        run = tf.function(lambda lr: network(lr), input_signature=[tf.TensorSpec([1, None, None, 3])])
+        with _TRACING:
+            return run.get_concrete_function()
+
+    return Lanes(lambda i: lambda lr: traced(i)(tf.constant(as_batch(lr)))[0].numpy(), lanes())
 
 
-def of_paths(supernet: Supernet) -> Callable[[Sequence[int]], Upscaler]:
-    """A supernet's networks by their codes, all from one trace."""
+def of_paths(supernet: Supernet) -> Callable[[Sequence[int]], Lanes]:
+    """A supernet's networks by their codes, all from one trace a lane."""
     specs = [tf.TensorSpec([1, None, None, 3]), tf.TensorSpec([supernet.depth], tf.int32)]
-    run = tf.function(lambda lr, codes: supernet(lr, codes), input_signature=specs)
+    count = lanes()
 
-    def at(codes: Sequence[int]) -> Upscaler:
+    @functools.cache
+    def traced(i: int) -> Callable:
+        run = tf.function(lambda lr, codes: supernet(lr, codes), input_signature=specs)
+        with _TRACING:
+            if count > 1:
+                compile_choice(supernet)  # which is a trace of its own, too
+            return run.get_concrete_function()
+
+    def at(codes: Sequence[int]) -> Lanes:
         chosen = tf.constant(codes, tf.int32)
-        return lambda lr: run(as_batch(lr), chosen)[0].numpy()
+        return Lanes(lambda i: lambda lr: traced(i)(tf.constant(as_batch(lr)), chosen)[0].numpy(), count)
 
     return at
 

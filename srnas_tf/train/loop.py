@@ -88,7 +88,7 @@ def fit(
         stopping = stack.enter_context(after_the_step())
         for at, batch in zip(range(start, settings.steps), batches, strict=True):
             rate = settings.rate_at(at)
-            lr, hr = (_shares(strategy, each) for each in batch)
+            lr, hr = (shares(strategy, each) for each in batch)
             loss = step(lr, hr, tf.constant(rate, tf.float32), tf.constant(paths_at(at), tf.int32))
             now = at + 1
             last, stops = now == settings.steps, anyone(stopping())
@@ -153,7 +153,7 @@ def make_step(
     return step
 
 
-def _shares(strategy: tf.distribute.Strategy, batch: tf.Tensor) -> tf.distribute.DistributedValues:
+def shares(strategy: tf.distribute.Strategy, batch: tf.Tensor) -> tf.distribute.DistributedValues:
     """What each device takes of a batch.
 
     Each worker draws the whole batch: it is a function of the step, and so is each share. A distributed data set would

@@ -4,6 +4,7 @@ import functools
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from srnas_tf.executors import Loaded
 from srnas_tf.metrics.quality import BLACK, BT601, PEAK, luma
 from srnas_tf.nets import Supernet
 from srnas_tf.nets.files import load_supernet
-from srnas_tf.train.evaluate import as_batch
+from srnas_tf.train.evaluate import as_batch, lanes
 
 BATCH_PIXELS = 1 << 16
 """Low-resolution pixels that run at once: images of one size share a batch."""
@@ -58,13 +59,17 @@ class PathScorer:
         """By depth less one, and codes; of the last, which no other network shares, none."""
 
     def __call__(self, codes: Sequence[int]) -> float:
+        return float(np.mean(self.psnrs(codes)))
+
+    def psnrs(self, codes: Sequence[int]) -> np.ndarray:
+        """Of each photograph, dB; those of one size stand together."""
         codes = tuple(int(code) for code in codes)
         outputs: list[list[tf.Tensor]] = []
         for depth in range(1, len(codes) + 1):
             outputs.append(self._after(codes[:depth], outputs[-1] if outputs else self._first))
         groups = zip(self._lr, self._wanted, self._first, *outputs, strict=True)
         psnrs = [self._tail(lr, wanted, first, features) for lr, wanted, first, *features in groups]
-        return float(np.mean(tf.concat(psnrs, axis=0).numpy()))
+        return tf.concat(psnrs, axis=0).numpy()
 
     def _after(self, prefix: tuple[int, ...], before: list[tf.Tensor]) -> list[tf.Tensor]:
         """The features that blocks of these codes lead to, a batch each."""
@@ -95,9 +100,38 @@ class PathScorer:
         return 10 * (2 * math.log10(PEAK) - tf.math.log(error) / math.log(10))
 
 
-def scorers(
-    supernet: Supernet, pairs: Sequence[Pair], memory: int, policy: str
-) -> tuple[PathScorer, PathScorer | None]:
+class SharedOut:
+    """Scores as `PathScorer` does; the photographs are shared out among as many of these, which work at once.
+
+    Args:
+        supernet: as there.
+        pairs: as there.
+        memory: bytes for the features of all.
+        count: how many.
+    """
+
+    def __init__(self, supernet: Supernet, pairs: Sequence[Pair], memory: int, count: int) -> None:
+        self._scorers = [PathScorer(supernet, pairs[i::count], memory // count) for i in range(count)]
+        self._threads, self._traced = ThreadPoolExecutor(count), False
+
+    def __call__(self, codes: Sequence[int]) -> float:
+        if self._traced:
+            shares = list(self._threads.map(lambda scorer: scorer.psnrs(codes), self._scorers))
+        else:  # traces are made one after the other
+            shares = [scorer.psnrs(codes) for scorer in self._scorers]
+            self._traced = True
+        return float(np.mean(np.concatenate(shares)))
+
+
+Scorer = PathScorer | SharedOut
+
+
+def _scorer(supernet: Supernet, pairs: Sequence[Pair], memory: int) -> Scorer:
+    count = min(lanes(), len(pairs))
+    return SharedOut(supernet, pairs, memory, count) if count > 1 else PathScorer(supernet, pairs, memory)
+
+
+def scorers(supernet: Supernet, pairs: Sequence[Pair], memory: int, policy: str) -> tuple[Scorer, Scorer | None]:
     """What a search goes by, and a rougher measurement to screen by: None under float32.
 
     Args:
@@ -106,7 +140,7 @@ def scorers(
         memory: bytes for the features of both.
         policy: Keras dtype policy of the rougher one.
     """
-    exact, *rough = (PathScorer(_under(supernet, each), pairs, share) for each, share in _shares(memory, policy))
+    exact, *rough = (_scorer(_under(supernet, each), pairs, share) for each, share in _shares(memory, policy))
     return exact, rough[0] if rough else None
 
 
@@ -119,9 +153,9 @@ def travelling_scorers(path: Path, data: DataSettings, memory: int, policy: str)
     return exact, rough[0] if rough else None
 
 
-def _load_scorer(path: Path, data: DataSettings, memory: int, policy: str) -> PathScorer:
+def _load_scorer(path: Path, data: DataSettings, memory: int, policy: str) -> Scorer:
     supernet = load_supernet(path)
-    return PathScorer(_under(supernet, policy), load_pairs(data.paths("val"), supernet.scale), memory)
+    return _scorer(_under(supernet, policy), load_pairs(data.paths("val"), supernet.scale), memory)
 
 
 def _under(supernet: Supernet, policy: str) -> Supernet:

@@ -91,6 +91,12 @@ class MachineSettings:
         "what a batch is spread over: this machine's devices, or those of all machines of TF_CONFIG",
         ("mirrored", "multiworker"),
     )
+    cpu_devices: int = setting(
+        1,
+        "where there is no GPU, devices that the processor counts as, each with its share of the cores and of a batch, "
+        "or, where photographs are measured, one of them: best one a core; trains faster and begins later",
+        bounds=(1, 256),
+    )
     executor: str = setting(
         "local", "who measures a search's networks, and trains a ranking's: this process, or a Ray cluster", EXECUTORS
     )

@@ -184,5 +184,9 @@ def single_path(supernet: Supernet) -> Trainee:
 
 
 def compile_choice(supernet: Supernet) -> None:
-    """Traces the switch once for all blocks; its weights are arguments, so gradients flow through it exactly."""
-    supernet.choose = tf.function(supernet.choose, reduce_retracing=True, experimental_attributes=ONE_COPY)
+    """Traces the switch once for all blocks, anew where it was compiled before.
+
+    Its weights are arguments, so gradients flow through it exactly.
+    """
+    plain = getattr(supernet.choose, "python_function", supernet.choose)
+    supernet.choose = tf.function(plain, reduce_retracing=True, experimental_attributes=ONE_COPY)
