@@ -1,6 +1,7 @@
 """What is measured: each figure is a function of the rounds that returns ratios by name."""
 
 import functools
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -61,9 +62,10 @@ def _ours_apart(precision: str, cpu_devices: int) -> Callable[[], float]:
 
 
 def training_step(rounds: int) -> Findings:
-    """IMDN x4, 16 patches of 48 x 48: the processor as one device, and as one a core; each a process."""
-    names = {("float32", 1): "float32", ("float32", cores()): "float32, a device a core"}
-    names |= {(LOW, 1): "bfloat16", (LOW, cores()): "bfloat16, a device a core"}
+    """IMDN x4, 16 patches of 48 x 48: the processor as one device, and as one a core or fewer; each a process."""
+    several = math.gcd(cores(), BATCH)
+    names = {("float32", several): f"float32, {several} devices", (LOW, several): f"bfloat16, {several} devices"}
+    names |= {("float32", 1): "float32", (LOW, 1): "bfloat16"}
     ours = {name: functools.partial(_ours_apart, *how) for how, name in names.items()}
     theirs = {name: functools.partial(peer.training_step, *_batch(), fast) for name, fast in PEERS.items()}
     with apart({**ours, **theirs}) as runs:
