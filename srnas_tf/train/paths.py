@@ -16,6 +16,7 @@ from srnas_tf.metrics.quality import BLACK, BT601, PEAK, luma
 from srnas_tf.nets import Supernet
 from srnas_tf.nets.files import load_supernet
 from srnas_tf.train.evaluate import as_batch, lanes
+from srnas_tf.train.trainee import plain_choice
 
 BATCH_PIXELS = 1 << 16
 """Low-resolution pixels that run at once: images of one size share a batch."""
@@ -46,7 +47,7 @@ class PathScorer:
         ends = [tf.TensorSpec(v.shape) for v in supernet.blocks[0].ends]
         self._head = tf.function(supernet.head, input_signature=[image])
         self._block = tf.function(
-            supernet.choose, input_signature=[tf.TensorSpec([], tf.int32), features, tf.TensorSpec([None]), ends]
+            plain_choice(supernet), input_signature=[tf.TensorSpec([], tf.int32), features, tf.TensorSpec([None]), ends]
         )
         self._tail = tf.function(
             self._psnrs,

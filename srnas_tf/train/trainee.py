@@ -188,5 +188,10 @@ def compile_choice(supernet: Supernet) -> None:
 
     Its weights are arguments, so gradients flow through it exactly.
     """
-    plain = getattr(supernet.choose, "python_function", supernet.choose)
-    supernet.choose = tf.function(plain, reduce_retracing=True, experimental_attributes=ONE_COPY)
+    options = {"reduce_retracing": True, "experimental_attributes": ONE_COPY}
+    supernet.choose = tf.function(plain_choice(supernet), **options)
+
+
+def plain_choice(supernet: Supernet) -> Callable:
+    """The switch as it was before it was compiled: what traces it shares nothing with other traces."""
+    return getattr(supernet.choose, "python_function", supernet.choose)
