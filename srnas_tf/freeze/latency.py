@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import keras
 import tensorflow as tf
 
 from srnas_tf.arch import Architecture, Network, Space
@@ -30,7 +31,7 @@ MANIFEST = "manifest.json"
 DESCRIBED = ("machine", "runtime", "runtime_version", "threads", "input_size")
 """What is said of any measurement."""
 
-Model = Callable[[], Callable]
+Model = Callable[[], keras.Model]
 """Makes what is to be frozen: an image's batch, enlarged."""
 
 
@@ -183,7 +184,8 @@ def write_kit(
     manifest |= {name: getattr(space, name) for name in stopwatch.FRAMED}
     if blocks:
         manifest["frame"] = f"frame{suffix}"
-        models[manifest["frame"]] = lambda: _frame(space)
+        stem = space.network((0,) * space.depth).folded.stem
+        models[manifest["frame"]] = lambda: Hollow(space.scale, space.width, space.depth, stem)
         manifest["blocks"] = {str(block): f"block{code}{suffix}" for code, block in enumerate(space.choices)}
         for code, file in enumerate(manifest["blocks"].values()):
             models[file] = _drawn(space.network((code,) * space.depth))
@@ -203,7 +205,7 @@ def write_kit(
 def _drawn(network: Architecture) -> Model:
     """A network with weights drawn at random, on which its latency does not depend."""
 
-    def make() -> Callable:
+    def make() -> keras.Model:
         model = build(network)
         initialize(model, 0, "uniform")
         return folded(model)
@@ -211,11 +213,11 @@ def _drawn(network: Architecture) -> Model:
     return make
 
 
-def _frame(space: Space) -> Callable:
+class Hollow(Frame):
     """A network whose blocks do nothing."""
-    stem = space.network((0,) * space.depth).folded.stem
-    frame = Frame(space.scale, space.width, space.depth, stem)
-    return lambda lr: frame.enlarge(lr, [lambda x: x] * space.depth)
+
+    def call(self, lr):
+        return self.enlarge(lr, [lambda x: x] * self.depth)
 
 
 def _freeze(models: Mapping[str, Model], folder: Path, runtime: str) -> None:
