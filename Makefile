@@ -2,8 +2,11 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(VENV)/bin/pip --quiet --disable-pip-version-check
+NETWORKS := $(notdir $(basename $(wildcard srnas_tf/models/x*.keras)))
+ONNX := $(NETWORKS:%=export/onnxruntime/%)
+TFLITE := $(NETWORKS:%=export/litert/%)
 
-.PHONY: quickstart test check docs kits export/onnxruntime/x4 export/litert/x4 constraints clean
+.PHONY: quickstart test check docs kits $(ONNX) $(TFLITE) constraints clean
 
 # The main job on embedded photographs.
 quickstart: $(VENV)/installed
@@ -37,13 +40,14 @@ $(VENV)/installed-for-docs: setup.py constraints.txt
 	$(PIP) install --constraint constraints.txt --editable ".[docs]"
 	touch $@ $(VENV)/installed
 
-# What the kits and the page come with: the network in the package, frozen.
-kits: export/onnxruntime/x4 export/litert/x4
+# What the kits and the page come with: the networks in the package, frozen.
+kits: $(ONNX) $(TFLITE)
 
-export/onnxruntime/x4: FORM := onnx
-export/litert/x4: FORM := tflite
-export/onnxruntime/x4 export/litert/x4: $(VENV)/installed
-	$(RUN) -m srnas_tf.run --mode=export --model=srnas_tf/models/x4.keras --workdir=build/$@ \
+$(ONNX): FORM := onnx
+$(TFLITE): FORM := tflite
+$(ONNX) $(TFLITE): $(VENV)/installed
+	rm -rf build/$@
+	$(RUN) -m srnas_tf.run --mode=export --model=srnas_tf/models/$(@F).keras --workdir=build/$@ \
 	    --export_files=model.$(FORM),model_int8.$(FORM) --nocard_latency
 	rm -rf $@
 	mv build/$@/export $@

@@ -75,7 +75,8 @@ def test_onnx_has_clean_names(frozen):
 def test_the_card_tells_what_there_is(frozen):
     _, report, folder = frozen
     card = (folder / "MODEL_CARD.md").read_text("utf-8")
-    for fact in (NETWORK, str(arch.parse(NETWORK).params), report["model.onnx"]["sha256"], "stages/"):
+    facts = (NETWORK, str(arch.parse(NETWORK).params), report["model.onnx"]["sha256"], "stages/", "Its attention looks")
+    for fact in facts:
         assert fact in card
     assert all(f"| `{name}` | {entry['bytes']} |" in card for name, entry in report.items())
     assert hashlib.sha256((folder / "model.tflite").read_bytes()).hexdigest() == report["model.tflite"]["sha256"]

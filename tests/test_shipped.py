@@ -57,6 +57,7 @@ def test_the_card_says_what_it_may_be_used_for(kit, scale):
     assert described.network in card
     assert "research" in described.provenance["use"]
     assert described.provenance["use"] in card
+    assert ("Its attention" in card) == ("bare" not in described.network)
 
 
 @pytest.mark.parametrize(("kit", "scale"), SHIPPED)
@@ -77,12 +78,27 @@ def test_a_kit_that_was_taken_along_needs_no_more(networks, tmp_path, kit):
     (tmp_path / "photos").mkdir()
     Image.fromarray(cat()).save(tmp_path / "photos" / "cat.png")
     Image.fromarray(cat()).save(tmp_path / "cat.tiff")
-    expected = metrics.to_uint8(networks[4](cat()))
-    for given, made in (
-        ([tmp_path / "cat.tiff"], "cat-x4.png"),
-        ([tmp_path / "photos", "--tile=48"], "photos-x4/cat.png"),
+    for given, made, scale in (
+        ([tmp_path / "cat.tiff"], "cat-x4.png", 4),
+        ([tmp_path / "photos", "--tile=48"], "photos-x4/cat.png", 4),
+        *(([tmp_path / "cat.tiff", f"--scale={scale}"], f"cat-x{scale}.png", scale) for scale in SCALES),
     ):
         done = upscale(tmp_path / "kit", *given)
         assert done.returncode == 0, done.stderr
         with Image.open(tmp_path / made) as image:
-            assert np.abs(np.asarray(image).astype(int) - expected).max() <= 1
+            assert np.abs(np.asarray(image).astype(int) - metrics.to_uint8(networks[scale](cat()))).max() <= 1
+        (tmp_path / made).unlink()
+
+
+@pytest.mark.parametrize("kit", KITS)
+def test_a_kit_enlarges_as_often_as_its_networks_do(tmp_path, kit):
+    Image.fromarray(cat()).save(tmp_path / "cat.png")
+    model = folder(kit, 4) / KITS[kit]
+    for given, named in (
+        ([tmp_path / "cat.png", "--scale=5"], "choose from"),
+        ([model, tmp_path / "cat.png", tmp_path / "large.png", "--scale=4"], "has a scale of its own"),
+    ):
+        done = upscale(kit, *given)
+        assert done.returncode == 2
+        assert named in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["cat.png"]

@@ -11,8 +11,8 @@ import pictures
 import tiles
 from ai_edge_litert.interpreter import Interpreter
 
-MODEL = Path(__file__).parent / "x4" / "model.tflite"
-"""Comes with this program; its card, MODEL_CARD.md, says what it may be used for."""
+MODEL = "model.tflite"
+"""Comes with this program, in `x<scale>/`; its card, MODEL_CARD.md, says what it may be used for."""
 
 
 def load_model(path: Path) -> tiles.Model:
@@ -82,4 +82,4 @@ def _interpreter(path: Path) -> Interpreter:
 
 
 if __name__ == "__main__":
-    sys.exit(pictures.main(load_model, MODEL, sys.argv[1:]))
+    sys.exit(pictures.main(load_model, Path(__file__).parent, MODEL, sys.argv[1:]))

@@ -20,19 +20,30 @@ class UserError(Exception):
     """Of whoever called: one line, exit status 2."""
 
 
-def main(load_model: Callable[[Path], tiles.Model], own: Path, argv: list[str]) -> int:
-    """Runs the command line with a runtime's models, `own` unless another is given; returns the exit status."""
-    usage = "%(prog)s INPUT [OUTPUT] [--tile N]\n       %(prog)s MODEL INPUT OUTPUT [--tile N]"
+def main(load_model: Callable[[Path], tiles.Model], kit: Path, file: str, argv: list[str]) -> int:
+    """The command line with a runtime's models; returns the exit status.
+
+    Args:
+        load_model: reads a model file.
+        kit: the folder with those that come along, `x<scale>/`.
+        file: their name.
+        argv: what was given.
+    """
+    usage = "%(prog)s INPUT [OUTPUT] [--scale N] [--tile N]\n       %(prog)s MODEL INPUT OUTPUT [--tile N]"
     parser = argparse.ArgumentParser(usage=usage, description="Enlarges a photograph, or all of a folder.")
     parser.add_argument(
         "paths", type=Path, nargs="+", metavar="PATH", help="image or folder, and what it becomes: beside it, "
-        f"NAME-xN.png or NAME-xN, unless given; before both, an exported model file, {own.parent.name}/{own.name} "
-        "unless given; its stages/ folder lies beside it",
+        "NAME-xN.png or NAME-xN, unless given; before both, an exported model file; its stages/ folder lies beside it",
     )  # fmt: skip
+    scales = sorted(int(path.parent.name[1:]) for path in kit.glob(f"x[0-9]/{file}"))
+    parser.add_argument("--scale", type=int, choices=scales, help="how much to enlarge, where no MODEL is given; 4")
     parser.add_argument("--tile", type=int, default=0, help="side of the parts, in pixels; 0: as memory is usual")
     given = parser.parse_args(argv)
     if len(given.paths) > 3:
         parser.error(f"unexpected argument {given.paths[3]}")
+    if len(given.paths) == 3 and given.scale:
+        parser.error(f"--scale={given.scale}: {given.paths[0]} has a scale of its own")
+    own = kit / f"x{given.scale or 4}" / file
     path, (source, *target) = (own, given.paths) if len(given.paths) < 3 else (given.paths[0], given.paths[1:])
     try:
         if path == own and target and target[0].is_file():  # two photographs, of a shell's *.jpg

@@ -10,8 +10,8 @@ import onnxruntime
 import pictures
 import tiles
 
-MODEL = Path(__file__).parent / "x4" / "model.onnx"
-"""Comes with this program; its card, MODEL_CARD.md, says what it may be used for."""
+MODEL = "model.onnx"
+"""Comes with this program, in `x<scale>/`; its card, MODEL_CARD.md, says what it may be used for."""
 
 
 def load_model(path: Path) -> tiles.Model:
@@ -71,4 +71,4 @@ def _options() -> onnxruntime.SessionOptions:
 
 
 if __name__ == "__main__":
-    sys.exit(pictures.main(load_model, MODEL, sys.argv[1:]))
+    sys.exit(pictures.main(load_model, Path(__file__).parent, MODEL, sys.argv[1:]))

@@ -8,6 +8,8 @@ from pathlib import Path
 import jinja2
 
 from srnas_tf import __version__
+from srnas_tf.arch import Network
+from srnas_tf.arch.block import plan
 from srnas_tf.freeze import staged, stopwatch
 from srnas_tf.freeze.settings import ExportSettings
 from srnas_tf.nets import Net
@@ -43,6 +45,7 @@ def model_card(
         settings=settings,
         evaluated=evaluated,
         stages=any(name.startswith(staged.FOLDER) for name in files),
+        attends=isinstance(arch, Network) and any(plan(block, arch.width).attention for block in arch.blocks),
         threads=sorted({n for file in files.values() for n in file.get("latency_ms", ())}, key=int),
         machine=stopwatch.machine(""),
         versions={name: importlib.metadata.version(name) for name in ("tensorflow", "onnxruntime", "ai-edge-litert")},
