@@ -75,11 +75,20 @@ def test_onnx_has_clean_names(frozen):
 def test_the_card_tells_what_there_is(frozen):
     _, report, folder = frozen
     card = (folder / "MODEL_CARD.md").read_text("utf-8")
-    facts = (NETWORK, str(arch.parse(NETWORK).params), report["model.onnx"]["sha256"], "stages/", "Its attention looks")
-    for fact in facts:
+    [digest] = report["model.onnx"]["files"].values()
+    for fact in (NETWORK, str(arch.parse(NETWORK).params), digest, "stages/", "Its attention looks"):
         assert fact in card
     assert all(f"| `{name}` | {entry['bytes']} |" in card for name, entry in report.items())
-    assert hashlib.sha256((folder / "model.tflite").read_bytes()).hexdigest() == report["model.tflite"]["sha256"]
+
+
+def test_every_file_is_vouched_for(frozen):
+    _, report, folder = frozen
+    vouched = {name: digest for entry in report.values() for name, digest in entry["files"].items()}
+    made = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert made.keys() - vouched.keys() == {"export.json", "MODEL_CARD.md"}
+    assert vouched == {name: hashlib.sha256(made[name]).hexdigest() for name in vouched}
+    for entry in report.values():
+        assert entry["bytes"] == sum(len(made[name]) for name in entry["files"])
 
 
 def test_int8_is_inside_the_blocks_alone(frozen):

@@ -57,6 +57,13 @@ class Target(NamedTuple):
         near = difference <= self.tolerance and abs(psnr_difference) <= self.psnr_tolerance
         return near or difference <= min(self.tolerance, INVISIBLE)
 
+    def files(self, folder: Path) -> list[Path]:
+        """All that it consists of in an export folder: of stages, each one's file and what describes them."""
+        path = folder / self.file
+        if self.load is staged.in_parts:
+            return [*sorted(path.parent.glob(f"*{path.suffix}")), path.parent / staged.DESCRIPTION]
+        return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+
 
 TARGETS = (
     Target("", "saved_model/1", 1e-4, 0.001),
@@ -98,9 +105,9 @@ def export(
         source: the file that the network was read from, which the files then say.
 
     Returns:
-        By file: `bytes`, `max_abs_diff` (1.0 = white), `psnr_diff` (dB, the file's minus the network's), `ok`, `sha256`
-        (null for a folder), `model_sha256` (of `source`) where it is given, and `latency_ms` by number of threads where
-        it was timed. int8 files that lose too much are left out, which a line on stderr says.
+        By file: `bytes`, `max_abs_diff` (1.0 = white), `psnr_diff` (dB, the file's minus the network's), `ok`, `files`
+        (the SHA-256 of each that it consists of), `model_sha256` (of `source`) where it is given, and `latency_ms` by
+        number of threads where it was timed. int8 files that lose too much are left out, which a line on stderr says.
 
     Raises:
         UserError: where the folder holds something else than an export.
@@ -162,8 +169,8 @@ def _freeze(
     psnr = mean_psnr(expected, pairs, network.scale)
     report = {}
     for target in targets:
-        path = folder / target.file
-        for file in path.parent.glob("*.onnx") if path.parent.name == staged.FOLDER else [path]:
+        path, files = folder / target.file, target.files(folder)
+        for file in files:
             contents.check(file)
         got = _outputs(target.load(path), pairs)
         # What stages give is rounded, and so clipped.
@@ -181,11 +188,11 @@ def _freeze(
             path.unlink()
             continue
         report[target.file] = {
-            "bytes": _size(path),
+            "bytes": sum(file.stat().st_size for file in files),
             "max_abs_diff": difference,
             "psnr_diff": psnr_difference,
             "ok": accepted,
-            "sha256": _digest(path),
+            "files": {file.relative_to(folder).as_posix(): _digest(file) for file in files},
         }
     if TARGETS[0].file not in report:
         shutil.rmtree(source.parent)
@@ -289,11 +296,5 @@ def _outputs(upscale, pairs: list[Pair]) -> list[np.ndarray]:
     return [upscale(pair.lr) for pair in pairs]
 
 
-def _digest(path: Path) -> str | None:
-    """SHA-256 of a file; a folder has none."""
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-
-
-def _size(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

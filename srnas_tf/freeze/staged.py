@@ -17,7 +17,10 @@ from srnas_tf.settings import write_json
 from srnas_tf.train.evaluate import Upscaler
 
 FOLDER = "stages"
-"""Beside the exported files: the stages in LiteRT and ONNX, and `stages.json`."""
+"""Beside the exported files: the stages in LiteRT and ONNX, and DESCRIPTION."""
+
+DESCRIPTION = "stages.json"
+"""What `tiles` must know of stages in files."""
 
 STANDS_FOR = ("model.onnx", "model.tflite")
 """The files that the stages in that folder compute the same as; an int8 file's result is its own."""
@@ -52,8 +55,8 @@ def _known(cut: Sequence[Stage]) -> dict:
 
 
 def describe(cut: Sequence[Stage], scale: int, folder: Path) -> None:
-    """`stages.json`: what `tiles` must know of stages in files."""
-    write_json(folder / "stages.json", {"scale": scale, **_known(cut), "stands_for": list(STANDS_FOR)})
+    """Writes DESCRIPTION."""
+    write_json(folder / DESCRIPTION, {"scale": scale, **_known(cut), "stands_for": list(STANDS_FOR)})
 
 
 def _read(path: Path) -> dict:
@@ -90,7 +93,7 @@ def load_model(path: Path) -> tiles.Model:
 
 def in_parts(path: Path) -> Upscaler:
     """A file of stages as an upscaler that runs them on parts of an image, however small it is."""
-    known = _read(path.parent / "stages.json")
+    known = _read(path.parent / DESCRIPTION)
     loaded = STAGED[path.suffix](path)
     model = tiles.Model(lambda lr: lr, known["scale"], lambda: loaded)
     return lambda lr: tiles.enlarge(lr, model, max(1, lr.shape[0] * lr.shape[1] // 3))[:] / np.float32(255)
@@ -103,7 +106,7 @@ def _keras(path: Path) -> tiles.Stages | None:
 
 
 def _saved_model(path: Path) -> tiles.Stages | None:
-    described = path / "assets.extra" / "stages.json"
+    described = path / "assets.extra" / DESCRIPTION
     if not described.exists():
         return None
     known, loaded = _read(described), tf.saved_model.load(str(path))
@@ -128,9 +131,9 @@ def _outputs(names: Iterable[str]) -> list[str]:
 def _beside(path: Path) -> tuple[Path, dict] | None:
     """The folder of stages that a file belongs to, and what is known of them; a file in that folder belongs too."""
     folder = path.parent if path.parent.name == FOLDER else path.parent / FOLDER
-    if not (folder / "stages.json").exists():
+    if not (folder / DESCRIPTION).exists():
         return None
-    known = _read(folder / "stages.json")
+    known = _read(folder / DESCRIPTION)
     return (folder, known) if path.parent == folder or path.name in known["stands_for"] else None
 
 
