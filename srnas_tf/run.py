@@ -59,9 +59,9 @@ MODES = {
     "import": Mode("official IMDN weights (--input: .pth or .npz) to model.keras", "import_weights", "input"),
     "evaluate": Mode("PSNR and SSIM of --model on each folder of --data", "evaluate", "model"),
     "report": Mode("all that a workdir holds as one page, report.html", "report", tensorflow=False, reads=True),
-    "upscale": Mode("enlarge --input to --output by --model, or by the network in the package", "upscale", "none"),
+    "upscale": Mode("enlarge --input to --output by --model, or by the package's for --scale", "upscale", "none"),
     "demo": Mode(
-        "a page on this machine that enlarges by --model (.onnx, .keras), or by the package's",
+        "a page on this machine that enlarges by --model (.onnx, .keras), or by the package's for --scale",
         "demo",
         "model or own",
         False,

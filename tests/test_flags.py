@@ -46,7 +46,6 @@ MISTAKES = {
     "net and arch": (["--mode=describe", "--net=carn", "--arch=1,2,3"], "--net=carn"),
     "net and depth": (["--mode=train", "--net=imdn", "--depth=4"], "--net=imdn"),
     "unknown net": (["--mode=train", "--net=resnet"], "resnet"),
-    "no page of that scale": (["--mode=demo", "--workdir=w", "--scale=3"], "--scale=3"),
     "a page of no ONNX file": (["--mode=demo", f"--model={__file__}"], "--mode=export"),
     "a port that is none": (["--mode=demo", "--workdir=w", "--port=65536"], "--port=65536"),
     "no host": (["--mode=demo", "--workdir=w", "--host="], "--host"),

@@ -52,9 +52,23 @@ def test_a_scale_that_the_package_does_not_have(invoke, tmp_path, monkeypatch):
     (tmp_path / "x4.keras").touch()
     Image.new("RGB", (8, 8)).save(tmp_path / "small.png")
     paths = [f"--input={tmp_path / 'small.png'}", f"--output={tmp_path / 'large.png'}"]
-    status, _, stderr = invoke("--mode=upscale", "--scale=2", *paths)
-    assert status == 2
-    assert "--scale=2: the package has a network for 4" in stderr
-    assert "--model" in stderr
+    for mode in (["--mode=upscale", *paths], ["--mode=demo", f"--workdir={tmp_path / 'w'}"]):
+        status, _, stderr = invoke(*mode, "--scale=2")
+        assert status == 2
+        assert "--scale=2: the package has a network for 4" in stderr
+        assert "--model" in stderr
+    assert not (tmp_path / "w").exists()
     with pytest.raises(UserError, match="--scale=2"):
         models.path(2)
+
+
+def test_a_model_has_a_scale_of_its_own(invoke, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "small.png")
+    paths = [f"--input={tmp_path / 'small.png'}", f"--output={tmp_path / 'large.png'}", f"--model={models.onnx(4)}"]
+    status, _, stderr = invoke("--mode=upscale", "--scale=2", *paths)
+    assert status == 2
+    assert "enlarges 4 times; drop it" in stderr
+    assert not (tmp_path / "large.png").exists()
+    assert invoke("--mode=upscale", "--scale=4", *paths)[0] == 0
+    with Image.open(tmp_path / "large.png") as image:
+        assert image.size == (32, 32)

@@ -25,6 +25,8 @@ def run(workdir: Workdir | None) -> None:
         raise UserError(f"--tile={flags.FLAGS.tile}: give the side of a part in pixels, or 0 to leave it open")
     jobs = _jobs(source, target)
     model = load_model(flags.model_path(flags.from_flags(Space).scale))
+    if flags.FLAGS["scale"].present and flags.FLAGS.scale != model.scale:
+        raise UserError(f"--scale={flags.FLAGS.scale}: {flags.FLAGS.model} enlarges {model.scale} times; drop it")
     if model.size and flags.FLAGS.tile:
         height, width = model.size
         raise UserError(
