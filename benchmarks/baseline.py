@@ -76,9 +76,9 @@ EXPERIMENTS = {
         ((32, 5),),
         {
             "found, paths apart": Other(_taps("w64", "TCCCT-TCCTC-T-TCCCT-TCTCCT"), 3),
-            "found at random": Other(_taps("w64", "TCCTCT-TCCTC-TCCT-TCCTCT-TCTCTC")),
+            "found at random": Other(_taps("w64", "TCCTCT-TCCTC-TCCT-TCCTCT-TCTCTC"), 3),
             "found at random, paths apart": Other(_taps("w64", "TCTCT-TCTCT-TCCCT-TCTCCT-TC")),
-            "IMDN, width 40, depth 3": Other(_alike("w40:imdn:r0.25:k3:f1", 3)),
+            "IMDN, width 40, depth 3": Other(_alike("w40:imdn:r0.25:k3:f1", 3), 3),
         },
     ),
     "50k_split": Experiment(
