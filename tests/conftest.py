@@ -83,9 +83,12 @@ def unprivileged():
 
 
 @pytest.fixture
-def invoke(capsys):
-    """Runs the command line in this process: (exit status, stdout, stderr)."""
+def invoke(capsys, monkeypatch):
+    """Runs the command line in this process: (exit status, stdout, stderr); a page that it would serve fails a test."""
     from srnas_tf import run
+    from srnas_tf.demo.server import Server
+
+    monkeypatch.setattr(Server, "serve_until_stopped", lambda self: pytest.fail(f"{self.url} would be served for ever"))
 
     def call(*arguments: str):
         defined = absl_flags.FLAGS.flags_by_module_dict()
