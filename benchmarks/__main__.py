@@ -8,7 +8,7 @@ from pathlib import Path
 
 from absl import app, flags
 
-from srnas_tf import quiet
+from srnas_tf.host import devices
 
 ONLY = flags.DEFINE_list("only", [], "figures to measure; all unless given")
 ROUNDS = flags.DEFINE_integer("rounds", 7, "rounds to take medians over", lower_bound=1)
@@ -17,7 +17,7 @@ OUTPUT = flags.DEFINE_string("output", "", "file for the ratios; benchmarks/resu
 
 
 def main(argv: list[str]) -> None:
-    quiet.import_tensorflow()
+    devices.import_tensorflow()
     try:
         from benchmarks.figures import FIGURES
         from benchmarks.growth import draw
@@ -25,7 +25,7 @@ def main(argv: list[str]) -> None:
         sys.exit(f"benchmarks: {error}; install the extra: pip install -e '.[benchmarks]'")
     from srnas_tf.modes.evaluate import machine
     from srnas_tf.report.table import print_table
-    from srnas_tf.settings import write_json
+    from srnas_tf.workdir.files import write_json
 
     unknown = set(ONLY.value) - set(FIGURES)
     if unknown:

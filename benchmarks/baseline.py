@@ -21,9 +21,9 @@ from matplotlib import pyplot
 from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 
 from benchmarks.workdirs import ROOT, borrow_supernet, flagfile, link_photographs, run
-from srnas_tf import quiet
 from srnas_tf.arch import parse
-from srnas_tf.settings import write_json
+from srnas_tf.host import devices
+from srnas_tf.workdir.files import write_json
 
 
 class Other(NamedTuple):
@@ -117,7 +117,7 @@ STRATEGIES = flags.DEFINE_multi_enum("strategy", ["evolution", "random"], ["evol
 
 def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
-    quiet.import_tensorflow()
+    devices.import_tensorflow()
     experiment, runs = EXPERIMENTS[EXPERIMENT.value], Path(RUNS.value).resolve() / EXPERIMENT.value
     link_photographs(runs / "data", Path(DATA.value), {"train": None, "valid": VALIDATED})
     known, target = _known(experiment), RESULTS / f"{EXPERIMENT.value}.json"

@@ -19,8 +19,8 @@ import numpy as np
 from absl import app, flags
 from matplotlib import pyplot
 
-from srnas_tf import quiet
-from srnas_tf.settings import write_json
+from srnas_tf.host import devices
+from srnas_tf.workdir.files import write_json
 
 matplotlib.use("Agg")
 
@@ -184,7 +184,7 @@ def photographs(folder: Path) -> None:
 
 
 def main(argv: list[str]) -> None:
-    quiet.import_tensorflow()
+    devices.import_tensorflow()
     from srnas_tf.modes.evaluate import machine
 
     path = Path(OUTPUT.value or Path(__file__).parent / "results" / "endurance.json")

@@ -17,9 +17,10 @@ from benchmarks.processes import startup
 from benchmarks.recipe import recipe
 from benchmarks.runtimes import runtimes
 from benchmarks.search import candidates
-from srnas_tf import arch, nets, quiet
+from srnas_tf import arch, nets
+from srnas_tf.host import devices
+from srnas_tf.host.devices import cores
 from srnas_tf.nets.initial import initialize
-from srnas_tf.runs import cores
 from srnas_tf.train.adam import PathAdam
 from srnas_tf.train.jobs import DISTRIBUTIONS
 from srnas_tf.train.loop import make_step, shares
@@ -55,7 +56,7 @@ def _network(precision: str = "float32") -> nets.SRNet:
 
 def _ours_apart(precision: str, cpu_devices: int) -> Callable[[], float]:
     """Our step in a process of its own, the processor as so many devices."""
-    quiet.import_tensorflow(cpu_devices=cpu_devices)
+    devices.import_tensorflow(cpu_devices=cpu_devices)
     strategy = DISTRIBUTIONS["mirrored"](MachineSettings())
     with strategy.scope():
         return _our_step(whole(_network(precision)), strategy=strategy)
@@ -98,7 +99,7 @@ def supernet_step(rounds: int) -> Findings:
 
 
 def _our_inference(precision: str) -> Callable[[], object]:
-    quiet.import_tensorflow()
+    devices.import_tensorflow()
     model, image = _network(precision), _image()
     run = tf.function(lambda lr: model(lr))
     return lambda: run(tf.constant(image)).numpy()

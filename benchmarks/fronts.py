@@ -16,7 +16,7 @@ from matplotlib import pyplot
 
 from benchmarks.workdirs import ROOT, borrow_supernet, run
 from srnas_tf.arch import Space
-from srnas_tf.settings import write_json
+from srnas_tf.workdir.files import write_json
 
 WORKDIR = flags.DEFINE_string("workdir", "runs/quickstart", "a workdir with a trained supernet")
 NAME = flags.DEFINE_string("name", "quickstart", "of the result")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from srnas_tf import quiet
+from srnas_tf.host import silence
 
 _PAUSE = 0.3
 """Seconds."""
@@ -63,7 +63,7 @@ def apart(makers: Mapping[str, Callable[[], Callable[[], object]]]) -> Iterator[
 
 
 def _serve(asked: Connection, pickled: bytes) -> None:
-    with quiet.stderr_aside():  # what it needs greets as it is imported
+    with silence.stderr_aside():  # what it needs greets as it is imported
         make = pickle.loads(pickled)
     run = make()
     with contextlib.suppress(EOFError):

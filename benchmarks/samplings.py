@@ -18,10 +18,10 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks.workdirs import ROOT, flagfile, link_photographs, run
-from srnas_tf import quiet
 from srnas_tf.arch import Space
-from srnas_tf.settings import write_json
+from srnas_tf.host import devices
 from srnas_tf.train.sampling import SAMPLINGS
+from srnas_tf.workdir.files import write_json
 
 
 class Experiment(NamedTuple):
@@ -73,7 +73,7 @@ ALONE_SEEDS = flags.DEFINE_integer("alone_seeds", 2, "trainings of each network 
 
 
 def main(argv: list[str]) -> None:
-    quiet.import_tensorflow()
+    devices.import_tensorflow()
     from srnas_tf.modes.evaluate import machine
 
     name = EXPERIMENT.value

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from srnas_tf.settings import write_json
+from srnas_tf.workdir.files import write_json
 
 ROOT = Path(__file__).parents[1]
 

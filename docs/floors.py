@@ -1,4 +1,4 @@
-"""The drawing of the house: `python -m docs.floors` writes it. `tests/test_docs.py` holds it to the code."""
+"""The drawing of the house: `python -m docs.floors` writes it. `tests/project/test_docs.py` holds it to the code."""
 
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -7,7 +7,8 @@ DRAWING = Path(__file__).parent / "floors.svg"
 
 FLOORS = (
     {"settings, errors, seeds, executors, ...": "what all rooms share; knows nothing of networks"},
-    {"arch": "what an architecture is, and costs: pure Python", "metrics": "PSNR, SSIM"},
+    {"arch": "architectures and their costs: pure Python", "metrics": "PSNR, SSIM", "host": "signals, devices"},
+    {"workdir": "the folder of an experiment: its record, its lock, its journals"},
     {"flags": "a settings dataclass is a set of flags"},
     {"nets": "Keras layers in keras.ops alone", "data": "photographs to patches"},
     {"train": "weights: the step, the loop, which paths it takes, measurement"},

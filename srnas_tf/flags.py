@@ -10,7 +10,7 @@ from absl import flags
 from srnas_tf import models
 from srnas_tf.arch import NETS, Architecture, Space
 from srnas_tf.errors import UserError
-from srnas_tf.settings import Workdir
+from srnas_tf.workdir.folder import Workdir
 
 S = TypeVar("S")
 FLAGS = flags.FLAGS

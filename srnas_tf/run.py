@@ -12,17 +12,18 @@ from typing import NamedTuple
 
 from absl import flags as absl_flags
 
-from srnas_tf import flags, interrupt, quiet
+from srnas_tf import flags
 from srnas_tf.arch import NETS, SPACES, Space
-from srnas_tf.cluster import read_cluster
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.demo.settings import DemoSettings
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.freeze.settings import BenchmarkSettings, ExportSettings, LatencySettings
+from srnas_tf.host import devices, interrupt
+from srnas_tf.host.cluster import read_cluster
 from srnas_tf.search.ranking import RankSettings
 from srnas_tf.search.settings import Budget, Pick, SearchSettings
-from srnas_tf.settings import Workdir
 from srnas_tf.train.settings import MachineSettings, RetrainSettings, TrainSettings
+from srnas_tf.workdir.folder import Workdir
 
 
 class Mode(NamedTuple):
@@ -185,7 +186,7 @@ def _run(mode: Mode, arguments: list[str]) -> None:
             path = flags.FLAGS.workdir or default_workdir(mode)
             workdir = stack.enter_context(Workdir(path, owned, arguments))
         if mode.tensorflow:
-            quiet.import_tensorflow(find_devices=cluster is None, cpu_devices=cpu_devices)
+            devices.import_tensorflow(find_devices=cluster is None, cpu_devices=cpu_devices)
         module = importlib.import_module(f"srnas_tf.modes.{mode.module}")
         if cluster:
             stack.enter_context(importlib.import_module("srnas_tf.train.workers").losses_told(cluster))

@@ -1,19 +1,16 @@
 """How long networks take on one machine, as a sum: what stands outside the blocks, and each block."""
 
 import dataclasses
-import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from srnas_tf.arch.block import Block
 from srnas_tf.arch.network import Network
 from srnas_tf.arch.space import Space
 from srnas_tf.errors import UserError
-from srnas_tf.settings import write_json
 
 VERSION = 1
 """Of the file's format, which export/latency/README.md describes."""
@@ -169,20 +166,3 @@ def parse_size(text: str) -> tuple[int, int]:
     if not match:
         raise ValueError(f"size {text!r} is not of the form 128x128: height and width in pixels, 9999 at most")
     return int(match[1]), int(match[2])
-
-
-def write(path: Path, table: LatencyTable) -> None:
-    write_json(path, table.to_json())
-
-
-def read(path: Path) -> LatencyTable:
-    """A table's file.
-
-    Raises:
-        UserError: where it is missing or no table, with what is wrong about it.
-    """
-    try:
-        return LatencyTable.from_json(json.loads(path.read_text("utf-8")))
-    except (OSError, RecursionError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{path}: not a latency table ({reason}); see export/latency/README.md") from None

@@ -10,9 +10,9 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from srnas_tf import quiet
 from srnas_tf.errors import UserError, first_line
-from srnas_tf.progress import progress
+from srnas_tf.host import silence
+from srnas_tf.host.progress import progress
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ def open_upright(path: Path) -> Image.Image:
     Raises:
         UserError: where the file is missing, broken, or not an image.
     """
-    quiet.libtiff()
+    silence.libtiff()
     with reading(path):
         if not path.is_file():  # nor a pipe, which would have its reader wait
             raise FileNotFoundError

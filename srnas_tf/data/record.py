@@ -4,7 +4,7 @@ from pathlib import Path
 
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
-from srnas_tf.settings import read_json, write_json
+from srnas_tf.workdir.files import read_json, write_json
 
 NAME = "photographs.json"
 """The file in a workdir: by role, the bytes of each photograph by its folder's name and its own."""

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import onnx
 
 from srnas_tf.errors import UserError, WorkError, writing
-from srnas_tf.settings import read_json, write_json
+from srnas_tf.workdir.files import read_json, write_json
 
 PAGE = Path(__file__).parent / "page"
 """The page's own files: those of `export/web`."""

@@ -22,8 +22,8 @@ from srnas_tf.freeze.saved_model import save
 from srnas_tf.freeze.settings import ExportSettings, LatencySettings
 from srnas_tf.nets import Net
 from srnas_tf.nets.stages import stages
-from srnas_tf.settings import write_json, write_text
 from srnas_tf.train.evaluate import Upscaler, mean_psnr, of_network, scores
+from srnas_tf.workdir.files import write_json, write_text
 
 log = logging.getLogger(__name__)
 

@@ -13,18 +13,18 @@ import keras
 import tensorflow as tf
 
 from srnas_tf.arch import Architecture, Network, Space
-from srnas_tf.arch import latency as tables
 from srnas_tf.arch.latency import LatencyTable
 from srnas_tf.errors import UserError, WorkError, writing
-from srnas_tf.freeze import stopwatch
+from srnas_tf.freeze import latency_file, stopwatch
 from srnas_tf.freeze.saved_model import save
 from srnas_tf.freeze.settings import LatencySettings
+from srnas_tf.host.progress import progress
 from srnas_tf.nets import build, files
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.network import Frame
 from srnas_tf.nets.transfer import folded
-from srnas_tf.progress import progress
-from srnas_tf.settings import Workdir, write_json
+from srnas_tf.workdir.files import write_json
+from srnas_tf.workdir.folder import Workdir
 
 SCRIPT = Path(stopwatch.__file__)
 MANIFEST = "manifest.json"
@@ -81,7 +81,7 @@ def known_table(settings: LatencySettings, space: Space, workdir: Workdir) -> La
     if not given and not path.exists():
         return None
     source = f"--latency_table={path}" if given else str(path)
-    table = tables.read(path)
+    table = latency_file.read(path)
     table.check(space, source)
     settings.agree(table, source)
     return table
@@ -108,8 +108,8 @@ def measure_space(
     write_kit(folder, here, space, networks, blocks=table is None)
     times = measure(folder, here, rounds)
     if table is None:
-        table = tables.read(folder / f"latency-{here.name}.json")
-        tables.write(_kept(here, workdir), table)
+        table = latency_file.read(folder / f"latency-{here.name}.json")
+        latency_file.write(_kept(here, workdir), table)
     manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
     shutil.rmtree(folder)
     return table, Times(

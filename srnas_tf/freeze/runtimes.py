@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from srnas_tf.errors import UserError, first_line
 from srnas_tf.freeze import stopwatch, tiles, untrusted
+from srnas_tf.host.silence import stderr_aside
 from srnas_tf.nets import files
-from srnas_tf.quiet import stderr_aside
 from srnas_tf.train.evaluate import Upscaler, as_batch, of_network
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import tensorflow as tf
 
 from srnas_tf.errors import UserError
 from srnas_tf.freeze import runtimes, tiles
+from srnas_tf.host.silence import stderr_aside
 from srnas_tf.nets import files
 from srnas_tf.nets.stages import Stage, stages
-from srnas_tf.quiet import stderr_aside
-from srnas_tf.settings import write_json
 from srnas_tf.train.evaluate import Upscaler
+from srnas_tf.workdir.files import write_json
 
 FOLDER = "stages"
 """Beside the exported files: the stages in LiteRT and ONNX, and DESCRIPTION."""

@@ -20,7 +20,8 @@ from srnas_tf.freeze.runtimes import load
 from srnas_tf.freeze.settings import BenchmarkSettings, LatencySettings
 from srnas_tf.report.table import print_table
 from srnas_tf.seeding import generator
-from srnas_tf.settings import Workdir, write_json
+from srnas_tf.workdir.files import write_json
+from srnas_tf.workdir.folder import Workdir
 
 POOL = 50
 """Networks to draw for each one that is to be timed."""

@@ -4,11 +4,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from srnas_tf import flags, models, quiet
+from srnas_tf import flags, models
 from srnas_tf.arch import Space
 from srnas_tf.demo import bundle, server
 from srnas_tf.demo.settings import DemoSettings
-from srnas_tf.settings import Workdir
+from srnas_tf.host import devices
+from srnas_tf.workdir.folder import Workdir
 
 
 def run(workdir: Workdir) -> None:
@@ -31,7 +32,7 @@ def _build(model: Path, workdir: Workdir) -> None:
         workdir.make()
         bundle.build(model, workdir / "demo", model.name)
         return
-    quiet.import_tensorflow()
+    devices.import_tensorflow()
     from srnas_tf.data.sources import DataSettings, load_pairs
     from srnas_tf.freeze.export import export
     from srnas_tf.freeze.settings import ExportSettings

@@ -7,7 +7,7 @@ from srnas_tf import flags, model_file
 from srnas_tf.arch import Architecture, Space, parse
 from srnas_tf.arch.describe import describe
 from srnas_tf.errors import UserError
-from srnas_tf.settings import Workdir
+from srnas_tf.workdir.folder import Workdir
 
 
 def run(workdir: Workdir | None) -> None:

@@ -5,16 +5,18 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from srnas_tf import flags, model_file, runs
+from srnas_tf import flags, model_file
 from srnas_tf.arch import parse
 from srnas_tf.data import images
 from srnas_tf.data.sources import DataSettings, hr_folder, load_pairs
 from srnas_tf.errors import UserError
 from srnas_tf.freeze.runtimes import load_upscaler
+from srnas_tf.host import devices
 from srnas_tf.report import results
 from srnas_tf.report.table import print_table
-from srnas_tf.settings import Workdir, read_json, write_json
 from srnas_tf.train.evaluate import scores
+from srnas_tf.workdir.files import read_json, write_json
+from srnas_tf.workdir.folder import Workdir
 
 SUBJECT = "evaluated.json"
 """Beside `evaluate.json`: which file that is about, and its SHA-256 (null for a SavedModel)."""
@@ -71,7 +73,7 @@ def to_record(model: Path) -> model_file.Description:
 
 def machine() -> str:
     """The cores and accelerators that this process may use, by their makers' names: "2 cores, AMD EPYC"."""
-    parts = [runs.processor()]
+    parts = [devices.processor()]
     for gpu in tf.config.list_physical_devices("GPU"):
         parts.append(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU"))
     return ", ".join(parts)

@@ -7,7 +7,7 @@ from srnas_tf.freeze.settings import ExportSettings
 from srnas_tf.modes.evaluate import evaluated
 from srnas_tf.nets.files import load
 from srnas_tf.report.table import print_table
-from srnas_tf.settings import Workdir
+from srnas_tf.workdir.folder import Workdir
 
 
 def run(workdir: Workdir) -> None:

@@ -3,7 +3,7 @@
 from srnas_tf import flags
 from srnas_tf.nets import SRNet, official
 from srnas_tf.nets.files import save
-from srnas_tf.settings import Workdir
+from srnas_tf.workdir.folder import Workdir
 
 
 def run(workdir: Workdir) -> None:

@@ -20,10 +20,11 @@ from srnas_tf.report.compare import ROWS, compare, crops, write_crops
 from srnas_tf.report.table import print_table
 from srnas_tf.search.feasible import Feasible
 from srnas_tf.search.settings import Budget, Pick, SearchSettings
-from srnas_tf.settings import Workdir, write_json
 from srnas_tf.train.evaluate import Scores, Upscaler, bicubic, of_network, scores
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, TrainSettings
+from srnas_tf.workdir.files import write_json
+from srnas_tf.workdir.folder import Workdir
 
 
 class Row(NamedTuple):

@@ -5,7 +5,7 @@ from srnas_tf.arch import Space
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
 from srnas_tf.report import page
-from srnas_tf.settings import Workdir
+from srnas_tf.workdir.folder import Workdir
 
 
 def run(workdir: Workdir) -> None:

@@ -12,9 +12,10 @@ from srnas_tf.errors import UserError
 from srnas_tf.modes.search import trained_supernet
 from srnas_tf.modes.start import Start, start_of
 from srnas_tf.nets import Net
-from srnas_tf.settings import Workdir, read_json
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, RetrainSettings, TrainSettings
+from srnas_tf.workdir.files import read_json
+from srnas_tf.workdir.folder import Workdir
 
 
 def run(workdir: Workdir) -> None:

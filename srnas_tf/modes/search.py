@@ -15,11 +15,11 @@ from srnas_tf.nets.files import load_supernet
 from srnas_tf.search.feasible import PRICES, Feasible
 from srnas_tf.search.search import search
 from srnas_tf.search.settings import Budget, Pick, SearchSettings, weighs_latency
-from srnas_tf.settings import Workdir
 from srnas_tf.train import precision
 from srnas_tf.train.paths import travelling_scorers
 from srnas_tf.train.settings import MachineSettings
 from srnas_tf.train.writer import SearchBoard
+from srnas_tf.workdir.folder import Workdir
 
 
 def run(workdir: Workdir) -> None:

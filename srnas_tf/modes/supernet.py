@@ -5,9 +5,9 @@ from srnas_tf.arch import Space
 from srnas_tf.data import record
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.modes.start import start_of
-from srnas_tf.settings import Workdir
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, TrainSettings
+from srnas_tf.workdir.folder import Workdir
 
 
 def run(workdir: Workdir) -> None:

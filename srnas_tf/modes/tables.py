@@ -5,7 +5,7 @@ from pathlib import Path
 from srnas_tf import flags
 from srnas_tf.errors import UserError
 from srnas_tf.report import results, thesis
-from srnas_tf.settings import Workdir
+from srnas_tf.workdir.folder import Workdir
 
 
 def run(workdir: Workdir | None) -> None:

@@ -12,8 +12,8 @@ from srnas_tf.data.photograph import Photograph
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.freeze import tiles
 from srnas_tf.freeze.staged import load_model
-from srnas_tf.progress import progress
-from srnas_tf.settings import Workdir
+from srnas_tf.host.progress import progress
+from srnas_tf.workdir.folder import Workdir
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from PIL import Image
 from srnas_tf import metrics
 from srnas_tf.data.imresize import reduce
 from srnas_tf.data.sources import Pair
-from srnas_tf.settings import write_json
+from srnas_tf.workdir.files import write_json
 
 CROP = 96
 """Side of a crop, high-resolution pixels."""

@@ -14,7 +14,7 @@ from srnas_tf import __version__
 from srnas_tf.errors import UserError
 from srnas_tf.report import figures, sections
 from srnas_tf.report.holdings import Holdings, UnreadableError
-from srnas_tf.settings import write_text
+from srnas_tf.workdir.files import write_text
 
 NAME = "report.html"
 FOLDER = Path(__file__).with_name("page")

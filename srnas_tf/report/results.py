@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from srnas_tf.errors import UserError
-from srnas_tf.settings import write_json
+from srnas_tf.workdir.files import write_json
 
 DEFAULT_FOLDER = Path(__file__).parents[2] / "results"
 """Next to the package, where it runs from a checkout."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from srnas_tf.arch import Space
 from srnas_tf.arch.space import Codes
-from srnas_tf.progress import progress
+from srnas_tf.host.progress import progress
 from srnas_tf.seeding import generator
 from srnas_tf.settings import MANY, check, setting
 

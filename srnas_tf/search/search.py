@@ -7,9 +7,8 @@ from pathlib import Path
 from srnas_tf.arch.space import Codes
 from srnas_tf.errors import UserError
 from srnas_tf.executors import Executor, in_turn
-from srnas_tf.interrupt import after_the_step
-from srnas_tf.journal import append_line, read_lines
-from srnas_tf.progress import progress
+from srnas_tf.host.interrupt import after_the_step
+from srnas_tf.host.progress import progress
 from srnas_tf.search.feasible import Feasible
 from srnas_tf.search.front import chosen, front
 from srnas_tf.search.pool import Candidate, Pool
@@ -17,7 +16,8 @@ from srnas_tf.search.screening import Screening
 from srnas_tf.search.settings import Pick, SearchSettings
 from srnas_tf.search.strategies import STRATEGIES
 from srnas_tf.seeding import generator
-from srnas_tf.settings import write_json
+from srnas_tf.workdir.files import write_json
+from srnas_tf.workdir.journal import append_line, read_lines
 
 Measure = Callable[[Sequence[int]], float]
 """Codes -> validation PSNR, dB."""

@@ -20,12 +20,12 @@ from srnas_tf.nets import Net, Supernet, build
 from srnas_tf.nets.files import save
 from srnas_tf.nets.initial import initialize
 from srnas_tf.seeding import generator
-from srnas_tf.settings import write_text
 from srnas_tf.train import precision, sampling, workers
 from srnas_tf.train.evaluate import of_network, of_paths, validation_psnr
 from srnas_tf.train.loop import fit
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 from srnas_tf.train.trainee import compile_choice, single_path, whole
+from srnas_tf.workdir.files import write_text
 
 log = logging.getLogger(__name__)
 

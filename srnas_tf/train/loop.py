@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from srnas_tf.data.patches import Patches
 from srnas_tf.errors import WorkError
-from srnas_tf.interrupt import after_the_step
-from srnas_tf.progress import progress
+from srnas_tf.host.interrupt import after_the_step
+from srnas_tf.host.progress import progress
 from srnas_tf.train import workers
 from srnas_tf.train.adam import PathAdam
 from srnas_tf.train.checkpoints import Checkpoints

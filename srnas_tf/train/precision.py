@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from srnas_tf.errors import UserError
-from srnas_tf.settings import write_text
+from srnas_tf.workdir.files import write_text
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 """What `auto` may come to."""

@@ -14,9 +14,10 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import context
 
-from srnas_tf import interrupt, quiet
-from srnas_tf.cluster import Cluster, gather, read_cluster
 from srnas_tf.errors import UserError, WorkError
+from srnas_tf.host import interrupt
+from srnas_tf.host.cluster import Cluster, gather, read_cluster
+from srnas_tf.host.silence import stderr_aside
 
 _PEERS_LOST = (
     tf.errors.AbortedError,
@@ -45,7 +46,7 @@ def join(patience: float, silence: float) -> tf.distribute.MultiWorkerMirroredSt
     print(f"worker {cluster.place} waits for {', '.join(others) or 'nobody'}", file=sys.stderr, flush=True)
     gather(cluster, patience)
     _set_deadlines(cluster, patience, silence)
-    with quiet.stderr_aside(), interrupt.kept():  # TensorFlow takes SIGTERM for itself, and would live on
+    with stderr_aside(), interrupt.kept():  # TensorFlow takes SIGTERM for itself, and would live on
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     # Every worker has a whole share of every batch: they need not ask each other at each step.
     strategy.extended.experimental_enable_get_next_as_optional = False

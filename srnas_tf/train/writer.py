@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from srnas_tf import seconds_since_start
 from srnas_tf.errors import writing
-from srnas_tf.journal import append_line, read_lines
-from srnas_tf.settings import write_text
+from srnas_tf.workdir.files import write_text
+from srnas_tf.workdir.journal import append_line, read_lines
 
 
 class _Board:

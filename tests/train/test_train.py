@@ -294,8 +294,8 @@ def test_bad_recipes(wrong):
 DEVICES = """
 import dataclasses, sys, json, numpy as np
 count, folder, photographs = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-from srnas_tf import quiet
-quiet.import_tensorflow(cpu_devices=count)
+from srnas_tf.host import devices
+devices.import_tensorflow(cpu_devices=count)
 from pathlib import Path
 from srnas_tf.arch import Space
 from srnas_tf.data.sources import DataSettings

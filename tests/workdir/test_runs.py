@@ -4,8 +4,8 @@ import shlex
 
 from conftest import lines
 
-from srnas_tf import runs
-from srnas_tf.settings import Workdir
+from srnas_tf.workdir import runs
+from srnas_tf.workdir.folder import Workdir
 
 COMMAND = ["--mode=train", "--data=a folder", "--steps=3"]
 

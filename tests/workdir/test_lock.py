@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import pytest
 from conftest import ROOT
 
-from srnas_tf import lock
 from srnas_tf.errors import UserError
-from srnas_tf.settings import Workdir
+from srnas_tf.workdir import lock
+from srnas_tf.workdir.folder import Workdir
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def test_a_dead_owner_holds_nobody_up(tmp_path):
     script = f"""
 import os, signal
 from pathlib import Path
-from srnas_tf.lock import Lock
+from srnas_tf.workdir.lock import Lock
 Lock(Path({str(tmp_path)!r})).take()
 os.kill(os.getpid(), signal.SIGKILL)
 """

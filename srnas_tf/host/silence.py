@@ -8,8 +8,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
-from srnas_tf.runs import cores
-
 
 @contextlib.contextmanager
 def stderr_aside() -> Iterator[None]:
@@ -39,26 +37,3 @@ def libtiff() -> None:
 
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(Image.core.__file__).TIFFSetErrorHandler(None)  # a library's symbols are those of its own ones too
-
-
-def import_tensorflow(find_devices: bool = True, cpu_devices: int = 1) -> None:
-    """Imports TensorFlow and finds its devices; it greets before any of its log levels applies.
-
-    Args:
-        find_devices: False leaves them to who sets up more than this machine's.
-        cpu_devices: what the processor counts as where there is no GPU: so many devices, each with its share of the
-            cores.
-    """
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with stderr_aside():
-        import tensorflow as tf
-
-        if cpu_devices > 1 and not tf.config.list_physical_devices("GPU"):
-            [processor] = tf.config.list_physical_devices("CPU")
-            devices = [tf.config.LogicalDeviceConfiguration()] * cpu_devices
-            tf.config.set_logical_device_configuration(processor, devices)
-            tf.config.threading.set_intra_op_parallelism_threads(max(1, cores() // cpu_devices))
-        if find_devices:
-            tf.config.list_logical_devices()
-        tf.get_logger().setLevel("ERROR")

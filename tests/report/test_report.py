@@ -24,11 +24,12 @@ from srnas_tf.freeze.settings import LatencySettings
 from srnas_tf.report import drawing, page
 from srnas_tf.report.chart import Line, Mark, axis, chart
 from srnas_tf.report.compare import Crop, Row, write_crops
-from srnas_tf.runs import note
 from srnas_tf.search.front import front
 from srnas_tf.search.settings import Budget, SearchSettings
-from srnas_tf.settings import Workdir, write_json
 from srnas_tf.train.settings import RetrainSettings, TrainSettings
+from srnas_tf.workdir.files import write_json
+from srnas_tf.workdir.folder import Workdir
+from srnas_tf.workdir.runs import note
 
 SPACE = arch.Space(depth=2, width=16)
 EVIL = "<script>alert('&\"')</script>"

@@ -14,9 +14,10 @@ import pytest
 from conftest import ROOT, command, lines, photograph
 from PIL import Image
 
-from srnas_tf import lock, run
+from srnas_tf import run
 from srnas_tf.arch import Space, latency
 from srnas_tf.arch.latency import LatencyTable
+from srnas_tf.workdir import lock
 
 NETWORK = ("--depth=2", "--width=16", "--scale=2", "--stages=2")
 TRAINING = ("--steps=4", "--batch=2", "--patch=8", "--checkpoint_every=2")
@@ -317,7 +318,7 @@ STAGES = (
 
 
 def test_a_pipeline_that_is_killed_in_each_part_comes_to_the_same_end(done, folder, tmp_path):
-    """SIGKILL, and once SIGTERM. `tests/kill.py` does the like at random moments."""
+    """SIGKILL, and once SIGTERM. `tests/tools/kill.py` does the like at random moments."""
     line = ["--mode=pipeline", f"--workdir={tmp_path / 'work'}", f"--data={folder}", *TINY]
     line = [sys.executable, "-m", "srnas_tf.run", *line]
     for number, stage in zip([signal.SIGTERM, *[signal.SIGKILL] * 4], STAGES, strict=True):

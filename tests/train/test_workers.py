@@ -16,9 +16,9 @@ import pytest
 from conftest import ROOT, lines
 
 from srnas_tf.arch import Space
-from srnas_tf.cluster import Cluster, gather, read_cluster
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError, WorkError
+from srnas_tf.host.cluster import Cluster, gather, read_cluster
 from srnas_tf.nets.files import load_supernet
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, TrainSettings

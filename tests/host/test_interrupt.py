@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from srnas_tf.interrupt import SIGNALS, Interrupted, after_the_step, at_once
+from srnas_tf.host.interrupt import SIGNALS, Interrupted, after_the_step, at_once
 
 
 @pytest.fixture(autouse=True)

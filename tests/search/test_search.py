@@ -11,7 +11,7 @@ from conftest import lines
 from srnas_tf.arch import Space
 from srnas_tf.arch.block import plan
 from srnas_tf.errors import UserError
-from srnas_tf.interrupt import Interrupted
+from srnas_tf.host.interrupt import Interrupted
 from srnas_tf.search.feasible import Feasible
 from srnas_tf.search.front import chosen, front
 from srnas_tf.search.screening import PROBES, Screening

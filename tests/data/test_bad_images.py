@@ -18,10 +18,10 @@ from srnas_tf.data import photograph as photographs
 from srnas_tf.data.patches import Patches, Photographs
 from srnas_tf.data.sources import DataSettings, load_pairs
 from srnas_tf.errors import UserError
+from srnas_tf.host.progress import progress
 from srnas_tf.nets import files
-from srnas_tf.progress import progress
 from srnas_tf.report.table import print_table
-from srnas_tf.settings import Workdir
+from srnas_tf.workdir.folder import Workdir
 
 RGB = photograph(np.random.default_rng(0), 48, 64)
 GRAY = RGB[..., 1]

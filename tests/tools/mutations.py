@@ -1,6 +1,6 @@
 """Seeds bugs in arch/, search/ and train/, one at a time, and sees whether the tests catch them.
 
-python tests/mutations.py --record=results/mutations/2026-11-23.json
+python tests/tools/mutations.py --record=results/mutations/2026-11-23.json
 
 Each bug is put into a copy of the tree, where a few tests are run that should fail; they have to pass in a copy without
 it. Ten minutes on 2 cores. `--only=adam` does those whose file or new text holds that word.
@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 class Bug(NamedTuple):
@@ -28,7 +28,7 @@ class Bug(NamedTuple):
         file: within srnas_tf/.
         old: what stands there once.
         new: what stands there instead.
-        tests: a file of tests/, and which of its tests (pytest's -k).
+        tests: a file of tests/ in its room, and which of its tests (pytest's -k).
     """
 
     file: str
@@ -37,10 +37,10 @@ class Bug(NamedTuple):
     tests: tuple[str, str]
 
 
-ARCH = ("test_arch.py", "not reference")
-SHARING = ("test_sharing.py", "")
-FEASIBLE = ("test_feasible.py", "not draws_are_uniform")
-SEARCH = ("test_search.py", "not nsga and not climbs")
+ARCH = ("arch/test_arch.py", "not reference")
+SHARING = ("nets/test_sharing.py", "")
+FEASIBLE = ("search/test_feasible.py", "not draws_are_uniform")
+SEARCH = ("search/test_search.py", "not nsga and not climbs")
 BUGS = [
     # Architectures
     Bug("arch/block.py", "kept = int(width * block.rate)", "kept = int(features * block.rate)", ARCH),
@@ -67,7 +67,7 @@ BUGS = [
         "search/feasible.py",
         "rng.random(BATCH) < np.exp(self._weights @ np.minimum(over, 0))",
         "rng.random(BATCH) < 2",
-        ("test_feasible.py", "draws_are_uniform"),
+        ("search/test_feasible.py", "draws_are_uniform"),
     ),
     Bug("search/pool.py", "            self._seen.add(codes)\n", "", SEARCH),
     Bug("search/strategies.py", "tuple(new if change else old", "tuple(old if change else new", SEARCH),
@@ -80,51 +80,63 @@ BUGS = [
     Bug("search/front.py", 'key=lambda entry: -entry["psnr"])[', 'key=lambda entry: entry["psnr"])[', SEARCH),
     Bug("search/search.py", 'line.get("codes") != facts["codes"] or ', "", SEARCH),
     Bug("search/search.py", "left = many[len(known) :]", "left = many", SEARCH),
-    Bug("search/agreement.py", "ddof=1", "ddof=0", ("test_rank.py", "repeats or correlations")),
-    Bug("search/ranking.py", "BAND * middle", "2 * BAND * middle", ("test_rank.py", "function_of_the_seed")),
+    Bug("search/agreement.py", "ddof=1", "ddof=0", ("search/test_rank.py", "repeats or correlations")),
+    Bug("search/ranking.py", "BAND * middle", "2 * BAND * middle", ("search/test_rank.py", "function_of_the_seed")),
     # Training
-    Bug("train/adam.py", "count = counts[code] + 1.0", "count = counts[0] + 1.0", ("test_sampling.py", "segment")),
-    Bug("train/adam.py", "tf.where(moves, new, old))", "new)", ("test_train.py", "not_finite")),
-    Bug("train/adam.py", "moves = finite & part.used(paths)", "moves = finite", ("test_sampling.py", "stays")),
-    Bug("train/adam.py", "(BETA2, count)", "(BETA1, count)", ("test_train.py", "adam_is_adam")),
+    Bug(
+        "train/adam.py", "count = counts[code] + 1.0", "count = counts[0] + 1.0", ("train/test_sampling.py", "segment")
+    ),
+    Bug("train/adam.py", "tf.where(moves, new, old))", "new)", ("train/test_train.py", "not_finite")),
+    Bug("train/adam.py", "moves = finite & part.used(paths)", "moves = finite", ("train/test_sampling.py", "stays")),
+    Bug("train/adam.py", "(BETA2, count)", "(BETA1, count)", ("train/test_train.py", "adam_is_adam")),
     Bug(
         "train/adam.py",
         "decay * old + (1 - decay) * new_w",
         "decay * old + (1 - decay) * w",
-        ("test_train.py", "averages"),
+        ("train/test_train.py", "averages"),
     ),
     Bug(
         "train/trainee.py",
         "[[start, whole - start - size]]",
         "[[whole - start - size, start]]",
-        ("test_sampling.py", "added_up"),
+        ("train/test_sampling.py", "added_up"),
     ),
     Bug(
         "train/trainee.py",
         "lambda *pair: loss_at(i, *pair), lr, target,",
         "lambda *pair: loss_at(i, *pair), lr, hr,",
-        ("test_sampling.py", "added_up"),
+        ("train/test_sampling.py", "added_up"),
     ),
-    Bug("train/loop.py", '{"optimizer": optimizer, "weights"', '{"weights"', ("test_train.py", "resumed")),
+    Bug("train/loop.py", '{"optimizer": optimizer, "weights"', '{"weights"', ("train/test_train.py", "resumed")),
     Bug(
         "train/loop.py",
         "settings.rate_at(at)",
         "settings.rate_at(at + 1)",
-        ("test_train.py", "resumed or gaps or rate"),
+        ("train/test_train.py", "resumed or gaps or rate"),
     ),
-    Bug("train/loop.py", "paths_at(at)", "paths_at(start)", ("test_train.py", "resumed or one_trace or path")),
+    Bug("train/loop.py", "paths_at(at)", "paths_at(start)", ("train/test_train.py", "resumed or one_trace or path")),
     Bug(
         "train/sampling.py",
         'generator(seed, "path", step)),)',
         'generator(seed, "path")),)',
-        ("test_sampling.py", "draw or function"),
+        ("train/test_sampling.py", "draw or function"),
     ),
-    Bug("train/sampling.py", "rng.permutation(count)", "rng.integers(count, size=count)", ("test_sampling.py", "fair")),
-    Bug("train/schedule.py", "step / steps", "step / (steps + 50)", ("test_train.py", "schedules")),
-    Bug("train/checkpoints.py", "in reversed(self.paths)", "in self.paths", ("test_train.py", "resumed or checkpoint")),
-    Bug("train/paths.py", "tf.round(tf.clip_by_value(", "(tf.clip_by_value(", ("test_paths.py", "")),
-    Bug("train/paths.py", "kept[prefix] = made", "kept[(*prefix[:-1], 0)] = made", ("test_paths.py", "")),
-    Bug("train/writer.py", 'line["step"] <= step]', 'line["step"] <= step + 1]', ("test_train.py", "resumed")),
+    Bug(
+        "train/sampling.py",
+        "rng.permutation(count)",
+        "rng.integers(count, size=count)",
+        ("train/test_sampling.py", "fair"),
+    ),
+    Bug("train/schedule.py", "step / steps", "step / (steps + 50)", ("train/test_train.py", "schedules")),
+    Bug(
+        "train/checkpoints.py",
+        "in reversed(self.paths)",
+        "in self.paths",
+        ("train/test_train.py", "resumed or checkpoint"),
+    ),
+    Bug("train/paths.py", "tf.round(tf.clip_by_value(", "(tf.clip_by_value(", ("train/test_paths.py", "")),
+    Bug("train/paths.py", "kept[prefix] = made", "kept[(*prefix[:-1], 0)] = made", ("train/test_paths.py", "")),
+    Bug("train/writer.py", 'line["step"] <= step]', 'line["step"] <= step + 1]', ("train/test_train.py", "resumed")),
 ]
 
 

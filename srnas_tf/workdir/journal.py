@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from srnas_tf.errors import UserError, writing
-from srnas_tf.settings import write_text
+from srnas_tf.workdir.files import write_text
 
 
 def read_lines(path: Path) -> list[dict]:

@@ -16,13 +16,13 @@ from srnas_tf import archives, nets
 from srnas_tf.arch import Space, imdn, latency
 from srnas_tf.errors import UserError
 from srnas_tf.freeze.runtimes import load_upscaler
-from srnas_tf.journal import read_lines
 from srnas_tf.nets import files, official, torch_file
 from srnas_tf.report import results
 from srnas_tf.search.feasible import Feasible
 from srnas_tf.search.search import search
 from srnas_tf.search.settings import SearchSettings
-from srnas_tf.settings import read_json
+from srnas_tf.workdir.files import read_json
+from srnas_tf.workdir.journal import read_lines
 
 
 @pytest.fixture(scope="module")

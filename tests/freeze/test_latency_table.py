@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from srnas_tf.arch import Network, Space, latency
+from srnas_tf.arch import Network, Space
 from srnas_tf.arch.latency import LatencyTable
 from srnas_tf.errors import UserError
+from srnas_tf.freeze import latency_file
 
 SPACE = Space(stages=2, depth=3, width=16, scale=2)
 
@@ -44,8 +45,8 @@ def test_networks_that_a_table_knows_nothing_of(text, named):
 
 
 def test_a_file_holds_all_of_a_table(tmp_path):
-    latency.write(tmp_path / "table.json", table())
-    assert latency.read(tmp_path / "table.json") == table()
+    latency_file.write(tmp_path / "table.json", table())
+    assert latency_file.read(tmp_path / "table.json") == table()
     assert json.loads((tmp_path / "table.json").read_text())["version"] == 1
 
 
@@ -81,14 +82,14 @@ def test_a_file_that_is_no_table(tmp_path, case):
     path = tmp_path / "table.json"
     path.write_text(json.dumps(data))
     with pytest.raises(UserError, match=rf"table\.json: not a latency table.*{named}"):
-        latency.read(path)
+        latency_file.read(path)
 
 
 def test_files_that_are_not_even_json(tmp_path):
     (tmp_path / "table.json").write_bytes(b"\xff\xd8")
     for name in ("table.json", "none.json"):
         with pytest.raises(UserError, match=f"{name}: not a latency table"):
-            latency.read(tmp_path / name)
+            latency_file.read(tmp_path / name)
 
 
 @pytest.mark.parametrize(

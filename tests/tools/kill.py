@@ -1,6 +1,6 @@
 """Kills modes of the command line at random moments, again and again, and compares what they come to.
 
-python tests/kill.py --kills=50 --record=results/kill/2026-11-23.json
+python tests/tools/kill.py --kills=50 --record=results/kill/2026-11-23.json
 
 Each mode is run undisturbed first. Then all are run in another workdir, killed (SIGKILL) at moments that are drawn from
 a seed, and started again, until done; then in a third, and so on, until the kills asked for are reached. Weights,
@@ -27,7 +27,7 @@ import numpy as np
 import onnx
 from PIL import Image
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 class Victim(NamedTuple):

@@ -1,8 +1,8 @@
 """Feeds spoiled files to the readers of images and of weights, and keeps those that they do not refuse as they should.
 
-python tests/fuzz.py --minutes=60 --record=results/fuzz/2026-11-23.json
+python tests/tools/fuzz.py --minutes=60 --record=results/fuzz/2026-11-23.json
 
-Each case is a valid file (PNG, JPEG, TIFF, WebP, BMP, GIF, all kinds of tests/test_bad_images.py; `.pth` in both
+Each case is a valid file (PNG, JPEG, TIFF, WebP, BMP, GIF, all kinds of tests/data/test_bad_images.py; `.pth` in both
 formats, `.npz`) changed here and there: a function of the seed and the case's number. A reader may return what it
 should, or raise a UserError; anything else is a finding, and so are a process that dies and a case that takes too much
 time or memory. `--case=N` does one again, in this process, and keeps its file.
@@ -29,8 +29,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT)]
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / room) for room in ("", "data", "nets"))]
 
 SECONDS, MEMORY = 60.0, 3 << 30
 """A case may take: of wall clock, on a busy machine; bytes beyond what the process had before. Pillow's own limit for
@@ -246,9 +246,9 @@ def _peak() -> int:
 
 def _work(name: str, seed: int, first: int, folder: Path, pipe: Connection) -> None:
     """Does case after case, and says before each that it begins, and after each what came of it."""
-    from srnas_tf import quiet
+    from srnas_tf.host.devices import import_tensorflow
 
-    quiet.import_tensorflow()
+    import_tensorflow()
     warnings.simplefilter("ignore")
     target = TARGETS[name]
     seeds = target.seeds()

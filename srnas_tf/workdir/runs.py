@@ -2,9 +2,7 @@
 
 import datetime
 import json
-import os
 import platform
-import re
 import shlex
 from collections.abc import Sequence
 from importlib import metadata
@@ -12,6 +10,7 @@ from pathlib import Path
 
 from srnas_tf import __version__
 from srnas_tf.errors import writing
+from srnas_tf.host.devices import processor
 
 NAME = "runs.jsonl"
 """The file in a workdir: a line a process."""
@@ -49,15 +48,3 @@ def _versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:  # a build of it by another name
             continue
     return found
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def processor() -> str:
-    """The cores that this process may use, by their maker's name: "2 cores, AMD EPYC"."""
-    cpuinfo = Path("/proc/cpuinfo")
-    model = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else None
-    return f"{cores()} cores, {model[1] if model else platform.processor() or platform.machine()}"

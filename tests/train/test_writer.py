@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a search; of a training, tests/test_train.py says it."""
+"""What TensorBoard shows of a search; of a training, tests/train/test_train.py says it."""
 
 import itertools
 

@@ -24,17 +24,18 @@ from srnas_tf.data import images
 from srnas_tf.data.sources import DataSettings, load_pairs
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.freeze import export as freezing
-from srnas_tf.journal import read_lines
 from srnas_tf.nets import files
 from srnas_tf.search.feasible import Feasible
 from srnas_tf.search.search import search
 from srnas_tf.search.settings import SearchSettings
-from srnas_tf.settings import Workdir, write_json
 from srnas_tf.train import loop
 from srnas_tf.train.checkpoints import Checkpoints
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 from srnas_tf.train.writer import Metrics
+from srnas_tf.workdir.files import write_json
+from srnas_tf.workdir.folder import Workdir
+from srnas_tf.workdir.journal import read_lines
 
 TINY = TrainSettings(steps=6, batch=2, patch=8, learning_rate=1e-3, validate_every=3, checkpoint_every=3)
 NETWORK = arch.imdn(2, 16, 1)

@@ -26,8 +26,8 @@ from srnas_tf.freeze.staged import load_model
 from srnas_tf.modes import demo
 from srnas_tf.nets import files
 from srnas_tf.nets.initial import initialize
-from srnas_tf.settings import Workdir
 from srnas_tf.train.evaluate import of_network
+from srnas_tf.workdir.folder import Workdir
 
 
 def network(inputs: str, outputs: str, kind: int = onnx.TensorProto.FLOAT, shape=("n", 3, "h", "w")) -> bytes:

@@ -1,0 +1,1 @@
+"""The machine under the work: signals, devices, other hosts, the terminal."""

@@ -1,0 +1,1 @@
+"""A folder that belongs to one experiment: its record, its lock, its journals."""
