@@ -11,95 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from srnas_tf.arch.conv import CONVS, AnyConv, Conv, DepthwiseConv, ExpandedConv, learned
+from srnas_tf.arch.attention import ATTENTIONS
+from srnas_tf.arch.conv import CONVS, AnyConv, Conv, DepthwiseConv, ExpandedConv
+from srnas_tf.arch.plan import Plan, Step
 from srnas_tf.errors import UserError
 
-CCA_REDUCTION = 16
 FAR = 7
 """Kernel size of the letter that looks far."""
-MOST_LETTERS, MOST_KERNEL = 64, 31
-"""Of a recipe, and pixels across a convolution: several times what anybody trained."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one letter does to the trunk.
-
-    `distilled` channels leave for the concatenation, through `branch`: the first ones of the trunk, or, where `tapped`,
-    what the branch makes of all of them. The rest, or all of them, goes on through `trunk` and is `width` channels wide
-    afterwards. Every convolution is followed by a LeakyReLU.
-    """
-
-    width: int
-    distilled: int = 0
-    branch: tuple[AnyConv, ...] = ()
-    trunk: tuple[AnyConv, ...] = ()
-    tapped: bool = False
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The convolutions of a block, in the order in which data flows.
-
-    `attention` are the one that squeezes and the one that excites, or none.
-    """
-
-    first: AnyConv
-    steps: tuple[Step, ...]
-    last: AnyConv
-    attention: tuple[Conv, ...]
-    fusion: Conv
-
-    @property
-    def inner(self) -> tuple[AnyConv, ...]:
-        """The convolutions that belong to a path even where its ends are shared."""
-        return (*tuple(conv for step in self.steps for conv in step.branch + step.trunk), self.last)
-
-    @property
-    def ends(self) -> tuple[AnyConv, ...]:
-        """The convolutions that all paths of a block have in common under `--sharing=ends`."""
-        return (self.first, *self.attention, self.fusion)
-
-    @property
-    def positions(self) -> list[tuple[int, int]]:
-        """Of each step: how many convolutions the trunk has passed before it, and how many branches since."""
-        positions, convs, branches = [], 0, 0
-        for step in self.steps:
-            positions.append((convs, branches))
-            convs, branches = (convs + 1, 0) if step.trunk else (convs, branches + 1)
-        return positions
-
-    @property
-    def placed(self) -> list[tuple[tuple, AnyConv]]:
-        """All convolutions but the fusion, and what each is to its block: the same in another block, in its place."""
-        places = list(zip(self.positions, self.steps, strict=True))
-        return [
-            (("first",), self.first),
-            *((("branch", *place, i), conv) for place, step in places for i, conv in enumerate(step.branch)),
-            *((("trunk", place[0], i), conv) for place, step in places for i, conv in enumerate(step.trunk)),
-            (("last",), self.last),
-            *((("attention", i), conv) for i, conv in enumerate(self.attention)),
-        ]
-
-    @property
-    def pieces(self) -> list[tuple[tuple, int]]:
-        """What is concatenated before the fusion: of each piece, where it comes from and its channels."""
-        places = zip(self.positions, self.steps, strict=True)
-        kept = [(("branch", *place), step.distilled) for place, step in places if step.distilled]
-        return [*kept, (("last",), self.last.outputs)]
-
-    @property
-    def params(self) -> int:
-        return sum(conv.params for conv in self.inner + self.ends)
-
-    @property
-    def learned(self) -> int:
-        """How many numbers training moves."""
-        return sum(map(learned, self.inner + self.ends))
-
-    def macs(self, pixels: int) -> int:
-        """MACs over `pixels` low-resolution pixels."""
-        return sum(conv.macs(pixels) for conv in self.inner + self.ends)
+MOST_LETTERS, MOST_KERNEL, MOST_INNER = 64, 31, 8
+"""Of a recipe, pixels across a convolution, times a network's width: several times what anybody trained."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +34,9 @@ class Block:
             units of these sizes.
         fusion_kernel: size of the convolution after the concatenation; odd. 0 takes the ending's own.
         conv: a key of `conv.CONVS`: what the first, the recipe's and the last convolution are.
+        attention: a key of `attention.ATTENTIONS`. Empty takes the ending's own.
+        inner: width of the block within, as a share of the network's: the first convolution leads there, the fusion
+            back. Above 0, and at most MOST_INNER.
 
     Raises:
         UserError: where a field is not of the grammar.
@@ -125,6 +48,8 @@ class Block:
     kernel: int | tuple[int, ...] = 3
     fusion_kernel: int = 0
     conv: str = "plain"
+    attention: str = ""
+    inner: float = 1.0
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.recipe) - set(LETTERS))
@@ -143,6 +68,12 @@ class Block:
             raise UserError(f"distillation rate {self.rate} is outside (0, 1)")
         if self.fusion_kernel == 0:
             object.__setattr__(self, "fusion_kernel", ENDINGS[self.ending].fusion_kernel)
+        if not self.attention:
+            object.__setattr__(self, "attention", ENDINGS[self.ending].attention)
+        if self.attention not in ATTENTIONS:
+            raise UserError(f"--attention={self.attention}: choose one of {', '.join(ATTENTIONS)}")
+        if not 0 < self.inner <= MOST_INNER:
+            raise UserError(f"--inner={self.inner:g}: must be above 0 and at most {MOST_INNER}")
         for name, sizes in (("kernel", self.kernels), ("fusion_kernel", (self.fusion_kernel,))):
             wrong_sizes = [size for size in sizes if not 1 <= size <= MOST_KERNEL or size % 2 == 0]
             if wrong_sizes:
@@ -164,8 +95,21 @@ class Block:
     @property
     def options(self) -> tuple[str, ...]:
         """All of the block but its recipe, as text: `('imdn', 'r0.25', 'k3', 'f1')`."""
+        return self.options_after(())
+
+    def options_after(self, said: tuple[str, ...]) -> tuple[str, ...]:
+        """The options that are to be said after those: what differs, also from what goes without saying."""
+        usual = {"attention": ENDINGS[self.ending].attention, "inner": 1.0, **_fields(said)}
         kernel = CONVS[self.conv].letter + ".".join(map(str, self.kernels))
-        return (self.ending, f"r{self.rate!r}", kernel, f"f{self.fusion_kernel}")
+        texts = {
+            ("ending",): self.ending,
+            ("rate",): f"r{self.rate!r}",
+            ("conv", "kernel"): kernel,
+            ("fusion_kernel",): f"f{self.fusion_kernel}",
+            ("attention",): f"a.{self.attention}",
+            ("inner",): f"i{self.inner!r}",
+        }
+        return tuple(text for names, text in texts.items() if any(getattr(self, n) != usual.get(n) for n in names))
 
     def __str__(self) -> str:
         return "+".join((self.recipe, *self.options))
@@ -174,18 +118,10 @@ class Block:
     def parse(cls, text: str, defaults: "tuple[str, ...]" = ()) -> "Block":
         """The block of `RECIPE+option+...`; options that are not given come from `defaults` (see `options`)."""
         recipe, *options = text.split("+")
-        fields: dict = {}
-        for option in (*defaults, *options):
-            if option in ENDINGS:
-                fields["ending"] = option
-            elif match := _OPTION.fullmatch(option):
-                letter, value = (group for group in match.groups() if group)
-                fields |= _OPTION_FIELDS[letter](value)
-            else:
-                raise UserError(
-                    f"block {text!r}: unknown option {option!r}; expected an ending, r0.25, k3, b3, e3, x3 or f1"
-                )
-        return cls(recipe, **fields)
+        try:
+            return cls(recipe, **_fields((*defaults, *options)))
+        except _UnknownOptionError as error:
+            raise UserError(f"block {text!r}: {error}") from None
 
 
 def parse_kernel(text: str, separator: str = ".") -> int | tuple[int, ...]:
@@ -199,12 +135,37 @@ def _kernel_of(conv: str, text: str) -> dict:
 
 
 _KINDS = "".join(kind.letter for kind in CONVS.values())
-_OPTION = re.compile(rf"(r)(\d*\.?\d+(?:e-?\d+)?)|([{_KINDS}])(\d{{1,9}}(?:\.\d{{1,9}})*)|(f)(\d{{1,9}})")
+_OPTION = re.compile(
+    rf"([ri])(\d*\.?\d+(?:e-?\d+)?)|([{_KINDS}])(\d{{1,9}}(?:\.\d{{1,9}})*)|(f)(\d{{1,9}})|(a)\.([a-z_]+)"
+)
 _OPTION_FIELDS: dict[str, Callable[[str], dict]] = {
     "r": lambda text: {"rate": float(text)},
     "f": lambda text: {"fusion_kernel": int(text)},
+    "a": lambda text: {"attention": text},
+    "i": lambda text: {"inner": float(text)},
     **{kind.letter: functools.partial(_kernel_of, name) for name, kind in CONVS.items()},
 }
+
+
+class _UnknownOptionError(UserError):
+    pass
+
+
+def _fields(options: tuple[str, ...]) -> dict:
+    """What options say of a block's fields, the later ones last."""
+    fields: dict = {}
+    for option in options:
+        if option in ENDINGS:
+            fields["ending"] = option
+        elif match := _OPTION.fullmatch(option):
+            letter, value = (group for group in match.groups() if group)
+            fields |= _OPTION_FIELDS[letter](value)
+        else:
+            known = ", ".join([f"{kind.letter}3" for kind in CONVS.values()])
+            raise _UnknownOptionError(
+                f"unknown option {option!r}; expected an ending, r0.25, {known}, f1, a.cca or i0.5"
+            )
+    return fields
 
 
 class Letter(NamedTuple):
@@ -265,13 +226,13 @@ class Ending(NamedTuple):
         outputs: (current width, distilled widths, features) -> channels of the last convolution.
         fusion_kernel: the usual size of the fusion convolution.
         fills: whether all splits and the last convolution together are exactly `features` wide.
-        attention: whether contrast-aware attention stands before the fusion convolution.
+        attention: the usual one, a key of `attention.ATTENTIONS`.
     """
 
     outputs: Callable[[int, list[int], int], int]
     fusion_kernel: int
     fills: bool = False
-    attention: bool = True
+    attention: str = "cca"
 
 
 def _as_distilled(width: int, distilled: list[int], features: int) -> int:
@@ -280,7 +241,7 @@ def _as_distilled(width: int, distilled: list[int], features: int) -> int:
 
 ENDINGS = {
     "imdn": Ending(_as_distilled, 1),
-    "bare": Ending(_as_distilled, 1, attention=False),
+    "bare": Ending(_as_distilled, 1, attention="none"),
     "full": Ending(lambda width, distilled, features: width, 3),
     "reduced": Ending(lambda width, distilled, features: features - sum(distilled), 3, fills=True),
 }
@@ -296,39 +257,36 @@ def plan(block: Block, features: int) -> Plan:
     Raises:
         UserError: where a split or the last convolution would have no channels.
     """
-    ending = ENDINGS[block.ending]
+    ending, inner = ENDINGS[block.ending], round(features * block.inner)
+    if inner < 1:
+        raise UserError(f"--inner={block.inner:g} of {features} channels leaves none; raise --inner or --width")
     steps: list[Step] = []
     distilled: list[int] = []
-    width = features
+    width = inner
     for i, symbol in enumerate(block.recipe):
         letter, kept = LETTERS[symbol], 0
         if letter.distils:
             kept = int(width * block.rate)
             if ending.fills:
                 to_come = sum(LETTERS[later].distils for later in block.recipe[i + 1 :])
-                kept = min(kept, features - sum(distilled) - to_come - 1)
+                kept = min(kept, inner - sum(distilled) - to_come - 1)
             if kept < 1:
+                flags = "--rate or --width" if block.inner == 1 else f"--inner={block.inner:g}, --rate or --width"
                 raise UserError(
-                    f"recipe {block.recipe!r}: rate {block.rate:g} of {width} channels distils none; "
-                    "raise --rate or --width"
+                    f"recipe {block.recipe!r}: rate {block.rate:g} of {width} channels distils none; raise {flags}"
                 )
             distilled.append(kept)
-        steps.append(letter.apply(width, kept, features, block))
+        steps.append(letter.apply(width, kept, inner, block))
         width = steps[-1].width
-    outputs = ending.outputs(width, distilled, features)
+    outputs = ending.outputs(width, distilled, inner)
     if outputs < 1:
         raise UserError(f"recipe {block.recipe!r} leaves the last convolution of ending {block.ending!r} no channels")
     concatenated = sum(distilled) + outputs
     return Plan(
-        first=block.make_conv(features, features),
+        first=block.make_conv(features, inner),
         steps=tuple(steps),
         last=block.make_conv(width, outputs),
-        attention=_attention(concatenated) if ending.attention else (),
+        attends=block.attention,
+        attention=ATTENTIONS[block.attention].convs(concatenated),
         fusion=Conv(concatenated, features, block.fusion_kernel),
     )
-
-
-def _attention(channels: int) -> tuple[Conv, Conv]:
-    # The paper's reduction of 16 leaves nothing of fewer than 16 channels: narrow networks keep one.
-    squeezed = max(1, channels // CCA_REDUCTION)
-    return Conv(channels, squeezed, 1, pooled=True), Conv(squeezed, channels, 1, pooled=True)

@@ -68,7 +68,9 @@ class Network:
     plus the first conv's output; a 3x3 conv to 3 * scale^2 channels; pixel shuffle (Hui et al. 2019, figure 2).
 
     Its text form, `x4:w64:imdn:r0.25:k3:f1:SCSCS-SCSCS`, holds every field: the first block's options stand before the
-    recipes, and a block that differs adds its own (`SCSCS+k5`). A stem that is not plain stands after the width.
+    recipes, and a block that differs adds its own (`SCSCS+k5`). A stem that is not plain stands after the width, and
+    what goes without saying is not said: the ending's own attention (`a.none`), an inner width that is the network's
+    (`i0.5`).
 
     Args:
         scale: 2, 3 or 4.
@@ -135,8 +137,7 @@ class Network:
         common = self.blocks[0].options
         parts = []
         for block in self.blocks:
-            own = [option for option, usual in zip(block.options, common, strict=True) if option != usual]
-            parts.append("+".join([block.recipe, *own]))
+            parts.append("+".join([block.recipe, *block.options_after(common)]))
         stem = [] if self.stem == "plain" else [self.stem]
         return ":".join([f"x{self.scale}", f"w{self.width}", *stem, *common, "-".join(parts)])
 

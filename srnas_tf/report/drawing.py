@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from srnas_tf.arch import AnyConv, Block, Plan, Step
+from srnas_tf.arch import ATTENTIONS, AnyConv, Block, Plan, Step
 from srnas_tf.arch.block import plan
 from srnas_tf.report import svg
 
@@ -48,7 +48,7 @@ def _words(made: Plan) -> Iterator[str]:
             yield f"{words(conv)} {conv.inputs} to {conv.outputs}"
         width = step.width
     yield f"{words(made.last)} {made.last.inputs} to {made.last.outputs}"
-    attention = "; contrast-aware attention" if made.attention else ""
+    attention = f"; {ATTENTIONS[made.attends].words}" if made.attention else ""
     yield f"all concatenated, {made.fusion.inputs} channels{attention}"
     yield f"{words(made.fusion)} {made.fusion.inputs} to {made.fusion.outputs}"
 
@@ -194,7 +194,7 @@ class _Picture:
 
     def _box(self, conv: AnyConv | None, x: float, before: Band, after: Band) -> None:
         """A convolution; None for the attention."""
-        name = kernel(conv) if conv else "CCA"
+        name = kernel(conv) if conv else self.made.attends.upper()
         height = max(18.0, max(before.channels, after.channels) * self.unit + 6)
         top = before.top + max(before.channels, after.channels) * self.unit / 2 - height / 2
         width = max(CONV, 6.4 * len(name) + 6)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from srnas_tf.arch import SPACES, Block, Network, Space, imdn
+from srnas_tf.arch import ATTENTIONS, SPACES, Block, Network, Space, imdn
 from srnas_tf.arch.block import ENDINGS, LETTERS, plan
 from srnas_tf.arch.conv import CONVS, BlueprintConv, ExpandedConv, SelectiveConv
 from srnas_tf.arch.describe import describe
@@ -273,6 +273,49 @@ def test_expanded_convolutions_cost_what_they_fold_to():
     assert expanded.learned == expanded.params + rows
 
 
+def test_attention_is_a_field_of_its_own():
+    """What an ending has of itself is not said; anything else is, and old texts stay as they are."""
+    assert [Block("SC", ending).attention for ending in ENDINGS] == ["cca", "none", "cca", "cca"]
+    for block, text in [
+        (Block("SC", "bare", attention="none"), "SC+bare+r0.25+k3+f1"),
+        (Block("SC", "bare", attention="cca"), "SC+bare+r0.25+k3+f1+a.cca"),
+        (Block("SC", attention="none", inner=0.5), "SC+imdn+r0.25+k3+f1+a.none+i0.5"),
+    ]:
+        assert str(block) == text
+        assert Block.parse(text) == block
+    blocks = (Block("TC", "bare", attention="cca"), Block("SC"), Block("TC", "bare"), Block("T", "bare", inner=0.5))
+    text = "x4:w32:bare:r0.25:k3:f1:a.cca:TC-SC+imdn-TC+a.none-T+a.none+i0.5"
+    assert str(Network(4, 32, blocks)) == text
+    assert Network.parse(text).blocks == blocks
+    attends = plan(Block("TCTCT", "bare", attention="cca"), 32).params - plan(Block("TCTCT", "bare"), 32).params
+    assert attends == 32 * 2 + 2 + 2 * 32 + 32
+    assert plan(Block("SCSCS", attention="none"), 32) == plan(Block("SCSCS", "bare"), 32)
+
+
+def test_a_block_may_be_narrower_within():
+    """Formulas by hand: at width 32 half of it, 16 channels, of which a tap or a split takes 4."""
+    block = Block("TC", "bare", inner=0.5)
+    convs = (9 * 32 + 1) * 16 + (9 * 16 + 1) * 16 + (9 * 16 + 1) * 4
+    assert plan(block, 32).params == convs + (16 + 1) * 4 + (8 + 1) * 32
+    assert plan(block, 32).macs(10) == 10 * (9 * 32 * 16 + 9 * 16 * 16 + 9 * 16 * 4 + 16 * 4 + 8 * 32)
+    reduced = plan(Block("SC", "reduced", inner=0.5), 32)
+    assert [step.distilled for step in reduced.steps] == [4, 0]
+    assert (reduced.last.outputs, reduced.fusion.inputs, reduced.fusion.outputs) == (12, 16, 32)
+    assert plan(Block("SCSCS", inner=2.0), 16).first.outputs == 32
+    assert plan(Block("C", "full", inner=0.37), 33).first.outputs == 12
+
+
+@pytest.mark.parametrize("inner", [0, -1, 9, float("nan"), 0.01, 0.1])
+def test_inner_widths_that_leave_nothing(inner):
+    with pytest.raises(UserError, match="--inner"):
+        plan(Block("SC", inner=inner), 16)
+
+
+def test_unknown_attention():
+    with pytest.raises(UserError, match="--attention=self"):
+        Block.parse("SC+a.self")
+
+
 def test_describe():
     space = Space()
     described = describe(space, space.network((7, 1, 7, 7, 5, 7)))
@@ -295,6 +338,8 @@ BLOCKS = st.sampled_from(sorted(CONVS)).flatmap(
         kernel=KERNELS | st.tuples(KERNELS, KERNELS) if CONVS[conv].several else KERNELS,
         fusion_kernel=st.sampled_from([0, 1, 3, 5]),
         conv=st.just(conv),
+        attention=st.sampled_from(["", *sorted(ATTENTIONS)]),
+        inner=st.sampled_from([1.0, 0.5, 0.37, 2.0]),
     )
 )
 WIDTHS = st.integers(1, 80)
@@ -308,7 +353,8 @@ def test_every_plan_adds_up(block, width):
     except UserError:
         assume(False)
     trunk = planned.first.outputs
-    assert (planned.first.inputs, trunk) == (width, width)
+    inner = round(width * block.inner)
+    assert (planned.first.inputs, trunk) == (width, inner)
     kept = []
     for letter, step in zip(block.recipe, planned.steps, strict=True):
         assert bool(step.distilled) == LETTERS[letter].distils
@@ -326,10 +372,10 @@ def test_every_plan_adds_up(block, width):
     concatenated = sum(kept) + planned.last.outputs
     assert min([*kept, planned.last.outputs]) >= 1
     if ENDINGS[block.ending].fills:
-        assert concatenated == width
+        assert concatenated == inner
     assert (planned.fusion.inputs, planned.fusion.outputs) == (concatenated, width)
-    assert bool(planned.attention) == ENDINGS[block.ending].attention
-    if planned.attention:
+    assert planned.attends == block.attention == (block.attention or ENDINGS[block.ending].attention)
+    if block.attention == "cca":
         squeeze, excite = planned.attention
         assert (squeeze.inputs, excite.outputs) == (concatenated, concatenated)
         assert squeeze.outputs == excite.inputs == max(1, concatenated // 16)

@@ -62,8 +62,9 @@ def test_stages_give_what_the_whole_image_gives(model, pixels, monkeypatch):
     assert decibels(parts, whole) > 70
 
 
-def test_stages_of_blocks_without_attention(tmp_path):
-    model = load_model(saved(tmp_path, "x2:w8:bare:r0.25:k3:f1:TCT-RS-SCS+imdn"))
+@pytest.mark.parametrize("blocks", ["TCT-RS-SCS+imdn", "TCT-TC+a.cca+i2.0-SCS+i0.5"])
+def test_stages_of_blocks_without_attention(tmp_path, blocks):
+    model = load_model(saved(tmp_path, f"x2:w8:bare:r0.25:k3:f1:{blocks}"))
     image = uneven()
     parts, whole = tiles.enlarge(image, model, 700), metrics.to_uint8(model.whole(image))
     assert difference(parts, whole) <= 1

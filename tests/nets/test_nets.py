@@ -92,6 +92,8 @@ def _counted_macs(model, lr) -> int:
         "SCS+x5",
         "TCTTC+bare",
         "TCS+reduced+x3",
+        "TCTC+bare+x3+a.cca+i0.5",
+        "SCSCS+a.none+i1.5",
     ],
 )
 @pytest.mark.parametrize("stem", ["plain", "light", "thin", "expanded"])
@@ -150,7 +152,8 @@ def test_expanded_convolutions_are_a_sum_of_linear_ways(folded):
 
 
 @pytest.mark.parametrize(
-    "text", ["imdn:r0.25:e3:f1:SCSCS-SCK", "imdn:r0.25:k3:f1:SC+e5-SC", "expanded:imdn:r0.25:x5:f1:SCSCS-SDCS"]
+    "text",
+    ["imdn:r0.25:e3:f1:SCSCS-SCK", "imdn:r0.25:k3:f1:SC+e5-SC+a.none+i0.5", "expanded:imdn:r0.25:x5:f1:SCSCS-SDCS"],
 )
 def test_a_folded_network_computes_the_same_with_fewer_parameters(text, tmp_path):
     network = nets.build(arch.parse(f"x2:w16:{text}"))

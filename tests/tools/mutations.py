@@ -44,7 +44,7 @@ SEARCH = ("search/test_search.py", "not nsga and not climbs")
 BUGS = [
     # Architectures
     Bug("arch/block.py", "kept = int(width * block.rate)", "kept = int(features * block.rate)", ARCH),
-    Bug("arch/block.py", "max(1, channels // CCA_REDUCTION)", "max(2, channels // CCA_REDUCTION)", ARCH),
+    Bug("arch/attention.py", "max(1, channels // CCA_REDUCTION)", "max(2, channels // CCA_REDUCTION)", ARCH),
     Bug("arch/block.py", "to_come - 1)", "to_come)", ARCH),
     Bug("arch/block.py", 'f"r{self.rate!r}"', 'f"r{self.rate:.2f}"', ARCH),
     Bug("arch/network.py", ".factor(self.scale) ** 2\n", ".factor(self.scale)\n", ARCH),
