@@ -29,6 +29,16 @@ from srnas_tf.train.trainee import Trainee, single_path, whole
 
 BATCH, PATCH = 16, 48
 LOW = "mixed_bfloat16"
+WIDE = {
+    "space": "tapped",
+    "width": "32/48/64",
+    "depth": "2/3/4",
+    "recipes": "T/TC/TT/TCT/TCC/TCTC/TCCC/TCCT",
+    "conv": "expanded/expanded_blueprint",
+    "attention": "none/cca",
+    "sharing": "entangled",
+}
+"""A space in which whatever describes a network is a choice: 3.2 million networks."""
 PEERS = {"eager": False, "fast": True}
 
 
@@ -44,8 +54,7 @@ def _our_step(
     strategy = strategy or tf.distribute.get_strategy()
     step = make_step(strategy, trainee, PathAdam(trainee.parts))
     lr, hr = (shares(strategy, tf.constant(255 * x)) for x in _batch())
-    rate, chosen = tf.constant(2e-4), tf.constant([codes], tf.int32)
-    return lambda: float(step(lr, hr, rate, chosen))
+    return lambda: float(step(lr, hr, tf.constant(2e-4), (codes,)))
 
 
 def _network(precision: str = "float32") -> nets.SRNet:
@@ -81,21 +90,33 @@ def training_step(rounds: int) -> Findings:
 
 
 def supernet_step(rounds: int) -> Findings:
-    """A path of the dynamic space (3 stages, depth 6) in the supernet, and standing alone: the mean over paths."""
-    space = arch.Space()
+    """Networks of the dynamic space (3 stages, depth 6), and of a wide one, in the supernet and standing alone.
+
+    Each figure is a mean over networks.
+    """
+    dynamic, wide = arch.Space(), arch.Space(**WIDE)
+    largest = [len(blocks) - 1 for blocks in wide.positions]
+    drawn = [wide.compose(trunk, largest[: wide.trunks[trunk].depth]) for trunk in (0, 4, 8)]
+    networks = {"": (dynamic, [(code,) * 6 for code in (0, 5, 7)]), ", wide space": (wide, drawn)}
+    return Findings(
+        {
+            f"supernet step / the path alone{name}": _in_and_alone(space, codes, rounds)
+            for name, (space, codes) in networks.items()
+        }
+    )
+
+
+def _in_and_alone(space: arch.Space, networks: list[tuple[int, ...]], rounds: int) -> Spread:
     supernet = nets.Supernet(space)
     initialize(supernet, 0)
     trainee = single_path(supernet)
     ratios = []
-    for code in (0, 5, 7):
-        alone = nets.SRNet(space.network((code,) * space.depth))
+    for codes in networks:
+        alone = nets.SRNet(space.network(codes))
         initialize(alone, 0)
-        times = alternate(
-            {"in": _our_step(trainee, (code,) * space.depth), "alone": _our_step(whole(alone))}, rounds, 2
-        )
+        times = alternate({"in": _our_step(trainee, codes), "alone": _our_step(whole(alone))}, rounds, 2)
         ratios.append(ratio(times["in"], times["alone"]))
-    means = (float(np.mean(values)) for values in zip(*(each[:3] for each in ratios), strict=True))
-    return Findings({"supernet step / the path alone": Spread(*means)})
+    return Spread(*(float(np.mean(values)) for values in zip(*(each[:3] for each in ratios), strict=True)))
 
 
 def _our_inference(precision: str) -> Callable[[], object]:

@@ -77,7 +77,7 @@ def supernet(space: arch.Space) -> Process:
 def startup(rounds: int) -> Findings:
     """From the start of the process to the end of the first step, and the memory that it takes, by turns."""
     small, large = arch.Space(), arch.Space(stages=4, depth=10)
-    alone = small.network((len(small.choices) - 1,) * small.depth)  # that of most convolutions
+    alone = small.network((len(small.blocks) - 1,) * small.depth[0])  # that of most convolutions
     watched: dict[str, list[Process]] = {"small": [], "large": [], "alone": []}
     for _ in range(rounds):
         watched["small"].append(supernet(small))

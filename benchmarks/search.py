@@ -82,7 +82,7 @@ def candidates(rounds: int) -> Findings:
     def alone(codes: Sequence[int]) -> float:
         return validation_psnr(at(codes), pairs, supernet.scale)
 
-    alone((0,) * supernet.depth)  # traced
+    alone((0,) * (len(supernet.slots) - 1))  # traced
     findings = Findings({}, {})
     for strategy in ("evolution", "random"):
         settings, tops = dataclasses.replace(SearchSettings(), strategy=strategy), []

@@ -10,6 +10,7 @@ from absl import flags
 from srnas_tf import models
 from srnas_tf.arch import NETS, Architecture, Space
 from srnas_tf.errors import UserError
+from srnas_tf.settings import Values
 from srnas_tf.workdir.folder import Workdir
 
 S = TypeVar("S")
@@ -27,10 +28,27 @@ def define(*kinds: type) -> None:
             if field.name in FLAGS:
                 continue
             choices = field.metadata["choices"]
-            if choices and isinstance(field.default, str):
+            if field.metadata["several"]:
+                flags.DEFINE(_ValuesParser(field), field.name, str(field.default), field.metadata["help"])
+            elif choices and isinstance(field.default, str):
                 flags.DEFINE_enum(field.name, field.default, choices, field.metadata["help"])
             else:
                 _DEFINERS[type(field.default)](field.name, field.default, field.metadata["help"])
+
+
+class _ValuesParser(flags.ArgumentParser):
+    """Reads the values of a field that may be a choice."""
+
+    def __init__(self, field: dataclasses.Field) -> None:
+        self._name, self._kind = field.name, field.metadata["several"]
+        self.syntactic_help = "several values, with / between them, are a choice"
+        self.enum_values = field.metadata["choices"]
+
+    def parse(self, argument: Any) -> Values:
+        return Values.of(self._name, argument, self._kind)
+
+    def flag_type(self) -> str:
+        return "values"
 
 
 def with_flagfiles(arguments: Sequence[str]) -> list[str]:
@@ -93,7 +111,7 @@ def chosen_network(space: Space) -> Architecture | None:
         others = sorted(said.keys() - {"scale", "width"} | ({"arch"} if FLAGS.arch is not None else set()))
         if others:
             raise UserError(f"--{others[0]}: --net={FLAGS.net} is one network whatever it says; drop one of the two")
-        return NETS[FLAGS.net](**said)
+        return NETS[FLAGS.net](**{name: _one(name, value) for name, value in said.items()})
     if FLAGS.arch is None:
         return None
     network = space.parse(FLAGS.arch)
@@ -101,10 +119,19 @@ def chosen_network(space: Space) -> Architecture | None:
     return network
 
 
+def _one(name: str, value: Any) -> Any:
+    """The value of a flag that is no choice here."""
+    if isinstance(value, Values):
+        if len(value) > 1:
+            raise UserError(f"--{name}={value}: --net={FLAGS.net} is one network; give one value")
+        return value[0]
+    return value
+
+
 def check_agrees(network: Architecture) -> None:
     """Refuses flags that contradict a network that is described otherwise."""
     for name, value in network.measures.items():
-        if FLAGS[name].present and FLAGS[name].value != value:
+        if FLAGS[name].present and str(FLAGS[name].value) != str(value):
             raise UserError(f"--{name}={FLAGS[name].value} contradicts the network, whose {name} is {value}; drop one")
 
 

@@ -125,7 +125,7 @@ def default_workdir(mode: Mode) -> Path:
     space, data = flags.from_flags(Space), flags.from_flags(DataSettings)
     photographs = "-".join(Path(part).name for part in data.data.split(","))
     stages = space.stages if SPACES[space.space].staged else ""
-    network = flags.FLAGS.net or f"{space.space}{stages}-w{space.width}-d{space.depth}"
+    network = flags.FLAGS.net or f"{space.space}{stages}-w{space.width}-d{space.depth}".replace("/", "_")
     arch = f"-{flags.FLAGS.arch}".replace(",", "").replace(":", "-") if flags.FLAGS.arch else ""
     name = f"{network}-x{space.scale}-{photographs}{arch}"
     return Path("runs") / f"{name}-seed{flags.FLAGS.seed}"

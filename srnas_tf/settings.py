@@ -1,8 +1,8 @@
 """Settings: frozen dataclasses whose fields are the command line's flags."""
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
 
 from srnas_tf.errors import UserError
 
@@ -10,7 +10,46 @@ MANY = 1_000_000_000
 """More than any count here can sensibly be, and less than what libraries count to."""
 
 
-def setting(default: Any, help: str, choices: Sequence = (), bounds: tuple[float, float] | None = None) -> Any:
+class Values(tuple):
+    """What a setting that may be a choice says: its values, each once; as text, with `/` between them."""
+
+    @classmethod
+    def of(cls, name: str, given: Any, kind: type) -> Self:
+        """The values that a flag's text, a record's list or a single value stand for.
+
+        Args:
+            name: of the flag, for errors.
+            given: text (`32/48/64`), a sequence, or one value.
+            kind: int, float or str: the type of each value.
+
+        Raises:
+            UserError: where there is none, one is not of that type, or one is given twice.
+        """
+        single = isinstance(given, str) or not isinstance(given, Iterable)
+        parts = str(given).split("/") if single else list(given)
+        try:
+            values = cls(part if type(part) is kind else kind(str(part).strip()) for part in parts)
+        except ValueError:
+            what = {int: "a whole number", float: "a number", str: "a value"}[kind]
+            raise UserError(f"--{name}={given}: give {what}, or several with / between them") from None
+        if not values or (len(values) > 1 and "" in values):
+            raise UserError(f"--{name}={cls.__str__(cls(parts))}: a value is missing; give one on each side of a /")
+        twice = [value for i, value in enumerate(values) if value in values[:i]]
+        if twice:
+            raise UserError(f"--{name}={values}: {twice[0]} is given twice; give each value once")
+        return values
+
+    def __str__(self) -> str:
+        return "/".join(map(str, self))
+
+
+def setting(
+    default: Any,
+    help: str,
+    choices: Sequence = (),
+    bounds: tuple[float, float] | None = None,
+    several: type | None = None,
+) -> Any:
     """A dataclass field that is also a flag of the same name, type and default.
 
     Args:
@@ -18,21 +57,30 @@ def setting(default: Any, help: str, choices: Sequence = (), bounds: tuple[float
         help: what it is, for `--help`.
         choices: the values that it may have; any unless given.
         bounds: the least and the greatest value of a number.
+        several: where the field holds `Values`: the type of each of them.
     """
-    return dataclasses.field(default=default, metadata={"help": help, "choices": tuple(choices), "bounds": bounds})
+    metadata = {"help": help, "choices": tuple(choices), "bounds": bounds, "several": several}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def check(settings: Any) -> None:
     """Refuses a value that is none of its field's choices, or outside its bounds, as NaN always is.
+
+    Fields of several values become `Values`.
 
     Raises:
         UserError: naming the flag, and what it may be.
     """
     for field in dataclasses.fields(settings):
         name, value, choices = field.name, getattr(settings, field.name), field.metadata["choices"]
-        if choices and value not in choices:
-            raise UserError(f"--{name}={value}: choose one of {', '.join(str(choice) for choice in choices if choice)}")
-        if bounds := field.metadata["bounds"]:
-            least, most = bounds
-            if not least <= value <= most:
-                raise UserError(f"--{name}={value}: must be at least {least} and at most {most}")
+        if kind := field.metadata["several"]:
+            value = Values.of(name, value, kind)
+            object.__setattr__(settings, name, value)
+        for each in value if kind else (value,):
+            if choices and each not in choices:
+                allowed = ", ".join(str(choice) for choice in choices if choice)
+                raise UserError(f"--{name}={each}: choose one of {allowed}")
+            if bounds := field.metadata["bounds"]:
+                least, most = bounds
+                if not least <= each <= most:
+                    raise UserError(f"--{name}={each}: must be at least {least} and at most {most}")

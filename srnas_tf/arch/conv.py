@@ -1,8 +1,12 @@
 """The convolutions that networks are made of, as values that know what they cost."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
+
+Weights = dict[str, tuple[int, ...]]
+"""What training moves: shapes by name, in the order in which the layer has them."""
 
 
 class _OneSize:
@@ -33,6 +37,11 @@ class Conv(_OneSize):
     def macs(self, pixels: int) -> int:
         """Multiply-accumulates for a result of `pixels` pixels."""
         return (1 if self.pooled else pixels) * self.kernel**2 * self.inputs * self.outputs
+
+    @property
+    def weights(self) -> Weights:
+        kernel = {"kernel": (self.kernel, self.kernel, self.inputs, self.outputs)}
+        return kernel | ({"bias": (self.outputs,)} if self.bias else {})
 
     @property
     def params(self) -> int:
@@ -73,6 +82,12 @@ class SelectiveConv:
         return sum(conv.macs(pixels) for conv in self._all)
 
     @property
+    def weights(self) -> Weights:
+        names = [f"branch{conv.kernel}" for conv in self.branches] + ["squeeze"]
+        names += [f"excite{i}" for i, _ in enumerate(self.excites)]
+        return _under(dict(zip(names, self._all, strict=True)))
+
+    @property
     def params(self) -> int:
         return sum(conv.params for conv in self._all)
 
@@ -87,6 +102,10 @@ class DepthwiseConv(_OneSize):
 
     def macs(self, pixels: int) -> int:
         return pixels * self.kernel**2 * self.channels
+
+    @property
+    def weights(self) -> Weights:
+        return {"kernel": (self.kernel, self.kernel, 1, self.channels), "bias": (self.channels,)}
 
     @property
     def params(self) -> int:
@@ -124,6 +143,10 @@ class BlueprintConv(_OneSize):
 
     def macs(self, pixels: int) -> int:
         return self.pointwise.macs(pixels) + self.depthwise.macs(pixels)
+
+    @property
+    def weights(self) -> Weights:
+        return _under({"pointwise": self.pointwise, "depthwise": self.depthwise})
 
     @property
     def params(self) -> int:
@@ -190,10 +213,25 @@ class ExpandedConv:
         return self.folded.params
 
     @property
+    def weights(self) -> Weights:
+        made: Weights = {}
+        if self.mixing:
+            size = self.mixing.kernel
+            made["direct"] = (size, size, self.inputs, self.outputs)
+            made["expand"] = (self.inputs, self.wide)
+            made["project"] = (size, size, self.wide, self.outputs)
+        if self.filtering:
+            made["filters"] = (self.filtering.kernel, self.filtering.kernel, 1, self.outputs)
+        return made | {"bias": (self.outputs,)}
+
+    @property
     def learned(self) -> int:
-        if not self.mixing:
-            return self.params
-        return self.params + self.inputs * self.wide + self.mixing.kernel**2 * self.wide * self.outputs
+        return sum(map(math.prod, self.weights.values()))
+
+
+def _under(convs: "dict[str, Conv | DepthwiseConv]") -> Weights:
+    """The weights of several convolutions, under their names."""
+    return {f"{name}.{own}": shape for name, conv in convs.items() for own, shape in conv.weights.items()}
 
 
 AnyConv = Conv | SelectiveConv | DepthwiseConv | BlueprintConv | ExpandedConv

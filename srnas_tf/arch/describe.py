@@ -9,7 +9,8 @@ def describe(space: Space | None, network: Architecture | None) -> dict:
     """A JSON-ready description; MACs are for an output of 1280x720.
 
     Args:
-        space: the space, for codes, the supernet's count and a table of all paths; None for a network on its own.
+        space: the space, for codes, its dimensions, the supernet's count and a table of all blocks, as wide as the
+            first trunk; None for a network on its own.
         network: the network, or None to describe the space alone.
     """
     described: dict = {"arch": None, "codes": None, "params": None, "macs": None, "supernet_params": None, "blocks": []}
@@ -23,6 +24,10 @@ def describe(space: Space | None, network: Architecture | None) -> dict:
             "blocks": network.costs(),
         }
     if space is not None:
-        described["supernet_params"] = space.supernet_params
-        described["paths"] = block_costs(space.choices, space.width, HD_PIXELS // space.scale**2)
+        described |= {
+            "supernet_params": space.supernet_params,
+            "dimensions": {name: list(values) for name, values in space.dimensions.items()},
+            "networks": space.count,
+            "paths": block_costs(space.blocks, space.trunks[0].width, HD_PIXELS // space.scale**2),
+        }
     return described

@@ -94,15 +94,15 @@ class LatencyTable:
             UserError: with what is missing.
         """
         for name, value in self.measures.items():
-            if getattr(space, name) != value:
+            if str(getattr(space, name)) != str(value):
                 raise UserError(
                     f"{source}: is of {name} {value}, and the networks are of {name} {getattr(space, name)}; "
                     "give a table of this space"
                 )
-        missing = [str(block) for block in space.choices if str(block) not in self.blocks]
+        missing = [str(block) for block in space.blocks if str(block) not in self.blocks]
         if missing:
             raise UserError(
-                f"{source}: lacks {len(missing)} of the {len(space.choices)} blocks of space {space}: "
+                f"{source}: lacks {len(missing)} of the {len(space.blocks)} blocks of space {space}: "
                 f"{', '.join(missing[:3])}{', ...' if missing[3:] else ''}; give a table of this space"
             )
 

@@ -2,56 +2,59 @@
 
 import functools
 import itertools
+import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from srnas_tf.arch.architecture import Architecture, parse
+from srnas_tf.arch.attention import ATTENTIONS
 from srnas_tf.arch.block import ENDINGS, Block, parse_kernel, plan
-from srnas_tf.arch.conv import CONVS, learned
-from srnas_tf.arch.network import MOST_BLOCKS, MOST_CHANNELS, SCALES, STEMS, Network, frame
+from srnas_tf.arch.conv import CONVS
+from srnas_tf.arch.network import MOST_BLOCKS, MOST_CHANNELS, SCALES, STEMS, Network
+from srnas_tf.arch.sharing import Layout, of_blocks, of_trunks
 from srnas_tf.errors import UserError
-from srnas_tf.settings import check, setting
+from srnas_tf.settings import Values, check, setting
 
 if TYPE_CHECKING:
     import numpy as np
 
 Codes = tuple[int, ...]
-"""One path number a block."""
+"""What names a network of a space: see `Space`."""
 
 INITIAL = ("SSSS", "SSS", "SSCS", "SCSS", "SCS")
 """Thesis, figure 3.5: every sequence in which each conv is followed by a split."""
 
 
-def _imdn(space: "Space") -> Iterable[str]:
+def _imdn(space: "Space", position: int) -> Iterable[str]:
     return ["SCSCS"]
 
 
-def _initial(space: "Space") -> Iterable[str]:
+def _initial(space: "Space", position: int) -> Iterable[str]:
     return INITIAL
 
 
-def _initial20(space: "Space") -> Iterable[str]:
+def _initial20(space: "Space", position: int) -> Iterable[str]:
     """Code 4 * path + 2 * skip1 + skip2: each path with or without skip convs on its first two distilled branches."""
     for recipe, skip1, skip2 in itertools.product(INITIAL, (False, True), (False, True)):
         yield _with_skips(recipe, {0: skip1, 1: skip2})
 
 
-def _dynamic(space: "Space") -> Iterable[str]:
+def _dynamic(space: "Space", position: int) -> Iterable[str]:
     """`S`, then the code's bits, most significant first: 1 is a conv, 0 a split (thesis, figure 3.6)."""
     for bits in itertools.product("SC", repeat=space.stages):
         yield "S" + "".join(bits)
 
 
-def _tapped(space: "Space") -> Iterable[str]:
+def _tapped(space: "Space", position: int) -> Iterable[str]:
     """`T`, then up to as many convolutions as there are stages, each with a tap behind it or not; shortest first."""
     for count in range(space.stages + 1):
         for convs in itertools.product(("C", "CT"), repeat=count):
             yield "T" + "".join(convs)
 
 
-def _light(space: "Space") -> Iterable[str]:
+def _light(space: "Space", position: int) -> Iterable[str]:
     """The dynamic space, where a stage may also look far: 3^stages paths, of separable convolutions."""
     for letters in itertools.product("SDC", repeat=space.stages):
         yield "S" + "".join(letters)
@@ -65,12 +68,14 @@ def _with_skips(recipe: str, skips: dict[int, bool]) -> str:
 
 @dataclass(frozen=True)
 class SpaceKind:
-    """The recipes of a space's paths, in the order of their codes, and what it has unless told otherwise.
+    """The recipes of a space's blocks, and what it has unless told otherwise.
 
-    One that is `staged` has as many paths as `--stages` makes.
+    Attributes:
+        recipes: (space, position of the block from 0) -> its recipes, in the order of their codes.
+        staged: whether there are as many as `--stages` makes.
     """
 
-    recipes: Callable[["Space"], Iterable[str]]
+    recipes: Callable[["Space", int], Iterable[str]]
     ending: str
     conv: str = "plain"
     stem: str = "plain"
@@ -86,116 +91,250 @@ SPACES = {
     "tapped": SpaceKind(_tapped, "bare", "blueprint", "thin", staged=True),
     "light": SpaceKind(_light, "reduced", "blueprint", "light", 1, staged=True),
 }
+"""By `--space`. What is added to it is a space like these, for flags and for Python alike."""
+
 SHARING = ("none", "ends", "entangled")
+
+
+class Trunk(NamedTuple):
+    """What all blocks of a network share: a frame of the space.
+
+    Attributes:
+        width: channels.
+        depth: blocks in a row.
+        stem: a key of `network.STEMS`.
+    """
+
+    width: int
+    depth: int
+    stem: str
 
 
 @dataclass(frozen=True)
 class Space:
-    """A set of networks: `depth` blocks, each one of `choices`.
+    """A set of networks: trunks, and for each position a list of blocks.
+
+    A field that describes a network and has several values is a choice. Width, depth and stem are shared by all blocks
+    of a network and make the trunks; everything else is chosen at each position. The codes of a network are the number
+    of its trunk, where there are several, then the number of a block at each position, then zeros up to the depth of
+    the deepest trunk.
 
     Raises:
-        UserError: where the fields contradict each other or the grammar.
+        UserError: if the fields contradict each other or the grammar.
     """
 
-    space: str = setting("dynamic", "search space", tuple(SPACES))
+    space: str = setting("dynamic", f"search space, which names its blocks' recipes: {', '.join(SPACES)}")
     stages: int = setting(
         3,
-        "stages of the dynamic, tapped and light spaces: 2^stages, 2^(stages + 1) - 1 and 3^stages paths a block",
+        "stages of the dynamic, tapped and light spaces: 2^stages, 2^(stages + 1) - 1 and 3^stages recipes a block",
         bounds=(1, 16),
     )
-    depth: int = setting(6, "blocks in a row", bounds=(1, MOST_BLOCKS))
-    width: int = setting(64, "channels of the trunk", bounds=(1, MOST_CHANNELS))
-    rate: float = setting(0.25, "distillation rate: the share of its channels that a split keeps back")
-    ending: str = setting("", "how a block ends; the space's own unless given", ("", *ENDINGS))
-    fusion_kernel: int = setting(0, "kernel size of a block's fusion conv; 0: the ending's own", (0, 1, 3))
+    recipes: Values = setting("", "recipes of a block (TC/TCC/TCTC), instead of the space's own", several=str)
+    depth: Values = setting(6, "blocks in a row", bounds=(1, MOST_BLOCKS), several=int)
+    width: Values = setting(64, "channels of the trunk", bounds=(1, MOST_CHANNELS), several=int)
+    rate: Values = setting(0.25, "distillation rate: the share of its channels that a split keeps back", several=float)
+    ending: Values = setting("", "how a block ends; the space's own unless given", ("", *ENDINGS), several=str)
+    fusion_kernel: Values = setting(
+        0, "kernel size of a block's fusion conv; 0: the ending's own", (0, 1, 3), several=int
+    )
     sharing: str = setting(
         "none",
-        "what the paths of a block share in the supernet: none of their weights, those of their first conv, attention "
-        "and fusion, or entangled: those of all layers that stand in one place and have one shape",
+        "what the paths of a block share in the supernet: none of their weights; ends: their first conv, attention "
+        "and fusion; entangled: whatever stands in one place is a slice of one array",
         SHARING,
     )
-    kernel: str = setting("3", "kernel size of a block's other convs; several (1,3) make selective kernel units")
-    conv: str = setting(
+    kernel: Values = setting(
+        "3", "kernel size of a block's other convs; with commas (1,3) they are selective kernel units", several=str
+    )
+    conv: Values = setting(
         "",
         "those convs: plain or blueprint (1x1, then a filter a channel), or either of them expanded: trained as a sum, "
         "folded to be used; the space's own unless given",
         ("", *CONVS),
+        several=str,
     )
+    attention: Values = setting(
+        "", "attention at the end of a block; the ending's own unless given", ("", *ATTENTIONS), several=str
+    )
+    inner: Values = setting(1.0, "width of a block within, as a share of the trunk's", several=float)
     skip_first: bool = setting(False, "a 3x3 skip conv on each path's first distilled branch")
     scale: int = setting(4, "enlargement", SCALES)
-    stem: str = setting(
+    stem: Values = setting(
         "",
         "around the blocks: plain, light (its 3x3 conv of full width is separable), thin (that to the subpixels, too), "
         "or expanded (thin, trained as a sum and folded to be used); the space's own unless given",
         ("", *(name for name, stem in STEMS.items() if not stem.enlarges)),
+        several=str,
     )
 
     def __post_init__(self) -> None:
+        if self.space not in SPACES:
+            raise UserError(f"--space={self.space}: choose one of {', '.join(SPACES)}")
         check(self)
-        if not 0 < self.rate < 1:
-            raise UserError(f"--rate={self.rate}: must be above 0 and below 1")
-        for name in ("ending", "conv", "stem", "fusion_kernel"):
-            if not getattr(self, name):
-                object.__setattr__(self, name, getattr(SPACES[self.space], name))
-        object.__setattr__(self, "kernel", str(self.kernel))
-        if not re.fullmatch(r"\d{1,9}(,\d{1,9})*", self.kernel):
-            raise UserError(f"--kernel={self.kernel}: give an odd number, or several with commas between (1,3)")
-        if len(set(self.choices)) < len(self.choices):
-            raise UserError(f"--skip_first: space {self.space} has such paths already; drop the flag")
-        ends = {plan(choice, self.width).ends for choice in self.choices}
-        if self.sharing == "ends" and len(ends) > 1:
-            raise UserError(
-                f"--sharing=ends needs --ending=reduced: with --ending={self.ending} the paths end in different widths"
-            )
-        if not self.fusion_kernel:
-            object.__setattr__(self, "fusion_kernel", self.choices[0].fusion_kernel)
+        for rate in self.rate:
+            if not 0 < rate < 1:
+                raise UserError(f"--rate={rate}: must be above 0 and below 1")
+        for name in OWN:
+            if not any(getattr(self, name)):
+                object.__setattr__(self, name, Values((getattr(SPACES[self.space], name),)))
+        for kernel in self.kernel:
+            if not re.fullmatch(r"\d{1,9}(,\d{1,9})*", kernel):
+                raise UserError(f"--kernel={kernel}: give an odd number, or several with commas between (1,3)")
+        for blocks in self.positions:
+            if len(set(blocks)) < len(blocks):
+                raise UserError(f"--skip_first: space {self} has such paths already; drop the flag")
+        for width, _, _ in self.trunks:
+            ends = {plan(block, width).ends for block in self.blocks}
+            if self.sharing == "ends" and len(ends) > 1:
+                raise UserError(
+                    f"--sharing=ends needs blocks that begin and end alike, as with --ending=reduced and one value of "
+                    f"each other flag: with --ending={self.ending} the paths end in different widths"
+                )
+        if not any(self.fusion_kernel):
+            kernels = dict.fromkeys(block.fusion_kernel for block in self.blocks)
+            if len(kernels) == 1:
+                object.__setattr__(self, "fusion_kernel", Values(kernels))
 
     @functools.cached_property
-    def choices(self) -> tuple[Block, ...]:
-        """The paths of a block, in the order of their codes."""
-        recipes = SPACES[self.space].recipes(self)
+    def trunks(self) -> tuple[Trunk, ...]:
+        """In the order of their codes."""
+        return tuple(itertools.starmap(Trunk, itertools.product(self.width, self.depth, self.stem)))
+
+    @functools.cached_property
+    def positions(self) -> tuple[tuple[Block, ...], ...]:
+        """The blocks of each position of the deepest trunk, in the order of their codes."""
+        return tuple(self._blocks_at(position) for position in range(max(self.depth)))
+
+    @functools.cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """All blocks that some position may have, each once."""
+        return tuple(dict.fromkeys(itertools.chain(*self.positions)))
+
+    def _blocks_at(self, position: int) -> tuple[Block, ...]:
+        if any(self.recipes):
+            recipes: Iterable[str] = self.recipes
+        else:
+            recipes = SPACES[self.space].recipes(self, position)
         if self.skip_first:
             recipes = (_with_skips(recipe, {0: True}) for recipe in recipes)
-        return tuple(self.block(recipe) for recipe in recipes)
+        options = list(itertools.product(*(getattr(self, name) for name in BLOCK_FIELDS)))
+        return tuple(self._block(recipe, *values) for recipe in recipes for values in options)
 
-    def block(self, recipe: str) -> Block:
-        """A block of that recipe with this space's ending, rate and kernels."""
-        return Block(recipe, self.ending, self.rate, parse_kernel(self.kernel, ","), self.fusion_kernel, self.conv)
+    @staticmethod
+    def _block(
+        recipe: str, ending: str, rate: float, kernel: str, fusion_kernel: int, conv: str, attention: str, inner: float
+    ) -> Block:
+        return Block(recipe, ending, rate, parse_kernel(kernel, ","), fusion_kernel, conv, attention, inner)
+
+    @functools.cached_property
+    def layouts(self) -> tuple[Layout, ...]:
+        """Where the supernet keeps its weights: what stands around the blocks, then each position."""
+
+        @functools.cache
+        def of_position(blocks: tuple[Block, ...], absent: bool) -> Layout:
+            return of_blocks(blocks, self.width, self.sharing, absent)
+
+        shallowest = min(self.depth)
+        positions = (of_position(blocks, i >= shallowest) for i, blocks in enumerate(self.positions))
+        return (of_trunks(self.trunks, self.scale, self.sharing), *positions)
+
+    def paths(self, codes: Sequence[int]) -> tuple[int, ...]:
+        """Of each of `layouts`, the number of the path that a network takes: beyond its depth, the last."""
+        number, chosen = self.split(codes)
+        before = self.width.index(self.trunks[number].width)
+        present = [before * len(blocks) + path for blocks, path in zip(self.positions, chosen, strict=False)]
+        return (number, *present, *(len(layout.paths) - 1 for layout in self.layouts[1 + len(present) :]))
+
+    @property
+    def supernet_params(self) -> int:
+        """Parameters of the whole supernet as it is trained, what is shared counted once."""
+        return sum(layout.params for layout in self.layouts)
+
+    @property
+    def dimensions(self) -> dict[str, Values]:
+        """The fields that are choices, and their values; recipes among them."""
+        recipes = Values(dict.fromkeys(block.recipe for block in self.blocks))
+        fields = {"recipes": recipes} | {name: getattr(self, name) for name in (*TRUNK_FIELDS, *BLOCK_FIELDS)}
+        return {name: values for name, values in fields.items() if len(values) > 1}
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
-        """How many values each position of the codes can take."""
-        return (len(self.choices),) * self.depth
+        """How many values each of a network's codes can take."""
+        trunks = (len(self.trunks),) if self._names_trunk else ()
+        return (*trunks, *map(len, self.positions))
+
+    @property
+    def _names_trunk(self) -> bool:
+        """Whether codes begin with the number of a trunk: not if there is one alone."""
+        return len(self.trunks) > 1
+
+    @property
+    def count(self) -> int:
+        """How many networks it holds."""
+        return sum(math.prod(map(len, self.positions[: trunk.depth])) for trunk in self.trunks)
+
+    def compose(self, trunk: int, paths: Sequence[int]) -> Codes:
+        """The codes of a network.
+
+        Args:
+            trunk: its number.
+            paths: the number of its block at each position of that trunk.
+        """
+        missing = (0,) * (len(self.positions) - len(paths))
+        return (*((trunk,) if self._names_trunk else ()), *paths, *missing)
+
+    def split(self, codes: Sequence[int]) -> tuple[int, tuple[int, ...]]:
+        """The inverse of `compose`; codes beyond the trunk's depth are left out."""
+        trunk, *paths = codes if self._names_trunk else (0, *codes)
+        return int(trunk), tuple(int(path) for path in paths[: self.trunks[trunk].depth])
+
+    def canonical(self, codes: Sequence[int]) -> Codes:
+        """The codes of the network that any numbers within `cardinalities` name."""
+        return self.compose(*self.split(codes))
 
     def network(self, codes: Sequence[int]) -> Network:
-        """The network of these codes.
+        """The network of these codes; those beyond its depth may be left out.
 
         Raises:
-            UserError: where there are too many or too few of them, or one is outside the space.
+            UserError: if there are too many or too few of them, or one is outside the space.
         """
-        if len(codes) != self.depth:
-            raise UserError(f"--arch: {len(codes)} codes for --depth={self.depth}")
-        for position, (code, count) in enumerate(zip(codes, self.cardinalities, strict=True), start=1):
+        cardinalities = self.cardinalities
+        own = len(cardinalities) - len(self.positions)
+        for place, (code, count) in enumerate(zip(codes, cardinalities, strict=False)):
             if not 0 <= code < count:
-                raise UserError(f"--arch: code {code} of block {position} is outside space {self} (0 to {count - 1})")
-        return Network(self.scale, self.width, tuple(self.choices[code] for code in codes), self.stem)
+                what = f"block {place - own + 1}" if place >= own else "the trunk"
+                raise UserError(f"--arch: code {code} of {what} is outside space {self} (0 to {count - 1})")
+        depth = self.trunks[codes[0] if own and codes else 0].depth
+        if not own + depth <= len(codes) <= len(cardinalities):
+            trunk = ", after that of the trunk" if own else ""
+            raise UserError(f"--arch: {len(codes)} codes; give {own + depth}{trunk}, for --depth={depth}")
+        number, paths = self.split(codes)
+        width, _, stem = self.trunks[number]
+        blocks = tuple(blocks[path] for blocks, path in zip(self.positions, paths, strict=False))
+        return Network(self.scale, width, blocks, stem)
 
     def codes(self, network: Architecture) -> Codes | None:
-        """The codes of a network, or None where the space does not hold it."""
-        if not isinstance(network, Network):
+        """The codes of a network, or None if the space does not hold it."""
+        if not isinstance(network, Network) or network.scale != self.scale:
             return None
-        framed = (network.scale, network.width, len(network.blocks), network.stem)
-        if framed != (self.scale, self.width, self.depth, self.stem):
+        trunk = Trunk(network.width, len(network.blocks), network.stem)
+        if trunk not in self.trunks:
             return None
-        known = {block: code for code, block in enumerate(self.choices)}
-        codes = tuple(known.get(block, -1) for block in network.blocks)
-        return None if -1 in codes else codes
+        known = zip(self._codes_of_blocks, network.blocks, strict=False)
+        paths = tuple(codes.get(block, -1) for codes, block in known)
+        return None if -1 in paths else self.compose(self.trunks.index(trunk), paths)
+
+    @functools.cached_property
+    def _codes_of_blocks(self) -> list[dict[Block, int]]:
+        return [{block: code for code, block in enumerate(blocks)} for blocks in self.positions]
 
     def parse(self, text: str) -> Architecture:
         """A network from `--arch`: codes (`7,1,7`), recipes (`SCCC-SSSC`; one stands for all blocks) or a full text.
 
+        Recipes take the first value of every field that is a choice.
+
         Raises:
-            UserError: where the text is none of these, or a code is outside the space.
+            UserError: if the text is none of these, or a code is outside the space.
         """
         text = text.strip()
         if ":" in text:
@@ -207,48 +346,53 @@ class Space:
                 raise error if isinstance(error, UserError) else UserError(f"--arch={text}: {error}") from None
         recipes = text.split("-")
         if len(recipes) == 1:
-            recipes *= self.depth
-        if len(recipes) != self.depth:
+            recipes *= self.depth[0]
+        if len(recipes) not in self.depth:
             raise UserError(f"--arch: {len(recipes)} recipes for --depth={self.depth}")
-        return Network(self.scale, self.width, tuple(self._block_of(recipe) for recipe in recipes), self.stem)
+        return Network(self.scale, self.width[0], tuple(map(self._block_of, recipes)), self.stem[0])
 
     def _block_of(self, text: str) -> Block:
         try:
-            return Block.parse(text, self.choices[0].options)
+            return Block.parse(text, self.positions[0][0].options)
         except UserError as error:
             raise UserError(f"--arch: {error}; or give codes of space {self}, such as 0,0,0") from None
 
     def sample(self, rng: "np.random.Generator") -> Codes:
-        """Codes drawn uniformly."""
-        return tuple(int(code) for code in rng.integers(self.cardinalities))
+        """Codes of a trunk drawn uniformly, and of blocks drawn uniformly.
 
-    def smallest(self, cost: Callable[[Network], int]) -> Network:
-        """The network of the space that costs least; costs are sums over blocks."""
-        return min(self._alike, key=cost)
+        With several trunks, networks of a small one come as often, all together, as those of a large one.
+        """
+        return self.canonical(rng.integers(self.cardinalities).tolist())
 
-    def largest(self, cost: Callable[[Network], int]) -> Network:
-        """The network of the space that costs most; costs are sums over blocks."""
-        return max(self._alike, key=cost)
+    def smallest(self, cost: Callable[[Network], float]) -> Network:
+        """The network that costs least; costs are sums over the blocks of a trunk."""
+        return min((self._extreme(trunk, min, cost) for trunk in range(len(self.trunks))), key=cost)
 
-    @property
-    def _alike(self) -> list[Network]:
-        """The networks that take the same path in all blocks."""
-        return [self.network((code,) * self.depth) for code in range(len(self.choices))]
+    def largest(self, cost: Callable[[Network], float]) -> Network:
+        """The network that costs most; costs are sums over the blocks of a trunk."""
+        return max((self._extreme(trunk, max, cost) for trunk in range(len(self.trunks))), key=cost)
 
-    @property
-    def supernet_params(self) -> int:
-        """Parameters of the whole supernet as it is trained, what is shared counted once."""
-        plans = [plan(choice, self.width) for choice in self.choices]
-        around = frame(self.scale, self.width, self.depth, self.stem).learned
-        if self.sharing == "entangled":
-            held = dict.fromkeys(place for p in plans for place in p.placed)
-            pieces = dict.fromkeys(piece for p in plans for piece in p.pieces)
-            fused = replace(plans[0].fusion, inputs=sum(channels for _, channels in pieces))
-            return around + self.depth * (sum(learned(conv) for _, conv in held) + learned(fused))
-        inner = sum(learned(conv) for p in plans for conv in p.inner)
-        owners = plans[:1] if self.sharing == "ends" else plans
-        ends = sum(learned(conv) for p in owners for conv in p.ends)
-        return around + self.depth * (inner + ends)
+    def _extreme(self, trunk: int, pick: Callable, cost: Callable[[Network], float]) -> Network:
+        """Of a trunk: at each position, the block that makes the difference."""
+        first = (0,) * self.trunks[trunk].depth
+        paths = [
+            pick(
+                range(len(blocks)),
+                key=lambda path, i=i: cost(self.network(self.compose(trunk, (*first[:i], path, *first[i + 1 :])))),
+            )
+            for i, blocks in enumerate(self.positions[: len(first)])
+        ]
+        return self.network(self.compose(trunk, paths))
 
     def __str__(self) -> str:
+        if any(self.recipes):
+            return f"of {len(self.recipes)} recipes"
         return f"{self.space} with {self.stages} stages" if SPACES[self.space].staged else self.space
+
+
+TRUNK_FIELDS = ("width", "depth", "stem")
+"""What a trunk may choose."""
+BLOCK_FIELDS = ("ending", "rate", "kernel", "fusion_kernel", "conv", "attention", "inner")
+"""What a block may choose besides its recipe, in the order of `Space._block`; the last one changes fastest."""
+OWN = ("ending", "conv", "stem", "fusion_kernel")
+"""What a space has a value of its own for."""

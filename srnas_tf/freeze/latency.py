@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from srnas_tf.arch import Architecture, Network, Space
 from srnas_tf.arch.latency import LatencyTable
+from srnas_tf.arch.space import Trunk
 from srnas_tf.errors import UserError, WorkError, writing
 from srnas_tf.freeze import latency_file, stopwatch
 from srnas_tf.freeze.saved_model import save
@@ -95,6 +96,7 @@ def measure_space(
     settings: LatencySettings, space: Space, workdir: Workdir, networks: Sequence[Network], rounds: int
 ) -> tuple[LatencyTable, Times]:
     """A space's table and, by the same turns where the table is new, the times of whole networks, by text form."""
+    trunk_of(space)
     table = known_table(settings, space, workdir)
     if table and not networks:
         return table, Times({name: getattr(table, name) for name in DESCRIBED}, {})
@@ -181,14 +183,15 @@ def write_kit(
     suffix = FORMS[settings.runtime].suffix
     models: dict[str, Model] = {}
     manifest: dict = {"version": 1, "runtime": settings.runtime, "input_size": settings.input_size}
-    manifest |= {name: getattr(space, name) for name in stopwatch.FRAMED}
+    trunk = trunk_of(space)
+    manifest |= {name: getattr(trunk, name, space.scale) for name in stopwatch.FRAMED}
     if blocks:
         manifest["frame"] = f"frame{suffix}"
-        stem = space.network((0,) * space.depth).folded.stem
-        models[manifest["frame"]] = lambda: Hollow(space.scale, space.width, space.depth, stem)
-        manifest["blocks"] = {str(block): f"block{code}{suffix}" for code, block in enumerate(space.choices)}
-        for code, file in enumerate(manifest["blocks"].values()):
-            models[file] = _drawn(space.network((code,) * space.depth))
+        alike = [Network(space.scale, trunk.width, (block,) * trunk.depth, trunk.stem) for block in space.blocks]
+        stem = alike[0].folded.stem
+        models[manifest["frame"]] = lambda: Hollow(space.scale, trunk.width, trunk.depth, stem)
+        manifest["blocks"] = {str(block): f"block{i}{suffix}" for i, block in enumerate(space.blocks)}
+        models |= {file: _drawn(network) for file, network in zip(manifest["blocks"].values(), alike, strict=True)}
     manifest["networks"] = {}
     for i, network in enumerate(networks):
         file = f"network{i}{suffix}"
@@ -200,6 +203,21 @@ def write_kit(
     folder.mkdir(parents=True)
     _freeze(models, folder, settings.runtime)
     write_json(folder / MANIFEST, manifest)
+
+
+def trunk_of(space: Space) -> Trunk:
+    """The trunk of a space that a table can be made of.
+
+    Raises:
+        UserError: if it has several.
+    """
+    for name in Trunk._fields:
+        if len(values := getattr(space, name)) > 1:
+            raise UserError(
+                f"--{name}={values}: a latency table is of networks with one {name}; give one value, or limit "
+                "--max_params or --max_macs instead"
+            )
+    return space.trunks[0]
 
 
 def _drawn(network: Architecture) -> Model:

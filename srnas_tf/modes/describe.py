@@ -7,6 +7,8 @@ from srnas_tf import flags, model_file
 from srnas_tf.arch import Architecture, Space, parse
 from srnas_tf.arch.describe import describe
 from srnas_tf.errors import UserError
+from srnas_tf.search.feasible import PRICES, Feasible
+from srnas_tf.search.settings import Budget
 from srnas_tf.workdir.folder import Workdir
 
 
@@ -17,10 +19,30 @@ def run(workdir: Workdir | None) -> None:
     else:
         space = flags.from_flags(Space)
         network = flags.chosen_network(space)
-        if network is None and len(space.choices) == 1:
-            network = space.network((0,) * space.depth)
+        if network is None and space.count == 1:
+            network = space.network(space.compose(0, (0,) * space.trunks[0].depth))
         described = describe(None if flags.FLAGS.net else space, network)
+        if not flags.FLAGS.net:
+            described |= within(space, flags.from_flags(Budget))
     print(json.dumps(described, indent=1))
+
+
+def within(space: Space, budget: Budget) -> dict:
+    """How many networks of a space a budget allows, and the smallest and the largest of them by parameters.
+
+    All are null where there are too many to tell exactly.
+
+    Raises:
+        UserError: if there is none.
+    """
+    limits = {name: limit for name, limit in budget.limits.items() if name in PRICES}
+    found = Feasible(space, limits).survey()
+    ends = {name: space.network(getattr(found, name)) if found else None for name in ("smallest", "largest")}
+    described = {
+        name: {"arch": str(network), "params": network.params, "macs": network.macs()} if network else None
+        for name, network in ends.items()
+    }
+    return {"networks_within_budget": found.networks if found else None, **described}
 
 
 def described_in(path: Path) -> Architecture:

@@ -4,7 +4,7 @@ from srnas_tf.nets.block import Block
 from srnas_tf.nets.build import Net, build
 from srnas_tf.nets.cca import ContrastAwareAttention
 from srnas_tf.nets.network import SRNet
-from srnas_tf.nets.supernet import ChoiceBlock, Supernet
+from srnas_tf.nets.supernet import Slot, Supernet
 from srnas_tf.nets.zoo import ZooNet
 
-__all__ = ["Block", "ChoiceBlock", "ContrastAwareAttention", "Net", "SRNet", "Supernet", "ZooNet", "build"]
+__all__ = ["Block", "ContrastAwareAttention", "Net", "SRNet", "Slot", "Supernet", "ZooNet", "build"]

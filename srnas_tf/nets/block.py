@@ -1,7 +1,5 @@
 """The one block class: it builds any recipe."""
 
-from typing import ClassVar
-
 import keras
 from keras import ops
 
@@ -29,8 +27,6 @@ class Block(keras.Layer):
         TensorShape([1, 8, 8, 64])
     """
 
-    ENDS: ClassVar = ("first", "attention", "fusion")
-
     def __init__(self, block: arch.Block | str, features: int, **kwargs) -> None:
         super().__init__(**kwargs)
         self.block = arch.Block.parse(block) if isinstance(block, str) else block
@@ -52,15 +48,15 @@ class Block(keras.Layer):
         self.built = True
 
     @property
-    def ends(self) -> list[keras.Variable]:
-        """The weights that the paths of a choice block have in common under `--sharing=ends`."""
-        return [v for name in self.ENDS for v in getattr(self, name).trainable_variables]
-
-    @property
     def placed(self) -> list[keras.Layer]:
         """The layers of `plan.placed`."""
         steps = [layer for layers in (*self.branches, *self.trunks) for layer in layers]
         return [self.first, *steps, self.last, *self.attention.convs]
+
+    @property
+    def variables_in_order(self) -> list[keras.Variable]:
+        """All that is trained, in the order in which supernets keep it (`arch.sharing`)."""
+        return [variable for layer in (*self.placed, self.fusion) for variable in layer.trainable_variables]
 
     def call(self, x):
         return self.join(x, self.gather(x))

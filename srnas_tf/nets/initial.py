@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import keras
@@ -13,7 +13,7 @@ from srnas_tf.errors import UserError
 from srnas_tf.nets.build import Net
 from srnas_tf.nets.conv import in_use, use
 from srnas_tf.nets.network import Frame
-from srnas_tf.nets.sharing import weight
+from srnas_tf.nets.sharing import ROW, weight
 from srnas_tf.nets.supernet import Supernet
 from srnas_tf.nets.zoo import ZooNet
 from srnas_tf.seeding import generator
@@ -33,19 +33,36 @@ def initialize(model: Net | Supernet, seed: int, start: str = "") -> None:
     """
     rng = generator(seed, "weights")
     chosen = STARTS[start or model.start]
-    for variable, weights in _to_draw(model):
-        values = [_value(weight, chosen, rng) for weight in weights]
-        variable.assign(values[0] if len(values) == 1 else np.concatenate([value.ravel() for value in values]))
+    if isinstance(model, Supernet):
+        for slot in model.slots:
+            slot.matrix.assign(
+                slot.placement.matrix([_value(weight, chosen, rng) for weight in slot.placement.weights])
+            )
+        _arrange_trunks(model, chosen)
+        return
+    for variable, drawn in _to_draw(model):
+        variable.assign(_value(drawn, chosen, rng))
     chosen.arrange(model)
 
 
-def _to_draw(model: Net | Supernet) -> list[tuple[keras.Variable, list[Weight]]]:
-    """What is learned; a choice block's vector holds many weights, one after the other."""
+def _arrange_trunks(supernet: Supernet, start: "Start") -> None:
+    """Arranges what stands around the blocks, for each trunk what no wider or deeper one has arranged."""
+    slot, trunks = supernet.slots[0], supernet.space.trunks
+    done = np.zeros(slot.placement.rows * ROW, bool)
+    for number in sorted(range(len(trunks)), key=lambda i: (-trunks[i].width, -trunks[i].depth)):
+        frame = supernet.frame(number)
+        slot.read(number, frame.variables_in_order)
+        start.arrange(frame)
+        slot.write(number, frame.variables_in_order, but=done)
+        for where in slot.placement.places(number):
+            done[where] = True
+
+
+def _to_draw(model: Net) -> Iterable[tuple[keras.Variable, Weight]]:
+    """What is learned."""
     if isinstance(model, ZooNet):
-        return [(variable, [weight]) for variable, weight in model.variables_to_draw]
-    blocks = model.blocks if isinstance(model, Supernet) else ()
-    vectors = {id(block.paths): block.layout.weights for block in blocks}
-    return [(v, vectors.get(id(v)) or [weight(tuple(v.shape))]) for v in model.trainable_variables]
+        return model.variables_to_draw
+    return [(v, weight(tuple(v.shape))) for v in model.trainable_variables]
 
 
 def _value(weight: Weight, start: "Start", rng: np.random.Generator) -> np.ndarray:
@@ -68,7 +85,7 @@ def _he(weight: Weight, rng: np.random.Generator) -> np.ndarray:
     return rng.normal(0, math.sqrt(2 / weight.fan_in), weight.shape)
 
 
-def _interpolate(model: Net | Supernet) -> None:
+def _interpolate(model: Net | Frame) -> None:
     """Lets the network begin as a bilinear interpolation, to which the blocks add little.
 
     The head passes the three colours through, the skip connection carries them to the upsampling conv, and that
@@ -111,11 +128,11 @@ class Start(NamedTuple):
 
     Attributes:
         draw: a kernel of a shape and fan in.
-        arrange: what is done to the network afterwards.
+        arrange: what is done to the network, or to what stands around a supernet's blocks, afterwards.
     """
 
     draw: Callable[[Weight, np.random.Generator], np.ndarray]
-    arrange: Callable[[Net | Supernet], None] = lambda model: None
+    arrange: Callable[[Net | Frame], None] = lambda model: None
 
 
 STARTS = {"uniform": Start(_uniform), "he": Start(_he), "interpolation": Start(_uniform, _interpolate)}

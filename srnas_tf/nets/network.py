@@ -46,6 +46,11 @@ class Frame(keras.Model):
         """What it begins as (a key of `initial.STARTS`) where a run does not say."""
         return self.stem.start
 
+    @property
+    def variables_in_order(self) -> list[keras.Variable]:
+        """What is trained outside the blocks, in the order in which supernets keep it (`arch.sharing`)."""
+        return [variable for name in self.OUTSIDE for variable in getattr(self, name).trainable_variables]
+
     def enlarge(self, lr, blocks: Sequence[Callable]):
         """The network with these blocks; lr [batch, height, width, 3] in 0..1."""
         features = self.head(lr)

@@ -1,130 +1,128 @@
-"""Where the paths of a choice block keep their weights: what they share lies in one place."""
+"""The arrays of a slot as rows of one matrix: which of them a path uses, and how its variables are made of them."""
 
+import functools
 import itertools
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from keras import ops
 
 from srnas_tf.arch.graph import Weight
-from srnas_tf.nets.block import Block
+from srnas_tf.arch.sharing import Layout, Shape, Variable
 
-Shape = tuple[int, ...]
+ROW = 64
+"""Numbers in a row. Arrays begin at rows: rows are read and written in place, many times as fast as single numbers."""
 
 
-class Layout(NamedTuple):
-    """How one vector holds all paths of a block.
+class Placement:
+    """How one matrix [rows, ROW] holds all arrays of a slot.
 
     Attributes:
-        weights: what the vector holds, one after the other.
-        starts: int32 [paths], where each path's segment begins: in the vector, or in `elements` where those are given.
-        lengths: int32 [paths], elements of each segment.
-        elements: int32, those of the vector that the paths use, path after path and in the order of their
-            variables; None where each path has a segment of the vector to itself.
-        ends: shapes of what all paths share, and keep outside the vector.
+        layout: of the slot.
+        weights: its arrays, to be drawn one after the other.
+        rows: of the matrix; the last row of an array may be partly unused.
     """
 
-    weights: list[Weight]
-    starts: np.ndarray
-    lengths: np.ndarray
-    elements: np.ndarray | None = None
-    ends: Sequence[Shape] = ()
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.weights = [_weight(array.shape, array.fan_in) for array in layout.arrays.values()]
+        counts = [-(-math.prod(weight.shape) // ROW) for weight in self.weights]
+        starts = itertools.accumulate(counts, initial=0)
+        self._rows = {key: range(at, at + n) for key, at, n in zip(layout.arrays, starts, counts, strict=False)}
+        self.rows = sum(counts)
 
-    @property
-    def size(self) -> int:
-        """Elements of the vector."""
-        return sum(math.prod(weight.shape) for weight in self.weights)
+    def __len__(self) -> int:
+        """How many paths there are."""
+        return len(self.layout.paths)
 
-    @property
-    def users(self) -> np.ndarray:
-        """Which path uses which element of the vector, bool [paths, size]."""
-        used = np.zeros((len(self.starts), self.size), bool)
-        for code in range(len(self.starts)):
-            used[code, self.where(code)] = True
-        return used
+    @functools.cached_property
+    def shares(self) -> bool:
+        """Whether two paths have an array in common."""
+        used = [key for path in range(len(self)) for key in self._keys(path)]
+        return len(set(used)) < len(used)
 
-    def where(self, code: int) -> np.ndarray:
-        """The elements of the vector that are a path's, int [its length]."""
-        segment = np.arange(self.starts[code], self.starts[code] + self.lengths[code])
-        return segment if self.elements is None else self.elements[segment]
+    def rows_of(self, path: int) -> np.ndarray:
+        """The rows of the arrays that a path uses, int32 [rows of the path]."""
+        return np.array([row for key in self._keys(path) for row in self._rows[key]], np.int32)
+
+    def used(self, path: int) -> np.ndarray:
+        """Which numbers of its rows a path uses, bool [rows of the path, ROW]."""
+        marked = np.zeros(self.rows * ROW, bool)
+        for where in self.places(path):
+            marked[where] = True
+        return marked.reshape(-1, ROW)[self.rows_of(path)]
+
+    def places(self, path: int) -> list[np.ndarray]:
+        """Where the numbers of a path's variables are in the flat matrix, each shaped as its variable."""
+        arrays = {key: self._place_of(key) for key in self._keys(path)}
+        return [_assemble(variable, arrays, np.concatenate) for variable in self.layout.paths[path]]
+
+    def variables(self, path: int, rows: Any) -> list:
+        """The values of a path's variables, as tensors.
+
+        Args:
+            rows: those of the path, float [rows of the path, ROW].
+        """
+        keys = self._keys(path)
+        sizes = [len(self._rows[key]) * ROW for key in keys]
+        flat = ops.split(ops.reshape(rows, (sum(sizes),)), list(itertools.accumulate(sizes))[:-1])
+        shapes = [self.layout.arrays[key].shape for key in keys]
+        whole = (ops.reshape(own[: math.prod(shape)], shape) for own, shape in zip(flat, shapes, strict=True))
+        arrays = dict(zip(keys, whole, strict=True))
+        return [_assemble(variable, arrays, ops.concatenate) for variable in self.layout.paths[path]]
+
+    def matrix(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
+        """The matrix that holds these arrays, given in the order of `weights`."""
+        made = np.zeros(self.rows * ROW, np.float32)
+        for key, array in zip(self.layout.arrays, arrays, strict=True):
+            made[self._place_of(key)] = array
+        return made.reshape(-1, ROW)
+
+    def _keys(self, path: int) -> list[tuple]:
+        """The arrays that a path uses, in the order in which the matrix has them."""
+        used = {part.key for variable in self.layout.paths[path] for part in variable.slices}
+        return [key for key in self.layout.arrays if key in used]
+
+    def _place_of(self, key: tuple) -> np.ndarray:
+        shape, start = self.layout.arrays[key].shape, self._rows[key].start * ROW
+        return np.arange(start, start + math.prod(shape)).reshape(shape)
 
 
-def layout(paths: Sequence[Block], sharing: str) -> Layout:
-    """The layout of paths under a way to share.
-
-    Args:
-        paths: a block's paths as built layers.
-        sharing: one of `arch.space.SHARING`. Under "entangled" (weight entanglement: Chen et al. 2021) a layer is that
-            of another path where both stand in one place of their blocks and agree in shape; of a fusion convolution,
-            the part that reads one piece of the concatenation is shared.
-    """
-    if sharing == "entangled":
-        return _entangled(paths)
-    shapes = [own_shapes(path, sharing) for path in paths]
-    lengths = [sum(map(math.prod, own)) for own in shapes]
-    ends = [tuple(v.shape) for v in paths[0].ends] if sharing == "ends" else []
-    return Layout([weight(shape) for own in shapes for shape in own], *_segments(lengths), ends=ends)
+@functools.cache
+def placement(layout: Layout) -> Placement:
+    """That of a layout; positions of one layout have it in common."""
+    return Placement(layout)
 
 
-def own_shapes(path: Block, sharing: str) -> list[Shape]:
-    """Shapes of the weights in a path's segment."""
-    shared = {id(v) for v in path.ends} if sharing == "ends" else set()
-    return [tuple(v.shape) for v in path.trainable_variables if id(v) not in shared]
+def _assemble(variable: Variable, arrays: Mapping[tuple, Any], concatenate) -> Any:
+    """A variable of slices of arrays, which are side by side along its axes."""
+
+    def along(axis: int, labels: tuple, shape: Shape) -> Any:
+        if axis == len(variable.axes):
+            array = arrays[(*variable.key, labels)]
+            return array[_middle(tuple(array.shape), shape)]
+        parts = zip(*variable.axes[axis], strict=True)
+        made = [along(axis + 1, (*labels, label), (*shape, length)) for label, length in parts]
+        return made[0] if len(made) == 1 else concatenate(made, axis=axis)
+
+    return along(0, (), ())
+
+
+def _middle(whole: Shape, part: Shape) -> tuple[slice, ...]:
+    """Of an array, the slice of that shape: the middle of a kernel, the first channels."""
+    kernel = 2 if len(whole) == 4 else 0
+    starts = [
+        (large - small) // 2 if i < kernel else 0 for i, (large, small) in enumerate(zip(whole, part, strict=True))
+    ]
+    return tuple(slice(start, start + size) for start, size in zip(starts, part, strict=True))
 
 
 def weight(shape: Shape) -> Weight:
     """A kernel, or a bias, to be drawn."""
-    return Weight(shape, fan_in=math.prod(shape[:-1])) if len(shape) > 1 else Weight(shape, 0.0)
+    return _weight(shape, math.prod(shape[:-1]) if len(shape) > 1 else 0)
 
 
-class _Vector:
-    """A vector in the making: what is to lie in it gets its place when it is first asked for."""
-
-    def __init__(self) -> None:
-        self.weights: list[Weight] = []
-        self._places: dict[tuple, np.ndarray] = {}
-        self._size = 0
-
-    def place(self, role: tuple, held: Weight) -> np.ndarray:
-        """The elements that hold a weight, by what it is to its block, in its shape."""
-        key = (role, held.shape)
-        if key not in self._places:
-            count = math.prod(held.shape)
-            self._places[key] = np.arange(self._size, self._size + count, dtype=np.int32).reshape(held.shape)
-            self.weights.append(held)
-            self._size += count
-        return self._places[key]
-
-
-def _entangled(paths: Sequence[Block]) -> Layout:
-    vector = _Vector()
-    widest = max(path.plan.fusion.inputs for path in paths)
-    used = [_elements(path, widest, vector) for path in paths]
-    return Layout(vector.weights, *_segments([len(own) for own in used]), elements=np.concatenate(used))
-
-
-def _elements(path: Block, widest: int, vector: _Vector) -> np.ndarray:
-    """Of the vector, those that a path uses, in the order of its variables.
-
-    Args:
-        widest: channels of the widest concatenation: no path sums over more, so all parts of fusions are drawn for it.
-    """
-    fusion = path.plan.fusion
-    area = (fusion.kernel, fusion.kernel)
-    rows = [
-        vector.place(("fusion", *role), Weight((*area, channels, fusion.outputs), fan_in=math.prod(area) * widest))
-        for role, channels in path.plan.pieces
-    ]
-    elements = {id(path.fusion.kernel): np.concatenate(rows, axis=-2)}
-    layers = zip([*path.plan.placed, ("fusion", fusion.outputs)], [*path.placed, path.fusion], strict=True)
-    for role, layer in layers:
-        for i, variable in enumerate(layer.trainable_variables):
-            if id(variable) not in elements:
-                elements[id(variable)] = vector.place((role, i), weight(tuple(variable.shape)))
-    return np.concatenate([elements[id(variable)].ravel() for variable in path.trainable_variables])
-
-
-def _segments(lengths: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Starts and lengths of segments that lie end to end."""
-    return np.array([0, *itertools.accumulate(lengths)][:-1], np.int32), np.array(lengths, np.int32)
+def _weight(shape: Shape, fan_in: int) -> Weight:
+    return Weight(shape, fan_in=fan_in) if fan_in else Weight(shape, 0.0)

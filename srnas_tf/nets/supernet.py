@@ -1,9 +1,8 @@
-"""The supernet: every path of every block, and a switch that runs one of them."""
+"""The supernet: the weights of all networks of a space, and how one of them runs."""
 
 import dataclasses
-import itertools
-import math
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -12,91 +11,151 @@ from keras import ops
 from srnas_tf import arch
 from srnas_tf.nets.block import Block
 from srnas_tf.nets.network import Frame, SRNet
-from srnas_tf.nets.sharing import Layout, layout, own_shapes
+from srnas_tf.nets.sharing import ROW, Placement, placement
 
 
-class ChoiceBlock(keras.Layer):
-    """The weights of all paths of one block in one vector: path after path, or where `layout` has them.
+class Slot(keras.Layer):
+    """The weights of all paths of one slot, in rows of one matrix.
 
-    A training step reads, differentiates and moves one path's part of the vector, so what a path did not use stays as
-    it is to the bit, and optimizer and graph hold two tensors a block however many paths there are.
+    A training step reads, differentiates and moves the rows of one path. What a path did not use stays as it is to the
+    bit, and the optimizer holds one tensor a slot, however many paths there are.
 
     Args:
-        layout: where its paths keep their weights.
-        elements: `layout.elements` as a tensor, one for all blocks; None where that is None.
+        placement: where its paths keep their weights.
     """
 
-    def __init__(self, layout: Layout, elements=None, **kwargs) -> None:
+    def __init__(self, placement: Placement, **kwargs) -> None:
         super().__init__(**kwargs)
-        self.layout, self.elements = layout, elements
-        self.paths = self.add_weight(shape=(layout.size,), initializer="zeros", name="paths")
-        self.ends = [
-            self.add_weight(shape=shape, initializer="zeros", name=f"ends{i}") for i, shape in enumerate(layout.ends)
-        ]
+        self.placement = placement
+        self.matrix = self.add_weight(shape=(placement.rows, ROW), initializer="zeros", name="matrix")
         self.built = True
 
-    def segment(self, path):
-        """One path's weights, [length of the path]; `path` is an int or an int32 scalar tensor."""
-        span = [_at(self.layout.starts, path)], [_at(self.layout.lengths, path)]
-        if self.elements is None:
-            return ops.slice(self.paths.value, *span)
-        return ops.take(self.paths.value, ops.slice(self.elements, *span))
+    def rows_of_path(self, path: int):
+        """One path's rows, float [rows of the path, ROW]."""
+        return ops.take(self.matrix.value, self.placement.rows_of(path), axis=0)
 
-    def shared(self) -> list:
-        """The values of the ends."""
-        # Tensors: a function that is handed variables and is not inlined brings TensorFlow 2.21 down.
-        return [ops.reshape(v, v.shape) for v in self.ends]
+    def read(self, path: int, variables: Sequence[keras.Variable]) -> None:
+        """Gives a path's variables the weights that they have here."""
+        flat = ops.convert_to_numpy(self.matrix).reshape(-1)
+        for variable, where in zip(variables, self.placement.places(path), strict=True):
+            variable.assign(flat[where])
 
+    def write(self, path: int, variables: Sequence[keras.Variable], but: np.ndarray | None = None) -> None:
+        """Takes a path's weights: the inverse of `read`.
 
-def _at(table: np.ndarray, path):
-    return int(table[path]) if isinstance(path, int) else ops.take(ops.convert_to_tensor(table), path)
+        Args:
+            but: bool [numbers of the matrix], those that stay as they are.
+        """
+        flat = np.array(ops.convert_to_numpy(self.matrix)).reshape(-1)
+        for variable, where in zip(variables, self.placement.places(path), strict=True):
+            value = ops.convert_to_numpy(variable)
+            flat[where] = value if but is None else np.where(but[where], flat[where], value)
+        self.matrix.assign(flat.reshape(-1, ROW))
 
 
 @keras.saving.register_keras_serializable("srnas_tf")
-class Supernet(Frame):
+class Supernet(keras.Model):
     """All networks of a space in one model, of which `call` runs one (Guo et al. 2020).
 
-    `choose` is what runs a path: a pure function of (path, x, segment, ends) without variables of its own, the same for
-    all blocks. A training loop may replace it by a compiled form, which is then traced once, not once a block.
+    What runs is made of pure functions of weights: one for each block that is chosen, whatever its position, and two
+    for what stands around the blocks. Each is made when it is first needed. A training loop sets `trace`, which may
+    make a compiled form of such a function.
 
     Args:
         space: an `arch.Space`, or its fields as a dict.
 
     Example:
         >>> supernet = Supernet(arch.Space(depth=2, width=16))
-        >>> supernet(keras.ops.ones((1, 8, 8, 3)), keras.ops.array([7, 0])).shape
+        >>> supernet(keras.ops.ones((1, 8, 8, 3)), codes=(7, 0)).shape
         TensorShape([1, 32, 32, 3])
     """
 
     def __init__(self, space: arch.Space | dict, **kwargs) -> None:
-        space = arch.Space(**space) if isinstance(space, dict) else space
-        super().__init__(space.scale, space.width, space.depth, space.stem, **kwargs)
-        self.space = space
-        paths = [Block(choice, space.width, dtype=self.dtype_policy) for choice in space.choices]
-        placed = layout(paths, space.sharing)
-        elements = None if placed.elements is None else ops.convert_to_tensor(placed.elements)
-        self.blocks = [ChoiceBlock(placed, elements, name=f"block{i}") for i in range(1, space.depth + 1)]
-        branches = [_branch(path, space.sharing) for path in paths]
-        self.choose = lambda path, x, segment, ends: ops.switch(path, branches, x, segment, ends)
+        super().__init__(**{"name": "supernet", **kwargs})
+        self.space = arch.Space(**space) if isinstance(space, dict) else space
+        self.scale = self.space.scale
+        names = ["around", *(f"block{i}" for i in range(1, len(self.space.layouts)))]
+        layouts = zip(self.space.layouts, names, strict=True)
+        self.slots = [Slot(placement(layout), name=name) for layout, name in layouts]
+        self.built = True
+        self._once = functools.cache(lambda make, *what: make(*what))
 
-    def segments(self, codes) -> list:
-        """The weights of one path a block; codes int32 [depth], or a sequence of ints."""
-        return [block.segment(codes[i]) for i, block in enumerate(self.blocks)]
+    @property
+    def start(self) -> str:
+        """What it begins as (a key of `initial.STARTS`) where a run does not say."""
+        return self.frame(0).start
 
-    def call(self, lr, codes, segments: Sequence | None = None):
+    def call(self, lr, codes: Sequence[int], rows: Sequence | None = None):
         """The output of the network of these codes.
 
         Args:
             lr: float [batch, height, width, 3] in 0..1.
-            codes: int32 [depth], each within its block's paths. A tensor: one trace serves all of them.
-            segments: the paths' weights, where the caller differentiates by them; `segments(codes)` otherwise.
+            codes: numbers, not tensors.
+            rows: of the network's path of each slot, where the caller differentiates by them; `rows_of_path(codes)`
+                otherwise.
         """
-        segments = self.segments(codes) if segments is None else segments
+        rows = self.rows_of_path(codes) if rows is None else rows
+        return self.compose(codes, lr, rows)
+
+    def compose(
+        self,
+        codes: Sequence[int],
+        lr,
+        rows: Sequence,
+        compiled: Callable[[Callable], Callable] = lambda piece: piece,
+    ):
+        """The network of these codes, piece by piece; arguments as `call` takes them.
+
+        Args:
+            compiled: gives what runs instead of each piece.
+        """
+        around, *own = rows
+        enter, blocks, leave = self.pieces(codes)
+        features = x = compiled(enter)(around, lr)
+        outputs = []
+        for block, rows_of_block in zip(blocks, own, strict=False):
+            x = compiled(block)(rows_of_block, x)
+            outputs.append(x)
+        return compiled(leave)(around, lr, features, outputs)
+
+    def rows_of_path(self, codes: Sequence[int]) -> list:
+        """The rows that a network uses of each slot; none of a position beyond its depth."""
+        return [slot.rows_of_path(path) for slot, path in zip(self.slots, self.space.paths(codes), strict=True)]
+
+    def pieces(self, codes: Sequence[int]) -> tuple[Callable, list[Callable], Callable]:
+        """What a network is made of: pure functions of (rows, ...), the same ones for every network that has them.
+
+        Returns:
+            lr -> features; of each block, features -> features; lr, the first features, all outputs -> the image.
+        """
+        trunk, paths = self.space.split(codes)
+        width = self.space.trunks[trunk].width
+        chosen = zip(self.slots[1:], self.space.paths(codes)[1:], self.space.positions, paths, strict=False)
         blocks = [
-            lambda x, i=i, block=block: self.choose(codes[i], x, segments[i], block.shared())
-            for i, block in enumerate(self.blocks)
+            self._once(self._block, slot.placement, path, blocks[code], width) for slot, path, blocks, code in chosen
         ]
-        return self.enlarge(lr, blocks)
+        return self._once(self._enter, trunk), blocks, self._once(self._leave, trunk)
+
+    def _block(self, placement: Placement, path: int, block: arch.Block, width: int) -> Callable:
+        layer = Block(block, width, dtype=self.dtype_policy)
+        return _pure(layer, layer.variables_in_order, placement, path)
+
+    def _enter(self, trunk: int) -> Callable:
+        frame = self.frame(trunk)
+        return _pure(frame.head, frame.variables_in_order, self.slots[0].placement, trunk)
+
+    def _leave(self, trunk: int) -> Callable:
+        frame = self.frame(trunk)
+        return _pure(frame.leave, frame.variables_in_order, self.slots[0].placement, trunk)
+
+    def frame(self, trunk: int) -> Frame:
+        """What stands around the blocks of a trunk, with weights that mean nothing."""
+        width, depth, stem = self.space.trunks[trunk]
+        return Frame(self.scale, width, depth, stem, dtype=self.dtype_policy)
+
+    def count_params(self) -> int:
+        """Numbers in all arrays; rows have some that mean nothing."""
+        return self.space.supernet_params
 
     def cast(self, policy: str) -> "Supernet":
         """The same supernet, computing under another dtype policy; weights are float32 in both."""
@@ -108,20 +167,15 @@ class Supernet(Frame):
         return {**super().get_config(), "space": dataclasses.asdict(self.space)}
 
 
-def _branch(path: Block, sharing: str):
-    """A path as a pure function of (x, its segment, the shared ends)."""
-    shapes = own_shapes(path, sharing)
-    cuts = list(itertools.accumulate(math.prod(shape) for shape in shapes))
-    shared = {id(v): i for i, v in enumerate(path.ends)} if sharing == "ends" else {}
+def _pure(run: Callable, variables: Sequence[keras.Variable], placement: Placement, path: int) -> Callable:
+    """What runs with these variables, as a function of (the rows of the path that they are, ...)."""
 
-    def run(x, segment, ends):
-        pieces = ops.split(ops.reshape(segment, (cuts[-1],)), cuts[:-1])
-        own = iter([ops.reshape(piece, shape) for piece, shape in zip(pieces, shapes, strict=True)])
-        weights = [ends[shared[id(v)]] if id(v) in shared else next(own) for v in path.trainable_variables]
-        output, _ = path.stateless_call(weights, [], x)
-        return output
+    def function(rows, *inputs):
+        values = placement.variables(path, rows)
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+            return run(*inputs)
 
-    return run
+    return function
 
 
 def load_path(network: SRNet, supernet: Supernet) -> None:
@@ -132,36 +186,6 @@ def load_path(network: SRNet, supernet: Supernet) -> None:
     codes = supernet.space.codes(network.network)
     if codes is None:
         raise ValueError(f"{network.network} is not of space {supernet.space}")
-    for name in Frame.OUTSIDE:
-        getattr(network, name).set_weights(getattr(supernet, name).get_weights())
-    for block, choice, code in zip(network.blocks, supernet.blocks, codes, strict=True):
-        read_path(block, choice, code)
-
-
-def read_path(path: Block, choice: ChoiceBlock, code: int) -> None:
-    """Gives a block the weights of the path that it is."""
-    own = keras.ops.convert_to_numpy(choice.segment(code))
-    for variable, shared, place in path_places(path, choice):
-        variable.assign(own[place].reshape(variable.shape) if shared is None else shared)
-
-
-def write_path(path: Block, choice: ChoiceBlock, code: int) -> None:
-    """Gives a choice block a path's weights: the inverse of `read_path`."""
-    whole = np.array(keras.ops.convert_to_numpy(choice.paths))
-    where = choice.layout.where(code)
-    for variable, shared, place in path_places(path, choice):
-        if shared is None:
-            whole[where[place]] = keras.ops.convert_to_numpy(variable).ravel()
-        else:
-            shared.assign(variable)
-    choice.paths.assign(whole)
-
-
-def path_places(path: Block, choice: ChoiceBlock) -> Iterator[tuple[keras.Variable, keras.Variable | None, slice]]:
-    """Where the choice block keeps each of the path's variables: a variable of its own, or a slice of the segment."""
-    shared = {id(v): kept for v, kept in zip(path.ends, choice.ends, strict=False)}
-    position = 0
-    for variable in path.trainable_variables:
-        size = 0 if id(variable) in shared else math.prod(variable.shape)
-        yield variable, shared.get(id(variable)), slice(position, position + size)
-        position += size
+    owners: list[SRNet | Block] = [network, *network.blocks]
+    for slot, path, owner in zip(supernet.slots, supernet.space.paths(codes), owners, strict=False):
+        slot.read(path, owner.variables_in_order)

@@ -11,7 +11,8 @@ from srnas_tf.nets.block import Block
 from srnas_tf.nets.build import Net
 from srnas_tf.nets.conv import ExpandedConv, in_use, use
 from srnas_tf.nets.network import Frame, SRNet
-from srnas_tf.nets.supernet import ChoiceBlock, Supernet, path_places, read_path, write_path
+from srnas_tf.nets.sharing import ROW
+from srnas_tf.nets.supernet import Slot, Supernet
 from srnas_tf.nets.zoo import ZooNet
 
 Layers = tuple[keras.Layer, keras.Layer]
@@ -35,36 +36,51 @@ def take_over(target: Net | Supernet, source: Net) -> int:
     if isinstance(target, ZooNet) or isinstance(source, ZooNet):
         same = isinstance(target, ZooNet) and isinstance(source, ZooNet) and target.network == source.network
         return _count(_copy([(target, source)])) if same else 0
-    outside = _copy((getattr(target, name), getattr(source, name)) for name in Frame.OUTSIDE)
     if isinstance(target, SRNet):
+        outside = _copy(_around(target, source))
         pairs = zip(target.blocks, source.blocks, strict=False)
         return _count(outside) + sum(_count(_copy(_fitting(mine, theirs))) for mine, theirs in pairs)
-    paths = [Block(choice, target.width) for choice in target.space.choices]
-    reached = [
-        _take_over_paths(paths, choice, theirs) for choice, theirs in zip(target.blocks, source.blocks, strict=False)
-    ]
-    return _count(outside) + sum(reached)
+    return _take_over_all(target, source)
 
 
-def _take_over_paths(paths: list[Block], choice: ChoiceBlock, theirs: Block) -> int:
-    """Gives all paths of a choice block what fits of a block; counts once what paths share."""
-    reached, shared = np.zeros(choice.layout.size, bool), {}
-    for code, path in enumerate(paths):
-        read_path(path, choice, code)
-        taken = {id(v) for v in _copy(_fitting(path, theirs))}
-        write_path(path, choice, code)
-        where = choice.layout.where(code)
-        for variable, kept, place in path_places(path, choice):
-            if id(variable) in taken and kept is None:
-                reached[where[place]] = True
-            elif id(variable) in taken:
-                shared[id(kept)] = kept
-    return int(reached.sum()) + _count(shared.values())
+def _take_over_all(supernet: Supernet, source: SRNet) -> int:
+    """Gives all paths of a supernet what fits; counts once what paths share."""
+    space = supernet.space
+    slot, *slots = supernet.slots
+    reached = np.zeros(slot.placement.rows * ROW, bool)
+    for number in range(len(space.trunks)):
+        frame = supernet.frame(number)
+        _through(slot, number, frame.variables_in_order, _around(frame, source), reached)
+    count = int(reached.sum())
+    for slot, blocks, theirs in zip(slots, space.positions, source.blocks, strict=False):
+        reached = np.zeros(slot.placement.rows * ROW, bool)
+        for path, (width, block) in enumerate(itertools.product(space.width, blocks)):
+            mine = Block(block, width)
+            _through(slot, path, mine.variables_in_order, _fitting(mine, theirs), reached)
+        count += int(reached.sum())
+    return count
+
+
+def _through(
+    slot: Slot, path: int, variables: list[keras.Variable], pairs: Iterable[Layers], reached: np.ndarray
+) -> None:
+    """Copies into a slot's path; notes in `reached` which numbers of its matrix have new values."""
+    slot.read(path, variables)
+    taken = {id(variable) for variable in _copy(pairs)}
+    slot.write(path, variables)
+    for variable, where in zip(variables, slot.placement.places(path), strict=True):
+        if id(variable) in taken:
+            reached[where] = True
+
+
+def _around(mine: Frame, theirs: Frame) -> Iterator[Layers]:
+    """Layers outside the blocks that stand in one place."""
+    return ((getattr(mine, name), getattr(theirs, name)) for name in Frame.OUTSIDE)
 
 
 def _fitting(mine: Block, theirs: Block) -> Iterator[Layers]:
     """Layers of two blocks that stand in one place."""
-    for name in Block.ENDS:
+    for name in ("first", "attention", "fusion"):
         yield getattr(mine, name), getattr(theirs, name)
     letters = zip(mine.block.recipe, theirs.block.recipe, strict=False)
     alike = itertools.takewhile(lambda pair: pair[0] == pair[1], letters)

@@ -123,11 +123,9 @@ def asked(holdings: Holdings) -> dict | None:
 
 
 def _space(space: Space) -> str:
-    count = len(space.choices)
-    return (
-        f"{space}: {space.depth} blocks of {count} paths each, {space.width} channels wide; "
-        f"{si(float(count) ** space.depth) if count**space.depth >= 1e6 else f'{count**space.depth:,}'} networks"
-    )
+    count = si(float(space.count)) if space.count >= 1e6 else f"{space.count:,}"
+    paths = " or ".join(dict.fromkeys(str(len(blocks)) for blocks in space.positions))
+    return f"{space}: {space.depth} blocks of {paths} paths each, {space.width} channels wide; {count} networks"
 
 
 def _photographs(data: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -12,18 +12,20 @@ from srnas_tf.errors import UserError
 
 BATCH = 64
 """Networks that are drawn at once."""
+STATES = 2_000_000
+"""Sums of costs up to which networks are counted exactly."""
 PATIENCE = 1_000
 """Batches in vain, one after another, after which nothing is drawn any more."""
 
 Prices = Mapping[str, Callable[[Network], float]]
-"""Name of a cost -> what a network costs: a sum over its blocks, and what is the same for all networks of a space."""
+"""Name of a cost -> what a network costs: a sum over its blocks, and what is the same for all networks of a trunk."""
 
 PRICES: Prices = {"params": lambda network: network.params, "macs": lambda network: network.macs()}
 """Parameters, and MACs at 1280x720 output. Latency joins them where it was measured."""
 
 
 class Cost(NamedTuple):
-    """A cost that is a sum over blocks.
+    """A cost of a trunk's networks: a sum over blocks.
 
     Attributes:
         base: of the network of the cheapest paths.
@@ -33,88 +35,114 @@ class Cost(NamedTuple):
     base: float
     extra: tuple[np.ndarray, ...]
 
-    def of(self, codes: Sequence[int]) -> float:
-        """Of the network that codes name."""
-        return self.base + sum(extra[code].item() for extra, code in zip(self.extra, codes, strict=True))
+    def of(self, paths: Sequence[int]) -> float:
+        """Of the network of these paths."""
+        return self.base + sum(extra[path].item() for extra, path in zip(self.extra, paths, strict=True))
 
 
-def additive(space: Space, price: Callable[[Network], float]) -> Cost:
-    """The cost of a space's networks from a price that is a sum over blocks; exact where prices are integers."""
-    first = (0,) * space.depth
-    start = price(space.network(first))
+def additive(space: Space, trunk: int, price: Callable[[Network], float]) -> Cost:
+    """The cost of a trunk's networks from a price that is a sum over blocks; exact where prices are integers."""
+
+    def of(paths: Sequence[int]) -> float:
+        return price(space.network(space.compose(trunk, paths)))
+
+    first = (0,) * space.trunks[trunk].depth
+    start = of(first)
     base, extras = start, []
-    for position, count in enumerate(space.cardinalities):
-        others = [(*first[:position], code, *first[position + 1 :]) for code in range(count)]
-        added = np.array([price(space.network(codes)) - start for codes in others])
+    for position in range(len(first)):
+        others = range(len(space.positions[position]))
+        added = np.array([of((*first[:position], path, *first[position + 1 :])) - start for path in others])
         base += added.min().item()
         extras.append(added - added.min())
     return Cost(base, tuple(extras))
 
 
-class Feasible:
-    """The networks of a space within limits.
+class Survey(NamedTuple):
+    """What a trunk, or a space, has within limits."""
 
-    Draws are uniform however tight the limits are. Each path is drawn by exp(-weights . cost), so that networks come
-    out at about the limits, and a network within them is kept with probability exp(weights . (cost - limits)), which
-    undoes the preference. The weights are those that keep the most (a convex problem); without limits they are 0, and
-    all is kept.
+    networks: int
+    smallest: tuple[int, ...]
+    largest: tuple[int, ...]
 
-    Args:
-        space: what networks there are.
-        limits: the highest cost of each kind.
-        prices: what the space's networks cost; those without a limit are there to be asked for.
 
-    Raises:
-        UserError: where no network meets the limits, with what the least costs.
+class _Trunk:
+    """The networks of one trunk within limits, and exact uniform draws of them by rejection.
+
+    Each path is proposed by exp(-weights . cost), so that networks come out at about the limits, and a network within
+    them is kept with probability exp(weights . (cost - limits)), which undoes the preference: each is proposed and kept
+    with probability 1 / `bound`. The weights are those that keep the most (a convex problem); without limits they are
+    0, and all is kept.
+
+    Attributes:
+        log_bound: logarithm of `bound`: at least as many networks are within the limits, and exactly as many if there
+            are no limits; -inf where there is none.
+        example: the paths of a network within the limits, or None.
     """
 
-    def __init__(self, space: Space, limits: Mapping[str, float], prices: Prices = PRICES) -> None:
-        self.space = space
-        self.costs = {name: additive(space, price) for name, price in prices.items()}
-        self.limits = dict(limits)
-        self._bound = [self.costs[name] for name in self.limits]
-        self._slack = np.array([self.limits[name] - self.costs[name].base for name in self.limits], float)
-        self.example = self._find()
-        self._weights = self._best_weights()
+    def __init__(self, costs: Mapping[str, Cost], limits: Mapping[str, float], choices: Sequence[int]) -> None:
+        self.costs = costs
+        self._names, self._choices = list(limits), choices
+        self._bound = [costs[name] for name in limits]
+        self._slack = np.array([limits[name] - costs[name].base for name in limits], float)
+        self.example, self.missed = self._find()
+        self.log_bound, self._weights = -np.inf, np.zeros(len(self._bound))
+        if self.example is not None:
+            self.log_bound, self._weights = self._tilt()
+        self._chances = [special.softmax(-self._weights @ self._extra(i)) for i in range(len(choices))]
 
-    def allows(self, codes: Sequence[int]) -> bool:
-        """Whether a network is within all limits."""
-        return all(self.costs[name].of(codes) <= limit for name, limit in self.limits.items())
+    def propose(self, rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Paths [count, depth], and which of them to keep: each network is as likely as the others."""
+        drawn = np.stack([rng.choice(len(chance), count, p=chance) for chance in self._chances], axis=1)
+        over = sum(self._extra(i)[:, drawn[:, i]] for i in range(len(self._chances))) - self._slack[:, None]
+        kept = (over <= 0).all(axis=0) & (rng.random(count) < np.exp(self._weights @ np.minimum(over, 0)))
+        return drawn, kept
 
-    def price(self, codes: Sequence[int]) -> dict[str, float]:
-        """All costs of a network."""
-        return {name: cost.of(codes) for name, cost in self.costs.items()}
+    def survey(self, sized: Cost) -> "Survey | None":
+        """How many networks are within the limits, and the extremes of a cost; None where there are too many to tell.
 
-    def draws(self, rng: np.random.Generator) -> Iterator[Codes]:
-        """Networks within the limits, each equally likely, again and again.
-
-        They end, with one that is known, where so many draws were in vain that there is next to nothing to be had.
+        Networks that begin alike in all costs are counted together, position by position.
         """
-        chances = [
-            special.softmax(-self._weights @ self._extra(position)) for position in range(len(self.space.cardinalities))
-        ]
-        vain = 0
-        while vain < PATIENCE:
-            drawn = np.stack([rng.choice(len(chance), BATCH, p=chance) for chance in chances], axis=1)
-            over = sum(self._extra(i)[:, drawn[:, i]] for i in range(len(chances))) - self._slack[:, None]
-            kept = (over <= 0).all(axis=0) & (rng.random(BATCH) < np.exp(self._weights @ np.minimum(over, 0)))
-            vain = 0 if kept.any() else vain + 1
-            yield from (tuple(codes.tolist()) for codes in drawn[kept])
-        yield self.example
+        bounds, slack = [*self._bound, sized], np.append(self._slack, np.inf)
+        sums, times, examples = np.zeros((1, len(bounds))), np.ones(1, object), np.zeros(1, object)
+        for position, choices in enumerate(self._choices):
+            if len(sums) * choices > STATES:
+                return None
+            extra = np.array([cost.extra[position] for cost in bounds]).T
+            sums = (sums[:, None] + extra[None]).reshape(-1, len(bounds))
+            fits = (sums <= slack).all(axis=1)
+            sums, times = sums[fits], np.repeat(times, choices)[fits]
+            examples = (examples[:, None] * choices + np.arange(choices)).ravel()[fits]
+            if position < len(self._choices) - 1:
+                sums, first, where = np.unique(sums, axis=0, return_index=True, return_inverse=True)
+                merged = np.zeros(len(sums), object)
+                np.add.at(merged, where.ravel(), times)
+                times, examples = merged, examples[first]
+        ends = (examples[pick(sums[:, -1])] for pick in (np.argmin, np.argmax))
+        return Survey(int(times.sum()), *map(self._decoded, ends))
+
+    def _decoded(self, number: int) -> tuple[int, ...]:
+        """Paths from digits, each of a base of its own."""
+        paths = []
+        for choices in reversed(self._choices):
+            number, path = divmod(number, choices)
+            paths.append(int(path))
+        return tuple(reversed(paths))
 
     def _extra(self, position: int) -> np.ndarray:
         """[limits, paths]."""
         rows = [cost.extra[position] for cost in self._bound]
-        return np.array(rows, float).reshape(len(rows), self.space.cardinalities[position])
+        return np.array(rows, float).reshape(len(rows), self._choices[position])
 
-    def _best_weights(self) -> np.ndarray:
-        if not self.limits:
-            return np.zeros(0)
+    def _tilt(self) -> tuple[float, np.ndarray]:
+        """The logarithm of the bound, and the weights that make it least."""
+        positions = range(len(self._choices))
+        if not self._bound:
+            return sum(np.log(count) for count in self._choices), np.zeros(0)
         unit = np.array([max(extra.max() for extra in cost.extra) or 1.0 for cost in self._bound])
-        tables = [self._extra(i) / unit[:, None] for i in range(self.space.depth)]
+        tables = [self._extra(i) / unit[:, None] for i in positions]
 
         def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-            """What is drawn in vain, as a logarithm, and its gradient."""
+            """The logarithm, and its gradient."""
             exponents = [-weights @ table for table in tables]
             means = sum(table @ special.softmax(x) for table, x in zip(tables, exponents, strict=True))
             value = sum(special.logsumexp(x) for x in exponents) + weights @ (self._slack / unit)
@@ -122,34 +150,133 @@ class Feasible:
 
         start = np.zeros(len(unit))
         bounds = [(0, 1e4)] * len(unit)
-        return optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x / unit
+        found = optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds)
+        return loss(found.x)[0], found.x / unit
 
-    def _find(self) -> Codes:
-        """A network within the limits."""
+    def _find(self) -> tuple[tuple[int, ...] | None, tuple[int, float]]:
+        """A network within the limits; or None, with the limit that cannot be met, and the least that it would take."""
         # Of two that begin a network, one that costs no more in anything serves as well.
-        begun: dict[tuple[float, ...], Codes] = {(0.0,) * len(self.limits): ()}
-        for position in range(self.space.depth):
+        begun: dict[tuple[float, ...], tuple[int, ...]] = {(0.0,) * len(self._bound): ()}
+        for position in range(len(self._choices)):
             extra = self._extra(position).T
             begun = _least(
                 {
-                    tuple(np.add(spent, added)): (*codes, code)
-                    for spent, codes in begun.items()
-                    for code, added in enumerate(extra)
+                    tuple(np.add(spent, added)): (*paths, path)
+                    for spent, paths in begun.items()
+                    for path, added in enumerate(extra)
                 }
             )
-        for i, (name, limit) in enumerate(self.limits.items()):
-            fitting = {spent: codes for spent, codes in begun.items() if spent[i] <= self._slack[i]}
+        for i, cost in enumerate(self._bound):
+            fitting = {spent: paths for spent, paths in begun.items() if spent[i] <= self._slack[i]}
             if not fitting:
-                least = min(self.costs[name].of(codes) for codes in begun.values())
-                others = "".join(f" within --max_{other}={self.limits[other]}" for other in list(self.limits)[:i])
-                raise UserError(
-                    f"--max_{name}={limit}: the smallest network of space {self.space}{others} needs {least}"
-                )
+                return None, (i, min(cost.of(paths) for paths in begun.values()))
             begun = fitting
-        return next(iter(begun.values()))
+        return next(iter(begun.values())), (len(self._bound), 0.0)
 
 
-def _least(sums: dict[tuple[float, ...], Codes]) -> dict[tuple[float, ...], Codes]:
+class Feasible:
+    """The networks of a space within limits.
+
+    Draws are uniform over the networks of all trunks together, however tight the limits are. A trunk is drawn in
+    proportion to the bound on how many of its networks fit, and a network of it is then proposed and kept with the
+    inverse of that bound (`_Trunk`): so each network of any trunk comes up with the same probability, and what is not
+    kept begins anew with a trunk. Trunks come up in proportion to how many of their networks fit.
+
+    Args:
+        space: what networks there are.
+        limits: the highest cost of each kind.
+        prices: what the space's networks cost; those without a limit are there to be asked for.
+
+    Raises:
+        UserError: if no network meets the limits, with what the least costs.
+    """
+
+    def __init__(self, space: Space, limits: Mapping[str, float], prices: Prices = PRICES) -> None:
+        self.space, self.limits = space, dict(limits)
+        self._trunks = []
+        for number, trunk in enumerate(space.trunks):
+            costs = {name: additive(space, number, price) for name, price in prices.items()}
+            self._trunks.append(_Trunk(costs, self.limits, list(map(len, space.positions[: trunk.depth]))))
+        self._check_some()
+        bounds = np.array([trunk.log_bound for trunk in self._trunks])
+        self._chances = special.softmax(bounds)
+        number = int(np.argmax(bounds))
+        self.example = space.compose(number, self._trunks[number].example or ())
+
+    def allows(self, codes: Sequence[int]) -> bool:
+        """Whether a network is within all limits."""
+        trunk, paths = self.space.split(codes)
+        costs = self._trunks[trunk].costs
+        return all(costs[name].of(paths) <= limit for name, limit in self.limits.items())
+
+    def price(self, codes: Sequence[int]) -> dict[str, float]:
+        """All costs of a network."""
+        trunk, paths = self.space.split(codes)
+        return {name: cost.of(paths) for name, cost in self._trunks[trunk].costs.items()}
+
+    def draws(self, rng: np.random.Generator) -> Iterator[Codes]:
+        """Networks within the limits, each equally likely, again and again.
+
+        They end, with one that is known, where so many draws were in vain that there is next to nothing to be had.
+        """
+        vain = 0
+        while vain < PATIENCE:
+            drawn = self._batch(rng)
+            vain = 0 if drawn else vain + 1
+            yield from drawn
+        yield self.example
+
+    def _batch(self, rng: np.random.Generator) -> list[Codes]:
+        """What is kept of `BATCH` proposals, in order."""
+        chosen = np.zeros(BATCH, int)
+        if len(self._trunks) > 1:
+            chosen = rng.choice(len(self._trunks), BATCH, p=self._chances)
+        kept: dict[int, Codes] = {}
+        for number in np.unique(chosen).tolist():
+            places = np.flatnonzero(chosen == number).tolist()
+            paths, keeps = self._trunks[number].propose(rng, len(places))
+            drawn = (self.space.compose(number, own) for own in paths.tolist())
+            kept |= {place: codes for place, codes, keep in zip(places, drawn, keeps, strict=True) if keep}
+        return [codes for _, codes in sorted(kept.items())]
+
+    def survey(self) -> Survey | None:
+        """How many networks are within the limits, and the codes of the smallest and the largest by parameters.
+
+        None where there are too many sums of costs to tell.
+        """
+        if not self.limits:
+            ends = (self.space.smallest(PRICES["params"]), self.space.largest(PRICES["params"]))
+            return Survey(self.space.count, *(self.space.codes(network) or () for network in ends))
+        count, ends_of_trunks = 0, []
+        for number, trunk in enumerate(self._trunks):
+            if trunk.example is None:
+                continue
+            found = trunk.survey(trunk.costs["params"])
+            if found is None:
+                return None
+            count += found.networks
+            ends_of_trunks += [self.space.compose(number, paths) for paths in found[1:]]
+
+        def size(codes: Codes) -> float:
+            return self.price(codes)["params"]
+
+        return Survey(count, min(ends_of_trunks, key=size), max(ends_of_trunks, key=size))
+
+    def _check_some(self) -> None:
+        if any(trunk.example is not None for trunk in self._trunks):
+            return
+        # Of all trunks, the one that meets the most limits, and takes least of the next one.
+        reached = max(trunk.missed[0] for trunk in self._trunks)
+        least = min(trunk.missed[1] for trunk in self._trunks if trunk.missed[0] == reached)
+        names = list(self.limits)
+        others = "".join(f" within --max_{other}={self.limits[other]}" for other in names[:reached])
+        name = names[reached]
+        raise UserError(
+            f"--max_{name}={self.limits[name]}: the smallest network of space {self.space}{others} needs {least}"
+        )
+
+
+def _least(sums: dict[tuple[float, ...], tuple[int, ...]]) -> dict[tuple[float, ...], tuple[int, ...]]:
     """Those that no other one is below or equal to in every cost."""
     kept: list[tuple[float, ...]] = []
     for spent in sorted(sums):

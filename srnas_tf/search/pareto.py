@@ -1,11 +1,12 @@
 """NSGA-II (Deb et al. 2002) over PSNR and costs, by pymoo."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.core.duplicate import DuplicateElimination
 from pymoo.core.evaluator import Evaluator
+from pymoo.core.individual import Individual
 from pymoo.core.population import Population
 from pymoo.core.problem import Problem
 from pymoo.core.termination import NoTermination
@@ -29,8 +30,8 @@ class NSGA:
 
     def __init__(self, settings: SearchSettings, feasible: Feasible) -> None:
         self._size = settings.population
-        self._costs = [feasible.costs[name] for name in settings.weighed]
-        self._refuses = _Refuses()
+        self._feasible, self._weighed = feasible, settings.weighed
+        self._refuses = _Refuses(self._codes)
         self._algorithm = NSGA2(
             pop_size=self._size,
             crossover=UniformCrossover(),
@@ -38,7 +39,7 @@ class NSGA:
             eliminate_duplicates=self._refuses,
         )
         paths = {i: Choice(options=range(count)) for i, count in enumerate(feasible.space.cardinalities)}
-        problem = Problem(vars=paths, n_obj=1 + len(self._costs))
+        problem = Problem(vars=paths, n_obj=1 + len(settings.weighed))
         self._algorithm.setup(problem, termination=NoTermination())
         self._asked: list[Codes] = []
 
@@ -49,7 +50,7 @@ class NSGA:
             offspring = self._algorithm.ask()
             # Having found none is no reason to end: what is missing is drawn.
             self._algorithm.termination.force_termination = False
-            found = (_codes(individual.X) for individual in offspring) if offspring is not None else iter(())
+            found = map(self._codes, offspring if offspring is not None else ())
             candidates = list(pool.take(found, self._size, "offspring"))
         candidates = pool.fill(candidates, self._size, rng)
         self._asked = [candidate.codes for candidate in candidates]
@@ -58,10 +59,17 @@ class NSGA:
     def tell(self, psnrs: Mapping[Codes, float]) -> None:
         if not self._asked:
             return
-        wanted = [[-psnrs[codes], *(cost.of(codes) for cost in self._costs)] for codes in self._asked]
+        prices = map(self._feasible.price, self._asked)
+        wanted = [
+            [-psnrs[codes], *(price[name] for name in self._weighed)]
+            for codes, price in zip(self._asked, prices, strict=True)
+        ]
         measured = Population.new("X", np.array(self._asked, object))
         Evaluator().eval(StaticProblem(self._algorithm.problem, F=np.array(wanted, float)), measured)
         self._algorithm.tell(infills=measured)
+
+    def _codes(self, individual: Individual) -> Codes:
+        return self._feasible.space.canonical([int(value) for value in individual.X])
 
 
 class _Refuses(DuplicateElimination):
@@ -69,15 +77,15 @@ class _Refuses(DuplicateElimination):
 
     pool: Pool
 
+    def __init__(self, codes_of: Callable[[Individual], Codes]) -> None:
+        super().__init__()
+        self._codes = codes_of
+
     def _do(self, pop: Population, other: Population | None, is_duplicate: np.ndarray) -> np.ndarray:
-        taken = set() if other is None else {_codes(individual.X) for individual in other}
+        taken = set() if other is None else set(map(self._codes, other))
         for i, individual in enumerate(pop):
-            codes = _codes(individual.X)
+            codes = self._codes(individual)
             is_duplicate[i] = codes in taken or not self.pool.allows(codes)
             if other is None:
                 taken.add(codes)
         return is_duplicate
-
-
-def _codes(values: Sequence) -> Codes:
-    return tuple(int(value) for value in values)

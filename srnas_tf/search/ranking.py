@@ -122,13 +122,14 @@ def _over_range(space: Space, count: int, rng: np.random.Generator) -> list[Code
     start = space.codes(space.smallest(lambda network: network.params)) or ()
     weights = []
     for position, paths in enumerate(space.cardinalities):
-        sizes = [space.network((*start[:position], path, *start[position + 1 :])).params for path in range(paths)]
+        others = (space.canonical((*start[:position], path, *start[position + 1 :])) for path in range(paths))
+        sizes = [space.network(codes).params for codes in others]
         weights.append((np.array(sizes) - min(sizes)) / max(1, max(sizes) - min(sizes)))
 
     def draw() -> Codes:
         lean = rng.uniform(-_LEAN, _LEAN)
         likely = [np.exp(lean * size) for size in weights]
-        return tuple(int(rng.choice(len(p), p=p / p.sum())) for p in likely)
+        return space.canonical([int(rng.choice(len(p), p=p / p.sum())) for p in likely])
 
     return _different(draw, lambda codes: True, count)
 

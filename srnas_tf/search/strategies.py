@@ -40,11 +40,13 @@ class Evolution:
 
         def crossover() -> Codes:
             pair = np.array([parent(), parent()])
-            return tuple(int(code) for code in pair[rng.integers(2, size=pair.shape[1]), np.arange(pair.shape[1])])
+            return pool.space.canonical(pair[rng.integers(2, size=pair.shape[1]), np.arange(pair.shape[1])])
 
         def mutation() -> Codes:
-            fresh, changed = pool.space.sample(rng), rng.random(pool.space.depth) < self._settings.mutation
-            return tuple(new if change else old for new, old, change in zip(fresh, parent(), changed, strict=True))
+            fresh = pool.space.sample(rng)
+            changed = rng.random(len(fresh)) < self._settings.mutation
+            mixed = (new if change else old for new, old, change in zip(fresh, parent(), changed, strict=True))
+            return pool.space.canonical(tuple(mixed))
 
         half = size // 2
         proposed = list(pool.take(_endless(crossover), half, "crossover"))

@@ -1,5 +1,6 @@
 """Adam that leaves alone what the sampled paths do not use."""
 
+import math
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -42,9 +43,9 @@ class PathAdam(tf.Module):
         """One step; call it in replica context with this replica's share of the gradients of the scaled loss.
 
         Args:
-            gradients: of each part: by its segment for one path, by the whole part for several.
+            gradients: of each part: by its segment for one network (`Part.padded`), by the whole part for several.
             rate: the learning rate, float [].
-            paths: int32 [paths, depth]. What several of them use moves once.
+            paths: int32 [networks, slots]. What several of them use moves once.
         """
         replica = tf.distribute.get_replica_context()
         summed = list(gradients)
@@ -67,55 +68,71 @@ class PathAdam(tf.Module):
     def _mover(self, part: Part):
         ema = self._ema
 
-        def advance(span, count, moves, variable, gradient, rate, first, second, scale, *averages):
+        def advance(rows, counted, moves, gradient, variable, rate, first, second, counts, scale, *averages):
+            """Moves some rows of the variable, or the whole of it where they are None.
+
+            Args:
+                rows: int32 [rows].
+                counted: where `counts` has the steps of what moves.
+                moves: bool, what of the rows moves; of a shape that broadcasts to them.
+                gradient: float, of the rows' shape.
+            """
+            count = _get(counts, counted) + 1.0
             gradient = gradient / scale if self.scales else gradient
-            m, v, w = (_get(x, span) for x in (first, second, variable))
+            m, v, w = (_get(x, rows) for x in (first, second, variable))
             new_m = BETA1 * m + (1 - BETA1) * gradient
             new_v = BETA2 * v + (1 - BETA2) * tf.square(gradient)
-            corrected_m = new_m / (1 - tf.pow(BETA1, count))
-            corrected_v = new_v / (1 - tf.pow(BETA2, count))
+            corrected_m = new_m / _one_less_power(BETA1, count)
+            corrected_v = new_v / _one_less_power(BETA2, count)
             new_w = w - rate * corrected_m / (tf.sqrt(corrected_v) + EPSILON)
             for target, new, old in ((first, new_m, m), (second, new_v, v), (variable, new_w, w)):
-                _set(target, span, tf.where(moves, new, old))
+                _set(target, rows, tf.where(moves, new, old))
             for average in averages:
                 decay = tf.minimum(ema, (1 + count) / (10 + count))  # young averages forget their beginning sooner
-                old = _get(average, span)
-                _set(average, span, tf.where(moves, decay * old + (1 - decay) * new_w, old))
+                old = _get(average, rows)
+                _set(average, rows, tf.where(moves, decay * old + (1 - decay) * new_w, old))
+            _set(counts, counted, tf.where(moves, count, count - 1.0))
 
-        def move_segment(code, variable, gradient, rate, finite, first, second, counts, *state):
-            count = counts[code] + 1.0
-            advance(part.span(code), count, finite, variable, gradient, rate, first, second, *state)
-            counts.scatter_add(tf.IndexedSlices(tf.cast(finite, tf.float32), code))
+        def move_path(path, gradient, finite, *state):
+            rows = part.rows_of(path)
+            advance(rows, path if part.used is None else rows, finite & part.uses(path), gradient, *state)
 
-        def move_shared(variable, gradient, rate, paths, finite, first, second, counts, *state):
-            moves = finite & part.used(paths)
-            advance(None, counts + 1.0, moves, variable, gradient, rate, first, second, *state)
-            counts.assign_add(tf.cast(moves, tf.float32))
-
-        def move(variable, gradient, rate, paths, *state):
-            if part.elements is not None:
-                whole = part.place(gradient, paths[0]) if paths.shape[0] == 1 else gradient
-                move_shared(variable, whole, rate, paths, *state)
+        def move(variable, gradient, rate, paths, finite, *state):
+            if part.starts is None:
+                advance(None, None, finite, gradient, variable, rate, *state)
                 return
-            if part.starts is None or paths.shape[0] == 1:
-                move_segment(part.code(paths[0]), variable, gradient, rate, *state)
+            taken = paths[:, part.position]
+            if paths.shape[0] == 1:
+                move_path(taken[0], part.cut(gradient, taken[0]), finite, variable, rate, *state)
                 return
-            used, _ = tf.unique(paths[:, part.position])
+            if part.used is not None:
+                each = tf.unstack(taken)
+                used = [part.place(tf.cast(part.uses(path), tf.float32), path) > 0 for path in each]
+                advance(None, None, finite & tf.reduce_any(used, axis=0), gradient, variable, rate, *state)
+                return
+            taken, _ = tf.unique(taken)
 
             def move_next(i):
-                move_segment(used[i], variable, _get(gradient, part.span(used[i])), rate, *state)
+                move_path(taken[i], tf.gather(gradient, part.rows_of(taken[i])), finite, variable, rate, *state)
                 return (i + 1,)
 
-            tf.while_loop(lambda i: i < tf.size(used), move_next, (0,), parallel_iterations=1)
+            tf.while_loop(lambda i: i < tf.size(taken), move_next, (0,), parallel_iterations=1)
 
         return move
 
 
-def _counted(part: Part) -> int:
-    """How many things of a part count their own steps."""
-    if part.elements is not None:
-        return part.variable.shape[0]
-    return 1 if part.starts is None else len(part.starts)
+def _counted(part: Part) -> tuple[int, ...]:
+    """The shape of what counts its own steps: the whole, each path, or each number."""
+    if part.used is not None:
+        return tuple(part.variable.shape)
+    return () if part.starts is None else part.starts.shape
+
+
+def _one_less_power(beta: float, count: tf.Tensor) -> tf.Tensor:
+    """1 - beta^count."""
+    if count.shape.rank == 0:
+        return 1 - tf.pow(beta, count)
+    return -tf.math.expm1(count * math.log(beta))  # of many counts, powers take five times as long
 
 
 def _zeros(shape, dtype=tf.float32) -> tf.Variable:
@@ -128,16 +145,16 @@ def _like(variable) -> tf.Variable:
     return average
 
 
-def _get(variable, span) -> tf.Tensor:
-    return tf.convert_to_tensor(variable) if span is None else tf.slice(variable, *span)
+def _get(variable, rows) -> tf.Tensor:
+    """Some rows of a variable, or one number of it; read where they are, and not from a copy of the whole."""
+    return tf.convert_to_tensor(variable) if rows is None else tf.gather(variable, rows)
 
 
-def _set(variable, span, value: tf.Tensor) -> None:
-    if span is None:
+def _set(variable, rows, value: tf.Tensor) -> None:
+    if rows is None:
         variable.assign(value)
     else:
-        [start], [size] = span
-        variable[start : start + size].assign(value)
+        variable.scatter_update(tf.IndexedSlices(value, rows))
 
 
 def _rescale(scale, good_steps, finite) -> None:

@@ -13,7 +13,7 @@ from srnas_tf import metrics
 from srnas_tf.data import imresize
 from srnas_tf.data.sources import Pair
 from srnas_tf.nets import Net, Supernet
-from srnas_tf.train.trainee import compile_choice
+from srnas_tf.train.pieces import Pieces
 
 Upscaler = Callable[[np.ndarray], np.ndarray]
 """RGB [height, width, 3], uint8, uint16, or float32 in 0..1 -> float RGB, enlarged, 1.0 = white, not clipped."""
@@ -129,21 +129,14 @@ def of_network(network: Net) -> Lanes:
 
 
 def of_paths(supernet: Supernet) -> Callable[[Sequence[int]], Lanes]:
-    """A supernet's networks by their codes, all from one trace a lane."""
-    specs = [tf.TensorSpec([1, None, None, 3]), tf.TensorSpec([supernet.depth], tf.int32)]
-    count = lanes()
-
-    @functools.cache
-    def traced(i: int) -> Callable:
-        run = tf.function(lambda lr, codes: supernet(lr, codes), input_signature=specs)
-        with _TRACING:
-            if count > 1:
-                compile_choice(supernet)  # which is a trace of its own, too
-            return run.get_concrete_function()
+    """A supernet's networks by their codes; those of one lane have the traces of their pieces in common."""
+    pieces = [Pieces(supernet) for _ in range(lanes())]
 
     def at(codes: Sequence[int]) -> Lanes:
-        chosen = tf.constant(codes, tf.int32)
-        return Lanes(lambda i: lambda lr: traced(i)(tf.constant(as_batch(lr)), chosen)[0].numpy(), count)
+        def upscaler(lane: int) -> Upscaler:
+            return lambda lr: pieces[lane](tf.constant(as_batch(lr)), codes)[0].numpy()
+
+        return Lanes(upscaler, len(pieces))
 
     return at
 

@@ -24,7 +24,7 @@ from srnas_tf.train import precision, sampling, workers
 from srnas_tf.train.evaluate import of_network, of_paths, validation_psnr
 from srnas_tf.train.loop import fit
 from srnas_tf.train.settings import MachineSettings, TrainSettings
-from srnas_tf.train.trainee import compile_choice, single_path, whole
+from srnas_tf.train.trainee import single_path, whole
 from srnas_tf.workdir.files import write_text
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,6 @@ class Job:
                 start_from(supernet)
             trainee = single_path(supernet)
         twin = Supernet(space)
-        compile_choice(twin)
         at = of_paths(twin)
         rng = generator(settings.seed, "validation paths")
         shown = [space.sample(rng) for _ in range(VALIDATION_PATHS)]
@@ -122,10 +121,10 @@ class Job:
 
         draw, distills = sampling.SAMPLINGS[settings.sampling]
 
-        def paths_at(step: int) -> tuple[Codes, ...]:
+        def networks_at(step: int) -> tuple[Codes, ...]:
             return draw(space, settings.seed, step)
 
-        trained = fit(self.strategy, trainee, self.patches, settings, folder, validate, paths_at, distills)
+        trained = fit(self.strategy, trainee, self.patches, settings, folder, validate, networks_at, distills)
         _load(twin, trained)
         if self.writes:
             save(twin, folder / "supernet.keras")

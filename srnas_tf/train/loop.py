@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from srnas_tf.arch.space import Codes
 from srnas_tf.data.patches import Patches
 from srnas_tf.errors import WorkError
 from srnas_tf.host.interrupt import after_the_step
@@ -35,7 +36,7 @@ def fit(
     settings: TrainSettings,
     folder: Path,
     validate: Callable[[list[np.ndarray]], float],
-    paths_at: Callable[[int], tuple[tuple[int, ...], ...]] = lambda step: ((),),
+    networks_at: Callable[[int], tuple[Codes, ...]] = lambda step: ((),),
     distills: bool = False,
 ) -> list[np.ndarray]:
     """Trains to the last step, from the newest checkpoint in the folder where there is one.
@@ -47,7 +48,7 @@ def fit(
         settings: the recipe.
         folder: for checkpoints and metrics.
         validate: mean PSNR (dB) of a model with the weights it is given, in the order that this returns them in.
-        paths_at: the paths of a step, counted from 0; as many in each.
+        networks_at: codes of the networks that a step trains, counted from 0; as many in each.
         distills: as `make_step` takes it.
 
     Returns:
@@ -89,7 +90,7 @@ def fit(
         for at, batch in zip(range(start, settings.steps), batches, strict=True):
             rate = settings.rate_at(at)
             lr, hr = (shares(strategy, each) for each in batch)
-            loss = step(lr, hr, tf.constant(rate, tf.float32), tf.constant(paths_at(at), tf.int32))
+            loss = step(lr, hr, tf.constant(rate, tf.float32), networks_at(at))
             now = at + 1
             last, stops = now == settings.steps, anyone(stopping())
             validates = last or now % settings.validate_every == 0
@@ -115,10 +116,11 @@ def fit(
 def make_step(
     strategy: tf.distribute.Strategy, trainee: Trainee, optimizer: PathAdam, distills: bool = False
 ) -> Callable:
-    """One traced step for all paths: L1 loss, gradients, update; returns the loss over the global batch.
+    """One step: L1 loss, gradients, update; returns the loss over the global batch.
 
-    It takes lr and hr in 0..255, the learning rate, and paths int32 [paths, depth]. With several paths the loss is
-    their mean; all their gradients are computed before anything moves.
+    It takes lr and hr in 0..255, the learning rate, and the codes of the networks to train. With several of them the
+    loss is their mean; all their gradients are computed before anything moves. A network's step is one trace. That of
+    a supernet is put together of traced pieces, as its network is.
 
     Args:
         strategy: whose scope trainee and optimizer were made in.
@@ -129,28 +131,35 @@ def make_step(
     """
     replicas = strategy.num_replicas_in_sync
 
+    @tf.function
     def l1(sr, hr):
         loss = tf.reduce_mean(tf.abs(sr - hr))
         return loss, loss * optimizer.scale / replicas
 
+    @tf.function
     def l2(sr, taught):
         # The gradient of an absolute error does not shrink as outputs meet: on the weights that all paths share, those
         # that learn from another would outvote the photograph, and carry away what they learn from.
         loss = tf.reduce_mean(tf.math.squared_difference(sr, taught))
         return loss, loss * optimizer.scale / replicas
 
-    def replica_step(lr, hr, rate, paths):
-        lr, hr = (tf.cast(x, tf.float32) / 255.0 for x in (lr, hr))
-        loss, gradients = trainee.loss_and_gradients(l1, lr, hr, paths, l2 if distills else None)
-        optimizer.apply(gradients, rate, paths)
-        return loss
+    @tf.function
+    def unit(levels):
+        return tf.cast(levels, tf.float32) / 255.0
+
+    def learn(lr, hr, networks):
+        return trainee.loss_and_gradients(l1, unit(lr), unit(hr), networks, l2 if distills else None)
 
     @tf.function
-    def step(lr, hr, rate, paths):
-        losses = strategy.run(replica_step, args=(lr, hr, rate, paths))
+    def update(gradients, rate, paths):
+        strategy.run(optimizer.apply, args=(gradients, rate, paths))
+
+    def step(lr, hr, rate, networks):
+        losses, gradients = strategy.run(learn, args=(lr, hr, networks))
+        update(gradients, rate, tf.constant([trainee.paths(codes) for codes in networks], tf.int32))
         return strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
 
-    return step
+    return step if trainee.composed else tf.function(step)
 
 
 def shares(strategy: tf.distribute.Strategy, batch: tf.Tensor) -> tf.distribute.DistributedValues:

@@ -2,8 +2,9 @@
 
 import functools
 import math
+import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,8 +16,16 @@ from srnas_tf.executors import Loaded
 from srnas_tf.metrics.quality import BLACK, BT601, PEAK, luma
 from srnas_tf.nets import Supernet
 from srnas_tf.nets.files import load_supernet
+from srnas_tf.nets.sharing import ROW
 from srnas_tf.train.evaluate import as_batch, lanes
-from srnas_tf.train.trainee import plain_choice
+
+Prefix = tuple[int, ...]
+"""A trunk, and the paths of its first blocks."""
+
+IMAGE, ROWS = tf.TensorSpec([None, None, None, 3]), tf.TensorSpec([None, ROW])
+WANTED = tf.TensorSpec([None, None, None])
+"""Luma [batch, height, width], 16..235, without the border."""
+_TRACING = threading.Lock()
 
 BATCH_PIXELS = 1 << 16
 """Low-resolution pixels that run at once: images of one size share a batch."""
@@ -42,49 +51,67 @@ class PathScorer:
         self._lr = [tf.concat([as_batch(pair.lr) for pair in group], axis=0) for group in groups]
         crop = np.s_[supernet.scale : -supernet.scale, supernet.scale : -supernet.scale]
         self._wanted = [tf.constant([luma(pair.hr)[crop] for pair in group], tf.float32) for group in groups]
-        image = tf.TensorSpec([None, None, None, 3])
-        features = tf.TensorSpec([None, None, None, supernet.width], supernet.compute_dtype)
-        ends = [tf.TensorSpec(v.shape) for v in supernet.blocks[0].ends]
-        self._head = tf.function(supernet.head, input_signature=[image])
-        self._block = tf.function(
-            plain_choice(supernet), input_signature=[tf.TensorSpec([], tf.int32), features, tf.TensorSpec([None]), ends]
-        )
-        self._tail = tf.function(
-            self._psnrs,
-            input_signature=[image, tf.TensorSpec([None, None, None]), features, [features] * supernet.depth],
-        )
-        self._first = [self._head(lr) for lr in self._lr]
-        self._features: list[OrderedDict[tuple[int, ...], list[tf.Tensor]]] = [
-            OrderedDict() for _ in range(supernet.depth)
-        ]
-        """By depth less one, and codes; of the last, which no other network shares, none."""
+        self._traced: dict[Callable, Callable] = {}
+        self._first: dict[int, list[tf.Tensor]] = {}
+        """By trunk: what stands before its first block."""
+        self._features: list[OrderedDict[Prefix, list[tf.Tensor]]] = [OrderedDict() for _ in supernet.slots[1:]]
+        """By depth less one, trunk and paths; of the last block, which no other network shares, none."""
 
     def __call__(self, codes: Sequence[int]) -> float:
         return float(np.mean(self.psnrs(codes)))
 
     def psnrs(self, codes: Sequence[int]) -> np.ndarray:
         """Of each photograph, dB; those of one size stand together."""
-        codes = tuple(int(code) for code in codes)
+        space = self._supernet.space
+        trunk, paths = space.split(codes)
+        rows = self._supernet.rows_of_path(codes)
+        enter, blocks, leave = self._supernet.pieces(codes)
+        if trunk not in self._first:
+            run = self._trace(enter, enter, [IMAGE])
+            self._first[trunk] = [run(rows[0], lr) for lr in self._lr]
         outputs: list[list[tf.Tensor]] = []
-        for depth in range(1, len(codes) + 1):
-            outputs.append(self._after(codes[:depth], outputs[-1] if outputs else self._first))
-        groups = zip(self._lr, self._wanted, self._first, *outputs, strict=True)
-        psnrs = [self._tail(lr, wanted, first, features) for lr, wanted, first, *features in groups]
+        for depth, (block, own) in enumerate(zip(blocks, rows[1:], strict=False), start=1):
+            before = outputs[-1] if outputs else self._first[trunk]
+            kept = self._features[depth - 1] if depth < len(paths) else None
+            outputs.append(self._after(block, own, before, (trunk, *paths[:depth]), kept))
+        features = self._spec(self._first[trunk][0])
+        tail = self._trace(leave, self._psnrs(leave), [IMAGE, WANTED, features, [features] * len(paths)])
+        groups = zip(self._lr, self._wanted, self._first[trunk], *outputs, strict=True)
+        psnrs = [tail(rows[0], lr, wanted, first, list(own)) for lr, wanted, first, *own in groups]
         return tf.concat(psnrs, axis=0).numpy()
 
-    def _after(self, prefix: tuple[int, ...], before: list[tf.Tensor]) -> list[tf.Tensor]:
-        """The features that blocks of these codes lead to, a batch each."""
-        kept = self._features[len(prefix) - 1]
-        if prefix in kept:
+    def _after(
+        self,
+        block: Callable,
+        rows: tf.Tensor,
+        before: list[tf.Tensor],
+        prefix: Prefix,
+        kept: OrderedDict[Prefix, list[tf.Tensor]] | None,
+    ) -> list[tf.Tensor]:
+        """The features that a block makes of those before it, a batch each."""
+        if kept is not None and prefix in kept:
             kept.move_to_end(prefix)
             return kept[prefix]
-        block, code = self._supernet.blocks[len(prefix) - 1], prefix[-1]
-        made = [self._block(tf.constant(code), x, block.segment(code), block.shared()) for x in before]
-        if len(prefix) < self._supernet.depth:
+        run = self._trace(block, block, [self._spec(before[0])])
+        made = [run(rows, x) for x in before]
+        if kept is not None:
             kept[prefix] = made
             self._used += _bytes(made)
             self._make_room()
         return made
+
+    def _trace(self, key: Callable, function: Callable, inputs: list) -> Callable:
+        """A function of (rows, *inputs), traced once."""
+        if key not in self._traced:
+            run = tf.function(function, input_signature=[ROWS, *inputs], autograph=False)
+            with _TRACING:
+                self._traced[key] = run.get_concrete_function()
+        return self._traced[key]
+
+    @staticmethod
+    def _spec(features: tf.Tensor) -> tf.TensorSpec:
+        """Of features as wide as these, of any number and size of images."""
+        return tf.TensorSpec([None, None, None, features.shape[-1]], features.dtype)
 
     def _make_room(self) -> None:
         for kept in reversed(self._features):
@@ -92,13 +119,18 @@ class PathScorer:
                 _, dropped = kept.popitem(last=False)
                 self._used -= _bytes(dropped)
 
-    def _psnrs(self, lr: tf.Tensor, wanted: tf.Tensor, first: tf.Tensor, outputs: list[tf.Tensor]) -> tf.Tensor:
-        """Of each image of a batch; `wanted` is the luma [batch, height, width], 16..235, without the border."""
-        sr, border = self._supernet.leave(lr, first, outputs), self._supernet.scale
-        levels = tf.round(tf.clip_by_value(sr[:, border:-border, border:-border], 0.0, 1.0) * PEAK)
-        got = BLACK + tf.tensordot(levels, tf.constant(BT601) / PEAK, 1)
-        error = tf.cast(tf.reduce_mean(tf.math.squared_difference(got, wanted), axis=(1, 2)), tf.float64)
-        return 10 * (2 * math.log10(PEAK) - tf.math.log(error) / math.log(10))
+    def _psnrs(self, leave: Callable) -> Callable:
+        """The PSNR of each image of a batch, from what `leave` takes and their luma."""
+        border = self._supernet.scale
+
+        def psnrs(rows, lr, wanted, first, outputs):
+            sr = leave(rows, lr, first, outputs)
+            levels = tf.round(tf.clip_by_value(sr[:, border:-border, border:-border], 0.0, 1.0) * PEAK)
+            got = BLACK + tf.tensordot(levels, tf.constant(BT601) / PEAK, 1)
+            error = tf.cast(tf.reduce_mean(tf.math.squared_difference(got, wanted), axis=(1, 2)), tf.float64)
+            return 10 * (2 * math.log10(PEAK) - tf.math.log(error) / math.log(10))
+
+        return psnrs
 
 
 class SharedOut:
@@ -113,14 +145,10 @@ class SharedOut:
 
     def __init__(self, supernet: Supernet, pairs: Sequence[Pair], memory: int, count: int) -> None:
         self._scorers = [PathScorer(supernet, pairs[i::count], memory // count) for i in range(count)]
-        self._threads, self._traced = ThreadPoolExecutor(count), False
+        self._threads = ThreadPoolExecutor(count)
 
     def __call__(self, codes: Sequence[int]) -> float:
-        if self._traced:
-            shares = list(self._threads.map(lambda scorer: scorer.psnrs(codes), self._scorers))
-        else:  # traces are made one after the other
-            shares = [scorer.psnrs(codes) for scorer in self._scorers]
-            self._traced = True
+        shares = list(self._threads.map(lambda scorer: scorer.psnrs(codes), self._scorers))
         return float(np.mean(np.concatenate(shares)))
 
 

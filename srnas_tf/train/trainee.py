@@ -1,79 +1,96 @@
-"""What a step trains: a network, or one path of a supernet, seen through one interface."""
+"""What a step trains: a network, or a path of a supernet, seen through one interface."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from srnas_tf.nets import Net, Supernet
+from srnas_tf.arch.space import Codes
+from srnas_tf.nets import Net, Slot, Supernet
+from srnas_tf.train.pieces import Pieces
 
 Loss = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
-
-ONE_COPY = {"_noinline": True}
-"""Options of a function that its callers call, and do not each hold and optimize a copy of. Such a graph is prepared in
-a quarter of the time."""
+"""(output, what it should be) -> (loss to return, loss to differentiate)."""
 
 
 class Part(NamedTuple):
     """A variable that the optimizer moves, and which part of it a step uses.
 
     Attributes:
-        variable: what is moved; a vector where it is used in segments.
-        starts: first element of each path's segment; None where every step uses the whole variable.
-        lengths: elements of each segment.
-        position: the place of the choice in the codes.
-        elements: int32, where paths share elements of the variable: their places in it, of which segments are segments.
-        users: bool [paths, elements], which path uses what, where `elements` are given.
+        variable: what is moved; a matrix where it is used by rows.
+        position: of its slot among those of the supernet.
+        starts: int32 [paths], where those of each path begin in `rows`; None where every step uses the whole variable.
+        lengths: int32 [paths], rows of each path.
+        rows: int32, those of the matrix that the paths use, path after path.
+        used: bool [as many rows, ROW], where paths share rows: which numbers of them a path uses.
     """
 
     variable: tf.Variable
+    position: int = 0
     starts: np.ndarray | None = None
     lengths: np.ndarray | None = None
-    position: int = 0
-    elements: tf.Tensor | None = None
-    users: tf.Tensor | None = None
+    rows: tf.Tensor | None = None
+    used: tf.Tensor | None = None
 
-    def code(self, codes: tf.Tensor) -> tf.Tensor | int:
-        """The number of the segment that the codes choose; 0 for the whole."""
-        return 0 if self.starts is None else codes[self.position]
+    @classmethod
+    def of_slot(cls, slot: Slot, position: int) -> "Part":
+        here = slot.placement
+        if len(here) == 1:
+            return cls(slot.matrix.value)
+        rows = [here.rows_of(path) for path in range(len(here))]
+        lengths = np.array([len(own) for own in rows], np.int32)
+        starts = np.array([0, *itertools.accumulate(lengths)][:-1], np.int32)
+        used = None
+        if here.shares:
+            used = tf.constant(np.concatenate([here.used(path) for path in range(len(here))]))
+        return cls(slot.matrix.value, position, starts, lengths, tf.constant(np.concatenate(rows)), used)
 
-    def used(self, paths: tf.Tensor) -> tf.Tensor:
-        """Which elements some of the paths use, bool [elements]; of a part with `elements`."""
-        return tf.reduce_any(tf.gather(self.users, paths[:, self.position]), axis=0)
+    def path(self, paths: tf.Tensor) -> tf.Tensor | int:
+        """The number of the path that a network takes, of those that it takes of all slots; 0 for the whole."""
+        return 0 if self.starts is None else paths[self.position]
 
-    def span(self, code: tf.Tensor | int) -> tuple[list, list] | None:
-        """Begin and size of a segment, as `tf.slice` takes them; None for the whole."""
-        return None if self.starts is None else ([tf.gather(self.starts, code)], [tf.gather(self.lengths, code)])
+    def rows_of(self, path: tf.Tensor | int) -> tf.Tensor | None:
+        """The rows of a path; None for the whole."""
+        return None if self.starts is None else self._of_path(self.rows, path)
 
-    def read(self, codes: tf.Tensor) -> tf.Tensor:
-        """What the codes use of the variable."""
-        span = self.span(self.code(codes))
-        if span is None:
-            return tf.convert_to_tensor(self.variable)
-        if self.elements is None:
-            return tf.slice(self.variable, *span)
-        return tf.gather(self.variable, tf.slice(self.elements, *span))
+    def uses(self, path: tf.Tensor | int) -> tf.Tensor | bool:
+        """Which numbers of its rows a path uses."""
+        return True if self.used is None else self._of_path(self.used, path)
 
-    def place(self, value: tf.Tensor, codes: tf.Tensor) -> tf.Tensor:
-        """What the codes use, in its place in zeros of the variable's shape: the inverse of `read`."""
-        span = self.span(self.code(codes))
-        if span is None:
+    def _of_path(self, table: tf.Tensor, path: tf.Tensor | int) -> tf.Tensor:
+        start, length = (tf.gather(each, path) for each in (self.starts, self.lengths))
+        return table[start : start + length]
+
+    def read(self, path: tf.Tensor | int) -> tf.Tensor:
+        """What a path uses of the variable."""
+        rows = self.rows_of(path)
+        return tf.convert_to_tensor(self.variable) if rows is None else tf.gather(self.variable, rows)
+
+    def place(self, value: tf.Tensor, path: tf.Tensor | int) -> tf.Tensor:
+        """What a path uses, in its place in zeros of the variable's shape: the inverse of `read`."""
+        rows = self.rows_of(path)
+        return value if rows is None else tf.scatter_nd(rows[:, None], value, self.variable.shape)
+
+    def padded(self, value: tf.Tensor) -> tf.Tensor:
+        """What a path uses, and zeros up to the most rows of any: of one shape for all."""
+        if self.lengths is None:
             return value
-        if self.elements is not None:
-            return tf.scatter_nd(tf.slice(self.elements, *span)[:, None], value, self.variable.shape)
-        [start], [size] = span
-        [whole] = self.variable.shape
-        return tf.ensure_shape(tf.pad(value, [[start, whole - start - size]]), [whole])
+        return tf.pad(value, [[0, int(max(self.lengths)) - value.shape[0]], [0, 0]])
+
+    def cut(self, value: tf.Tensor, path: tf.Tensor) -> tf.Tensor:
+        """The inverse of `padded`."""
+        return value[: tf.gather(self.lengths, path)]
 
 
 class Lesson(NamedTuple):
-    """What one path learns from one batch.
+    """What one network learns from one batch.
 
     Attributes:
         loss: float [].
-        gradients: by what the path uses of each part.
-        output: the path's, float [batch, height * scale, width * scale, 3].
+        gradients: by what the network uses of each part.
+        output: what it made of the batch.
     """
 
     loss: tf.Tensor
@@ -82,116 +99,95 @@ class Lesson(NamedTuple):
 
 
 class Trainee(NamedTuple):
-    """A model to train.
+    """A model as a training step sees it.
 
     Attributes:
-        model: the Keras model.
-        parts: all that can be trained.
-        forward: (lr float [batch, h, w, 3] in 0..1, codes int32 [depth], values of `parts`) -> sr.
-        states: what a forward pass moves: statistics of norms.
+        model: what is trained.
+        parts: its variables, each with the part of it that a step uses.
+        forward: (lr in 0..1, codes, what is used of each part) -> output.
+        paths: codes -> the path of each slot.
+        states: variables that training keeps and does not move.
+        composed: whether `forward` puts compiled pieces together by codes that are numbers, so that it cannot be part
+            of a trace itself.
     """
 
     model: Net | Supernet
-    parts: list[Part]
-    forward: Callable[[tf.Tensor, tf.Tensor, Sequence], tf.Tensor]
+    parts: Sequence[Part]
+    forward: Callable[[tf.Tensor, Codes, Sequence[tf.Tensor]], tf.Tensor]
+    paths: Callable[[Codes], tuple[int, ...]] = lambda codes: ()
     states: Sequence[tf.Variable] = ()
+    composed: bool = False
 
-    def lesson(self, loss_of: Loss, lr: tf.Tensor, hr: tf.Tensor, codes: tf.Tensor) -> Lesson:
-        """A loss of the output, and its gradient by what the codes use of each part.
+    def lesson(self, loss_of: Loss, lr: tf.Tensor, target: tf.Tensor, codes: Codes) -> Lesson:
+        """A loss of the output, and its gradient by what the network uses of each part.
 
         Args:
-            loss_of: (output, what it should be) -> (loss to return, loss to differentiate).
+            loss_of: what the network is to make less.
             lr: float [batch, height, width, 3] in 0..1.
-            hr: float [batch, height * scale, width * scale, 3] in 0..1.
-            codes: int32 [depth].
+            target: float [batch, height * scale, width * scale, 3] in 0..1.
+            codes: the network's.
         """
+        values = [part.read(part.path(self.paths(codes))) for part in self.parts]
         with tf.GradientTape() as tape:
-            values = [part.read(codes) for part in self.parts]
             tape.watch(values)
             output = self.forward(lr, codes, values)
-            loss, scaled = loss_of(output, hr)
-        # Layers read whole variables themselves; the path's segments reach them as arguments.
-        pairs = zip(self.parts, values, strict=True)
-        sources = [part.variable if part.starts is None else value for part, value in pairs]
-        return Lesson(loss, tape.gradient(scaled, sources), output)
+            loss, scaled = loss_of(output, target)
+        # The layers of a network read whole variables themselves; a supernet's weights reach them as arguments.
+        sources = values if self.composed else [part.variable for part in self.parts]
+        gradients = tape.gradient(scaled, sources)
+        if self.composed:  # a block that a network has not is a path of no weights, and gets no gradient
+            gradients = [own if own.shape[0] == 0 else by for own, by in zip(values, gradients, strict=True)]
+        return Lesson(loss, gradients, output)
 
     def loss_and_gradients(
-        self, loss_of: Loss, lr: tf.Tensor, hr: tf.Tensor, paths: tf.Tensor, distilled: Loss | None = None
+        self, loss_of: Loss, lr: tf.Tensor, hr: tf.Tensor, networks: Sequence[Codes], distilled: Loss | None = None
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """The mean of the losses of some paths on one batch, and the gradients of their sum, for `PathAdam.apply`.
+        """The mean of the losses of some networks on one batch, and the gradients of their sum, for `PathAdam.apply`.
 
-        The gradient of one path is by what it uses of each part. Several are added up, one path after the other, in
-        tensors of the parts' whole shapes: memory is that of one path and one gradient of all weights, and the graph
-        holds one path, however many there are. Adam does not see that a sum is larger than a mean.
+        The gradient of one network is by what it uses of each part, padded to be of one shape for all. Several are
+        added up, one after the other, in tensors of the parts' whole shapes. Adam does not see that a sum is larger
+        than a mean.
 
         Args:
             loss_of: as `lesson` takes it.
             lr: likewise.
-            hr: likewise.
-            paths: int32 [paths, depth], their number known when the graph is made.
-            distilled: where given, the paths after the first learn the first's output, which is constant to them,
+            hr: the target of all, or of the first.
+            networks: their codes.
+            distilled: where given, the networks after the first learn the first's output, which is constant to them,
                 instead of `hr`, by this loss.
         """
-        count = paths.shape[0]
-        if count == 1:
-            return self.lesson(loss_of, lr, hr, paths[0])[:2]
+        first = self.lesson(loss_of, lr, hr, networks[0])
+        if len(networks) == 1:
+            return first.loss, [part.padded(own) for part, own in zip(self.parts, first.gradients, strict=True)]
+        loss, sums = first.loss, self._placed(first.gradients, networks[0])
+        for codes in networks[1:]:
+            target, wanted = (hr, loss_of) if distilled is None else (first.output, distilled)
+            lesson = self.lesson(wanted, lr, target, codes)
+            loss += lesson.loss
+            sums = [total + own for total, own in zip(sums, self._placed(lesson.gradients, codes), strict=True)]
+        return loss / len(networks), sums
 
-        def loss_at(i, output, target):
-            if not distilled:
-                return loss_of(output, target)
-            both = zip(loss_of(output, target), distilled(output, target), strict=True)
-            return tuple(tf.where(i == 0, first, later) for first, later in both)
-
-        def add(i, target, loss, sums):
-            lesson = self.lesson(lambda *pair: loss_at(i, *pair), lr, target, paths[i])
-            each = zip(self.parts, sums, lesson.gradients, strict=True)
-            sums = [total + part.place(gradient, paths[i]) for part, total, gradient in each]
-            if distilled:
-                target = tf.where(i == 0, tf.ensure_shape(lesson.output, hr.shape), target)
-            return i + 1, target, loss + lesson.loss, sums
-
-        none_yet = (0, hr, 0.0, [tf.zeros(part.variable.shape) for part in self.parts])
-        *_, loss, sums = tf.while_loop(lambda i, *_: i < count, add, none_yet, parallel_iterations=1)
-        return loss / count, sums
+    def _placed(self, gradients: Sequence[tf.Tensor], codes: Codes) -> list[tf.Tensor]:
+        paths = self.paths(codes)
+        pairs = zip(self.parts, gradients, strict=True)
+        return [part.place(gradient, part.path(paths)) for part, gradient in pairs]
 
 
 def whole(network: Net) -> Trainee:
     """A network on its own."""
     parts = [Part(v.value) for v in network.trainable_variables]
     states = [v.value for v in network.non_trainable_variables]
-    return Trainee(network, parts, lambda lr, codes, values: network(lr, training=True), states)
+    return Trainee(network, parts, lambda lr, codes, values: network(lr, training=True), states=states)
 
 
 def single_path(supernet: Supernet) -> Trainee:
-    """A supernet, of which the codes choose the path."""
-    compile_choice(supernet)
-    layout, elements = supernet.blocks[0].layout, supernet.blocks[0].elements
-    users = None if elements is None else tf.constant(layout.users)
-    positions = {id(block.paths): i for i, block in enumerate(supernet.blocks)}
-    parts = []
-    for variable in supernet.trainable_variables:
-        if id(variable) in positions:
-            position = positions[id(variable)]
-            parts.append(Part(variable.value, layout.starts, layout.lengths, position, elements, users))
-        else:
-            parts.append(Part(variable.value))
-    places = [i for i, part in enumerate(parts) if part.starts is not None]
+    """A supernet, of which the codes choose the network."""
+    parts = [Part.of_slot(slot, position) for position, slot in enumerate(supernet.slots)]
+    replicas: dict[int, Pieces] = {}
 
-    def forward(lr: tf.Tensor, codes: tf.Tensor, values: Sequence) -> tf.Tensor:
-        return supernet(lr, codes, [values[i] for i in places])
+    def forward(lr: tf.Tensor, codes: Codes, values: Sequence[tf.Tensor]) -> tf.Tensor:
+        replica = int(tf.distribute.get_replica_context().replica_id_in_sync_group)
+        pieces = replicas.setdefault(replica, Pieces(supernet))
+        return pieces(lr, codes, values)
 
-    return Trainee(supernet, parts, forward)
-
-
-def compile_choice(supernet: Supernet) -> None:
-    """Traces the switch once for all blocks, anew where it was compiled before.
-
-    Its weights are arguments, so gradients flow through it exactly.
-    """
-    options = {"reduce_retracing": True, "experimental_attributes": ONE_COPY}
-    supernet.choose = tf.function(plain_choice(supernet), **options)
-
-
-def plain_choice(supernet: Supernet) -> Callable:
-    """The switch as it was before it was compiled: what traces it shares nothing with other traces."""
-    return getattr(supernet.choose, "python_function", supernet.choose)
+    return Trainee(supernet, parts, forward, supernet.space.paths, composed=True)

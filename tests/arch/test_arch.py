@@ -65,11 +65,11 @@ def test_initial_blocks(recipe):
 
 @pytest.mark.parametrize("rate", DYNAMIC3)
 def test_dynamic_blocks(rate):
-    assert tuple(plan(choice, 64).params for choice in Space(rate=rate).choices) == DYNAMIC3[rate]
+    assert tuple(plan(choice, 64).params for choice in Space(rate=rate).blocks) == DYNAMIC3[rate]
 
 
 def test_dynamic_blocks_of_four_stages():
-    assert tuple(plan(choice, 64).params for choice in Space(stages=4).choices) == DYNAMIC4
+    assert tuple(plan(choice, 64).params for choice in Space(stages=4).blocks) == DYNAMIC4
 
 
 @pytest.mark.parametrize(("settings", "arch", "params"), ROWS)
@@ -109,7 +109,7 @@ def test_splits_take_the_current_width():
 
 
 def test_paths_of_the_spaces():
-    recipes = {name: [choice.recipe for choice in Space(space=name).choices] for name in SPACES}
+    recipes = {name: [choice.recipe for choice in Space(space=name).blocks] for name in SPACES}
     assert recipes["imdn"] == ["SCSCS"]
     assert recipes["initial"] == ["SSSS", "SSS", "SSCS", "SCSS", "SCS"]
     assert recipes["dynamic"] == ["SSSS", "SSSC", "SSCS", "SSCC", "SCSS", "SCSC", "SCCS", "SCCC"]
@@ -125,8 +125,8 @@ def test_paths_of_the_spaces():
 @pytest.mark.parametrize("stages", range(1, 9))
 def test_any_number_of_stages(stages):
     space = Space(stages=stages)
-    assert len({choice.recipe for choice in space.choices}) == 2**stages
-    assert all(bin(code).count("1") == choice.recipe.count("C") for code, choice in enumerate(space.choices))
+    assert len({choice.recipe for choice in space.blocks}) == 2**stages
+    assert all(bin(code).count("1") == choice.recipe.count("C") for code, choice in enumerate(space.blocks))
 
 
 @pytest.mark.parametrize("name", SPACES)
@@ -220,7 +220,7 @@ def test_bad_spaces(settings, named):
 
 def test_selective_kernels():
     space = Space(space="imdn", kernel="1,3")
-    block = space.choices[0]
+    block = space.blocks[0]
     assert block.kernel == (1, 3)
     unit = plan(block, 64).first
     convs, attention = 64 * 64 * (1 + 9) + 2 * 64, 64 * 32 + 32 + 2 * (32 * 64 + 64)
@@ -258,8 +258,8 @@ def test_taps_without_attention():
         for inputs, outputs, kernel in [(32, 32, 3), (32, 8, 1), (32, 32, 3), (32, 8, 3)]
     )
     tapped = Space(space="tapped", stages=2, width=32)
-    assert [choice.recipe for choice in tapped.choices] == ["T", "TC", "TCT", "TCC", "TCCT", "TCTC", "TCTCT"]
-    assert (tapped.ending, tapped.conv, tapped.stem) == ("bare", "blueprint", "thin")
+    assert [choice.recipe for choice in tapped.blocks] == ["T", "TC", "TCT", "TCC", "TCCT", "TCTC", "TCTCT"]
+    assert (tapped.ending, tapped.conv, tapped.stem) == (("bare",), ("blueprint",), ("thin",))
 
 
 def test_expanded_convolutions_cost_what_they_fold_to():
@@ -429,6 +429,6 @@ def test_codes_of_any_space(space, data):
     assert space.codes(space.parse(str(network))) == codes
     least, most = (pick(lambda each: each.params).params for pick in (space.smallest, space.largest))
     assert least <= network.params <= most
-    assert network.params == network.frame.params + sum(plan(block, space.width).params for block in network.blocks)
+    assert network.params == network.frame.params + sum(plan(block, network.width).params for block in network.blocks)
     with pytest.raises(UserError, match="outside"):
         space.network((*codes[:-1], space.cardinalities[-1]))

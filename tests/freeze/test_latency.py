@@ -33,7 +33,7 @@ FLAGS = (
     "--rounds=1",
     "--threads=1",
 )
-BLOCKS = [str(block) for block in SPACE.choices]
+BLOCKS = [str(block) for block in SPACE.blocks]
 MANIFEST = {
     "version": 1,
     "runtime": "fake",

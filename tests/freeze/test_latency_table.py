@@ -14,7 +14,7 @@ SPACE = Space(stages=2, depth=3, width=16, scale=2)
 
 def table(**changes) -> LatencyTable:
     """One of `SPACE`: path n takes 1 + n / 4 ms, the frame 10."""
-    blocks = {str(block): 1 + code / 4 for code, block in enumerate(SPACE.choices)}
+    blocks = {str(block): 1 + code / 4 for code, block in enumerate(SPACE.blocks)}
     described = {"machine": "2 cores", "runtime": "litert", "runtime_version": "2.3.0", "threads": 2}
     described |= {"input_size": "128x96", "date": "2026-11-23", "scale": 2, "width": 16, "depth": 3, "stem": "plain"}
     return LatencyTable(**{**described, "frame": 10.0, "blocks": blocks, **changes})

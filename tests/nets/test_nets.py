@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import math
 import zipfile
 
 import keras
@@ -11,6 +12,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from spaces import wide
 from test_arch import BLOCKS, ROWS
 from test_sharing import SUPERNETS
 
@@ -41,7 +43,7 @@ def test_built_supernets_of_the_thesis(settings, params):
 
 @pytest.mark.parametrize("space", [Space(rate=0.125), Space(stages=4), Space(stages=5), Space(space="initial20")])
 def test_built_blocks_have_the_planned_parameters(space):
-    for choice in space.choices:
+    for choice in space.blocks:
         assert nets.Block(choice, 64).count_params() == plan(choice, 64).params
 
 
@@ -218,26 +220,51 @@ SPACES = [
 def test_an_extracted_network_computes_what_the_supernet_does(space):
     supernet = nets.Supernet(space)
     initialize(supernet, 0)
-    traces = 0
-
-    @tf.function
-    def run(lr, codes):
-        nonlocal traces
-        traces += 1
-        return supernet(lr, codes)
-
     lr = lr_batch()
-    for codes in itertools.islice(itertools.product(range(len(space.choices)), repeat=2), 0, None, 19):
+    for codes in itertools.islice(itertools.product(range(len(space.blocks)), repeat=2), 0, None, 37):
         network = nets.SRNet(space.network(codes))
         load_path(network, supernet)
-        np.testing.assert_allclose(run(lr, tf.constant(codes)), network(lr), atol=1e-6)
-    assert traces == 1
+        np.testing.assert_allclose(supernet(lr, codes=codes), network(lr), atol=1e-6)
+
+
+@pytest.mark.parametrize("sharing", ["none", "entangled"])
+def test_a_network_of_any_trunk_computes_what_the_supernet_does(sharing):
+    space, rng = wide(sharing), np.random.default_rng(0)
+    supernet = nets.Supernet(space)
+    initialize(supernet, 0)
+    for codes in [space.sample(rng) for _ in range(6)]:
+        network = nets.SRNet(space.network(codes))
+        load_path(network, supernet)
+        np.testing.assert_array_equal(supernet(lr_batch(), codes=codes), network(lr_batch()))
+
+
+def test_counts_of_any_network_are_those_of_what_is_built():
+    """Parameters and MACs of some hundred random networks, against the layers' kernels and what they are applied to."""
+    spaces = [wide(), Space(width="16/24", depth="1/2", conv="plain/blueprint", attention="none/cca", inner="0.5/1")]
+    for space, rng in zip(spaces, (np.random.default_rng(1), np.random.default_rng(2)), strict=True):
+        for _ in range(60):
+            network = space.network(space.sample(rng))
+            trained = nets.SRNet(network)
+            assert trained.count_params() == network.learned
+            built = folded(trained)
+            assert built.count_params() == network.params == network.folded.params
+            assert _macs(built, 100) == network.macs(100 * network.scale**2)
+
+
+def _macs(network, pixels):
+    """Of all kernels: once a pixel, or once an image in an attention."""
+    total = 0
+    for layer in network._flatten_layers():
+        for variable in getattr(layer, "_trainable_variables", []):
+            if len(variable.shape) == 4:
+                total += math.prod(variable.shape) * (1 if layer.name in ("squeeze", "excite") else pixels)
+    return total
 
 
 def test_paths_differ():
     supernet = nets.Supernet(Space(depth=1, width=16))
     initialize(supernet, 0)
-    outputs = [supernet(lr_batch(), tf.constant([code])).numpy() for code in range(8)]
+    outputs = [supernet(lr_batch(), codes=(code,)).numpy() for code in range(8)]
     assert min(np.abs(a - b).max() for a, b in itertools.combinations(outputs, 2)) > 1e-3
 
 

@@ -1,7 +1,11 @@
 """What the paths of a supernet share: what it holds, counted and looked at."""
 
+import itertools
+import math
+
 import numpy as np
 import pytest
+from spaces import wide
 
 from srnas_tf import nets
 from srnas_tf.arch import Space
@@ -34,11 +38,54 @@ def test_an_entangled_supernet_of_taps_is_as_large_as_its_largest_network(settin
 
 
 def test_what_paths_of_splits_share_when_entangled():
-    """SC has a first conv, an attention and a piece of 4 channels where SS has them, of the same shapes."""
+    """SS has a piece of 3 channels of its own, which attention and fusion see; all else is a slice of what SC has."""
     space = Space(stages=1, depth=1, width=16, sharing="entangled")
-    assert [choice.recipe for choice in space.choices] == ["SS", "SC"]
-    trunk, last, rows = 9 * 12 * 16 + 16, 9 * 16 * 12 + 12, 9 * 12 * 16
-    assert space.supernet_params == space.network((0,)).params + trunk + last + rows
+    assert [choice.recipe for choice in space.blocks] == ["SS", "SC"]
+    rows, squeezed, excited = 9 * 3 * 16, 3, 3 + 3
+    assert space.supernet_params == space.network((1,)).params + rows + squeezed + excited
+
+
+def test_entangled_widths_depths_and_kernels_are_slices_of_the_largest():
+    """Of a narrow, shallow network with small kernels, each variable is the middle and the beginning of another's."""
+    space = Space(
+        space="tapped", width="8/16", depth="1/2", kernel="3/5", recipes="TC", inner="0.5/1", sharing="entangled"
+    )
+    supernet = nets.Supernet(space)
+    initialize(supernet, 0)
+    codes = [code for code in itertools.product(*map(range, space.cardinalities)) if space.canonical(code) == code]
+    largest = space.largest(lambda network: network.params)
+    assert space.supernet_params == largest.params
+    whole = nets.SRNet(largest)
+    load_path(whole, supernet)
+    for code in codes[::3]:
+        network = nets.SRNet(space.network(code))
+        load_path(network, supernet)
+        _assert_slice(network.head, whole.head)
+        _assert_slice(network.upsample, whole.upsample)
+        for block, of in zip(network.blocks, whole.blocks, strict=False):
+            _assert_slice(block.first, of.first)
+            _assert_slice(block.trunks[1][0], of.trunks[1][0])
+
+
+def _assert_slice(one, other):
+    for mine, theirs in zip(one.weights, other.weights, strict=True):
+        begins = [
+            (b - s) // 2 if len(mine.shape) == 4 and i < 2 else 0
+            for i, (s, b) in enumerate(zip(mine.shape, theirs.shape, strict=True))
+        ]
+        there = tuple(slice(at, at + size) for at, size in zip(begins, mine.shape, strict=True))
+        np.testing.assert_array_equal(mine, theirs.numpy()[there])
+
+
+@pytest.mark.parametrize("sharing", ["none", "entangled"])
+def test_a_supernet_holds_what_its_layouts_say(sharing):
+    space = wide(sharing)
+    supernet = nets.Supernet(space)
+    held = [sum(math.prod(w.shape) for w in slot.placement.weights) for slot in supernet.slots]
+    assert sum(held) == space.supernet_params == supernet.count_params()
+    for slot in supernet.slots:
+        used = [where.ravel() for path in range(len(slot.placement)) for where in slot.placement.places(path)]
+        assert len(np.unique(np.concatenate(used))) == sum(math.prod(w.shape) for w in slot.placement.weights)
 
 
 def test_entangled_paths_share_what_stands_in_one_place():

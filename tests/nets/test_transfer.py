@@ -12,7 +12,7 @@ from srnas_tf.modes.start import start_of
 from srnas_tf.nets.block import Block
 from srnas_tf.nets.files import load, save
 from srnas_tf.nets.initial import initialize
-from srnas_tf.nets.supernet import load_path, read_path, write_path
+from srnas_tf.nets.supernet import load_path
 from srnas_tf.nets.transfer import take_over
 
 IMDN = arch.imdn(2, 16, 2)
@@ -101,19 +101,20 @@ def test_a_path_is_written_where_it_is_read(sharing):
     space = Space(depth=1, width=16, scale=2, sharing=sharing)
     supernet = nets.Supernet(space)
     initialize(supernet, 0)
-    path = Block(space.choices[5], 16)
-    for variable in path.trainable_variables:
+    block = Block(space.blocks[5], 16)
+    for variable in block.trainable_variables:
         variable.assign(np.random.default_rng(1).random(variable.shape))
-    [choice] = supernet.blocks
-    before = choice.paths.numpy()
-    write_path(path, choice, 5)
-    where, moved = choice.layout.where(5), choice.paths.numpy() != before
-    assert len(where) == choice.layout.lengths[5]
-    assert moved[where].all()
-    assert moved.sum() == len(where)
-    again = Block(space.choices[5], 16)
-    read_path(again, choice, 5)
-    for one, other in zip(path.trainable_variables, again.trainable_variables, strict=True):
+    slot = supernet.slots[1]
+    before = slot.matrix.numpy()
+    slot.write(5, block.variables_in_order)
+    moved = (slot.matrix.numpy() != before).ravel()
+    places = np.concatenate([where.ravel() for where in slot.placement.places(5)])
+    assert len(set(places)) == len(places) == block.count_params()
+    assert moved[places].all()
+    assert moved.sum() == len(places)
+    again = Block(space.blocks[5], 16)
+    slot.read(5, again.variables_in_order)
+    for one, other in zip(block.trainable_variables, again.trainable_variables, strict=True):
         np.testing.assert_array_equal(one, other)
 
 

@@ -53,11 +53,11 @@ def test_what_is_drawn_fits_any_budget_and_none_is_refused_that_can_be_met(space
     """Limits lie between the least and the most that the space's networks cost, and somewhat beyond."""
     limits = {}
     for name, share in shares.items():
-        cost = additive(space, PRICES[name])
+        cost = additive(space, 0, PRICES[name])
         most = cost.of([int(np.argmax(extra)) for extra in cost.extra])
         limits[name] = round(cost.base + share * (most - cost.base))
     # The same path in all blocks: the cheapest network in both is among these, if one network is.
-    least = {name: min(PRICES[name](space.network([code] * space.depth)) for code in range(2**space.stages))
+    least = {name: min(PRICES[name](space.network([code] * space.depth[0])) for code in range(2**space.stages))
              for name in limits}  # fmt: skip
     if any(limits[name] < least[name] for name in limits):
         with pytest.raises(UserError, match=r"--max_(params|macs)=.* needs \d+"):
@@ -84,14 +84,14 @@ def test_what_is_drawn_fits_any_budget_and_none_is_refused_that_can_be_met(space
 def test_a_limit_is_the_most_that_is_allowed(codes, name):
     cost = PRICES[name](SPACE.network(codes))
     assert Feasible(SPACE, {name: cost}).allows(codes)
-    if cost > ALL.costs[name].base:
+    if cost > PRICES[name](SPACE.smallest(PRICES[name])):
         assert not Feasible(SPACE, {name: cost - 1}).allows(codes)
 
 
 def test_draws_under_a_tight_budget_are_cheap():
     """Of all networks of this space one in 80 million fits; of what is drawn, more than one in a hundred is kept."""
     space = Space(depth=12, width=16)
-    cost = additive(space, lambda network: network.params)
+    cost = additive(space, 0, lambda network: network.params)
     steps = np.unique(cost.extra[0])
     feasible = Feasible(space, {"params": int(cost.base + 3 * steps[1])})
     rng = CountedDraws(np.random.default_rng(0))
@@ -124,6 +124,55 @@ def test_two_limits_hold_together():
     assert 0 < len(allowed) < 512
     drawn = collections.Counter(itertools.islice(feasible.draws(np.random.default_rng(0)), 30 * len(allowed)))
     assert chisquare([drawn[codes] for codes in allowed]).pvalue > 0.001
+
+
+TRUNKS = Space(
+    space="tapped", scale=2, width="12/16", depth="1/2", stem="thin/plain", recipes="T/TC", attention="none/cca"
+)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.7, 1.0])
+def test_draws_are_uniform_over_the_networks_of_all_trunks(share):
+    everything = [c for c in itertools.product(*map(range, TRUNKS.cardinalities)) if TRUNKS.canonical(c) == c]
+    assert len(everything) == TRUNKS.count == 4 * (4 + 16)
+    params = {codes: TRUNKS.network(codes).params for codes in everything}
+    limit = int(np.quantile(list(params.values()), share))
+    allowed = sorted(codes for codes in everything if params[codes] <= limit)
+    feasible = Feasible(TRUNKS, {"params": limit})
+    assert sorted(codes for codes in everything if feasible.allows(codes)) == allowed
+    counts = collections.Counter(itertools.islice(feasible.draws(np.random.default_rng(1)), 60 * len(allowed)))
+    assert set(counts) == set(allowed)
+    assert chisquare([counts[codes] for codes in allowed]).pvalue > 0.001
+    # The beginning of a stream is as uniform as the whole: trunks do not come one after the other.
+    rng = np.random.default_rng(2)
+    first = collections.Counter(next(feasible.draws(rng)) for _ in range(30 * len(allowed)))
+    assert chisquare([first[codes] for codes in allowed]).pvalue > 0.001
+
+
+@settings(max_examples=20)
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_a_survey_counts_what_is_allowed(params, macs):
+    everything = [c for c in itertools.product(*map(range, TRUNKS.cardinalities)) if TRUNKS.canonical(c) == c]
+    costs = {name: sorted(price(TRUNKS.network(c)) for c in everything) for name, price in PRICES.items()}
+    limits = {
+        name: costs[name][int(share * (len(everything) - 1))] for name, share in (("params", params), ("macs", macs))
+    }
+    allowed = [c for c in everything if all(PRICES[n](TRUNKS.network(c)) <= limit for n, limit in limits.items())]
+    if not allowed:
+        with pytest.raises(UserError, match="needs"):
+            Feasible(TRUNKS, limits)
+        return
+    found = Feasible(TRUNKS, limits).survey()
+    sizes = [TRUNKS.network(codes).params for codes in allowed]
+    assert found.networks == len(allowed)
+    assert [TRUNKS.network(codes).params for codes in found[1:]] == [min(sizes), max(sizes)]
+
+
+def test_an_impossible_budget_names_the_smallest_of_all_trunks():
+    least = TRUNKS.smallest(PRICES["params"])
+    assert (least.width, len(least.blocks)) == (12, 1)
+    with pytest.raises(UserError, match=rf"--max_params=10: .* needs {least.params}$"):
+        Feasible(TRUNKS, {"params": 10})
 
 
 def test_costs_are_those_of_the_network():

@@ -211,7 +211,7 @@ def test_budgets_are_hard(tmp_path, limit, strategy):
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_tight_budget_is_filled_with_what_fits(tmp_path, strategy):
     space = Space(depth=6, width=16, stages=4)
-    costs = sorted(plan(choice, 16).params for choice in space.choices)
+    costs = sorted(plan(choice, 16).params for choice in space.blocks)
     least = space.smallest(lambda network: network.params).params
     settings = dataclasses.replace(SETTINGS, strategy=strategy, iterations=2, population=6)
     tight = least + costs[1] - costs[0]

@@ -4,31 +4,36 @@ import dataclasses
 
 import numpy as np
 import pytest
+from spaces import wide
 from test_train import SPACE, data
 
 from srnas_tf import nets
-from srnas_tf.arch import SHARING
 from srnas_tf.data.sources import load_pairs
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.supernet import load_path
 from srnas_tf.train import evaluate
 from srnas_tf.train.paths import PathScorer, SharedOut
-from srnas_tf.train.trainee import compile_choice
 
 __all__ = ["data"]  # a fixture
 
 
-@pytest.mark.parametrize("kept", [0, 100_000, 1 << 30])
-@pytest.mark.parametrize("sharing", SHARING)
-def test_networks_that_share_features_score_as_on_their_own(data, sharing, kept):
-    space = dataclasses.replace(SPACE, depth=3, sharing=sharing)
+@pytest.mark.parametrize(
+    ("space", "kept"),
+    [
+        (dataclasses.replace(SPACE, stages=2, depth=3), 0),
+        (dataclasses.replace(SPACE, stages=2, depth=3, sharing="ends"), 100_000),
+        (dataclasses.replace(SPACE, stages=2, depth=3, sharing="entangled"), 1 << 30),
+        (wide(), 100_000),
+    ],
+)
+def test_networks_that_share_features_score_as_on_their_own(data, space, kept):
     supernet = nets.Supernet(space)
     initialize(supernet, 0)
     pairs = load_pairs(data.paths("train"), 2)
     pairs = [*pairs, *(pair._replace(lr=pair.lr[::-1], hr=pair.hr[::-1]) for pair in pairs[:3])]  # some of one size
     scorer, at = PathScorer(supernet, pairs, kept), evaluate.of_paths(supernet)
     rng = np.random.default_rng(0)
-    asked = sorted(space.sample(rng) for _ in range(8))
+    asked = sorted(space.sample(rng) for _ in range(5))
     for codes in (*asked, *asked[::-3]):
         alone = evaluate.validation_psnr(at(codes), pairs, 2)
         assert abs(scorer(codes) - alone) < 1e-4
@@ -40,20 +45,16 @@ def test_photographs_shared_out_score_the_same(data, count):
     initialize(supernet, 0)
     pairs = load_pairs(data.paths("train"), 2)
     one = PathScorer(supernet, pairs, 1 << 30)
-    compile_choice(supernet)  # whose kernels the scorers are not to share
     several = SharedOut(supernet, pairs, 1 << 30, count)
     for codes in ((0, 0), (0, 7), (3, 5), (0, 0)):
         assert several(codes) == pytest.approx(one(codes), abs=1e-9)
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-def test_photographs_in_lanes_score_the_same(data, monkeypatch, compiled):
+def test_photographs_in_lanes_score_the_same(data, monkeypatch):
     supernet, pairs = nets.Supernet(SPACE), load_pairs(data.paths("train"), 2)
     initialize(supernet, 0)
     network = nets.SRNet(SPACE.network((3, 5)))
     load_path(network, supernet)
-    if compiled:
-        compile_choice(supernet)
     found = []
     for count in (1, 3):
         monkeypatch.setattr(evaluate, "lanes", lambda count=count: count)

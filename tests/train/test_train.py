@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import lines
+from spaces import wide
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from srnas_tf import arch, nets
@@ -19,7 +20,7 @@ from srnas_tf.data.sources import DataSettings, load_pairs
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.supernet import load_path
-from srnas_tf.train import evaluate, loop, precision, sampling
+from srnas_tf.train import evaluate, precision
 from srnas_tf.train.adam import PathAdam
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, TrainSettings
@@ -44,7 +45,7 @@ def _batch(scale: int = 2):
 
 
 def _gradients(trainee, lr, hr, codes):
-    return tf.function(lambda *batch: trainee.loss_and_gradients(_l1, *batch)[1])(lr, hr, codes)
+    return trainee.loss_and_gradients(_l1, lr, hr, (codes,))[1]
 
 
 def _l1(sr, hr):
@@ -54,26 +55,31 @@ def _l1(sr, hr):
 
 @pytest.mark.parametrize("sharing", SHARING)
 def test_gradients_of_a_path_are_those_of_the_network_alone(sharing):
-    space = dataclasses.replace(SPACE, sharing=sharing)
+    _same_gradients(dataclasses.replace(SPACE, sharing=sharing), [(7, 0), (3, 5), (4, 4)])
+
+
+@pytest.mark.parametrize("sharing", ["none", "entangled"])
+def test_gradients_of_any_trunk_are_those_of_the_network_alone(sharing):
+    space, rng = wide(sharing), np.random.default_rng(0)
+    trunks = range(len(space.trunks))
+    drawn = [space.compose(trunk, [int(rng.integers(len(blocks))) for blocks in space.positions]) for trunk in trunks]
+    _same_gradients(space, list(map(space.canonical, drawn)))
+
+
+def _same_gradients(space, networks):
     supernet = nets.Supernet(space)
     initialize(supernet, 0)
     trainee = single_path(supernet)
     lr, hr = _batch()
-    for codes in ((7, 0), (3, 5), (4, 4)):
-        theirs = _gradients(trainee, lr, hr, tf.constant([codes]))
-        assert all(gradient is not None for gradient in theirs)
+    for codes in networks:
+        theirs = trainee.lesson(_l1, lr, hr, codes).gradients
         network = nets.SRNet(space.network(codes))
         load_path(network, supernet)
-        alone = _gradients(whole(network), lr, hr, tf.constant([()], tf.int32))
+        alone = _gradients(whole(network), lr, hr, ())
         # A supernet whose weights are the gradients, extracted, holds the gradients of the network.
         holder, received = nets.Supernet(space), nets.SRNet(space.network(codes))
-        for variable, part, gradient in zip(holder.trainable_variables, trainee.parts, theirs, strict=True):
-            if part.starts is None:
-                variable.assign(gradient)
-            else:
-                value = variable.numpy()
-                value[holder.blocks[part.position].layout.where(codes[part.position])] = gradient
-                variable.assign(value)
+        for slot, part, path, gradient in zip(holder.slots, trainee.parts, space.paths(codes), theirs, strict=True):
+            slot.matrix.assign(part.place(gradient, 0 if part.starts is None else path))
         load_path(received, holder)
         scale = max(float(np.abs(g).max()) for g in alone)
         for variable, gradient in zip(received.trainable_variables, alone, strict=True):
@@ -124,17 +130,6 @@ def test_nothing_is_left_of_a_training_that_is_done(data, tmp_path):
     before = graphs()
     job(data).train_network(arch.imdn(2, 16, 1), tmp_path)
     assert graphs() == before
-
-
-def test_one_trace_serves_all_paths(data, tmp_path, monkeypatch):
-    made = []
-    make_step = loop.make_step
-    monkeypatch.setattr(loop, "make_step", lambda *arguments: made.append(make_step(*arguments)) or made[0])
-    settings = dataclasses.replace(TINY, steps=12)
-    space = dataclasses.replace(SPACE, stages=2)
-    assert len({sampling.SAMPLINGS["uniform"].draw(space, settings.seed, step) for step in range(12)}) > 5
-    job(data, settings).train_supernet(space, tmp_path)
-    assert made[0].experimental_get_tracing_count() == 1
 
 
 def _same_weights(one: nets.Net, two: nets.Net) -> bool:

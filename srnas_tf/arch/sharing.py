@@ -1,0 +1,199 @@
+"""Where the paths of a supernet keep their weights: what they share is a slice of one array.
+
+A supernet has slots: one for what stands around the blocks, and one for each position. A slot holds arrays, and each of
+its paths is made of slices of them. Everything here is shapes and names; `nets.sharing` turns them into indices.
+"""
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from srnas_tf.arch.block import Block, plan
+from srnas_tf.arch.conv import AnyConv
+from srnas_tf.arch.network import frame
+
+Shape = tuple[int, ...]
+
+
+class Axis(NamedTuple):
+    """An axis of a variable: parts side by side, each with a label and a length."""
+
+    labels: tuple[Hashable, ...]
+    lengths: tuple[int, ...]
+
+
+class Slice(NamedTuple):
+    """A part of a variable that lies in one array.
+
+    Attributes:
+        key: names the array.
+        shape: of the slice: the first channels of the array, and the middle of its kernel.
+        start: where it begins in the variable.
+    """
+
+    key: tuple
+    shape: Shape
+    start: Shape
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable of a path, made of slices of arrays: one for each combination of its axes' labels."""
+
+    key: tuple
+    axes: tuple[Axis, ...]
+
+    @property
+    def shape(self) -> Shape:
+        return tuple(sum(axis.lengths) for axis in self.axes)
+
+    @property
+    def slices(self) -> Iterator[Slice]:
+        parts = [zip(a.labels, a.lengths, (0, *itertools.accumulate(a.lengths)), strict=False) for a in self.axes]
+        for each in itertools.product(*parts):
+            labels, lengths, starts = zip(*each, strict=True)
+            yield Slice((*self.key, labels), lengths, starts)
+
+
+Path = tuple[Variable, ...]
+"""The variables of a path, in the order in which its layers have them."""
+
+
+class Array(NamedTuple):
+    """What a slot holds for all paths that use it.
+
+    Attributes:
+        shape: large enough for each of its slices.
+        fan_in: numbers that the widest variable with a slice of it sums over; 0 of a bias.
+    """
+
+    shape: Shape
+    fan_in: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one slot holds all of its paths."""
+
+    paths: tuple[Path, ...]
+
+    @functools.cached_property
+    def arrays(self) -> dict[tuple, Array]:
+        """By key: first those of one path alone, then those that several share."""
+        found: dict[tuple, Array] = {}
+        users: dict[tuple, set[int]] = {}
+        for number, path in enumerate(self.paths):
+            for variable in path:
+                fan_in = math.prod(variable.shape[:-1]) if len(variable.shape) > 1 else 0
+                for key, shape, _ in variable.slices:
+                    held = found.get(key, Array(shape, fan_in))
+                    larger = tuple(map(max, shape, held.shape))
+                    found[key] = Array(larger, max(fan_in, held.fan_in))
+                    users.setdefault(key, set()).add(number)
+        return dict(sorted(found.items(), key=lambda item: len(users[item[0]]) > 1))
+
+    @property
+    def params(self) -> int:
+        """Numbers in all arrays."""
+        return sum(math.prod(array.shape) for array in self.arrays.values())
+
+
+def of_blocks(blocks: Sequence[Block], widths: Sequence[int], sharing: str, absent: bool) -> Layout:
+    """The layout of a position.
+
+    Args:
+        blocks: those that may stand there.
+        widths: of the trunks.
+        sharing: one of `space.SHARING`. Under "none" each block of each width has weights of its own. Under "ends"
+            those of a width share their first convolution, attention and fusion. Under "entangled" (weight
+            entanglement: Chen et al. 2021; slices: Cai et al. 2020) whatever stands in one place of a block is a slice
+            of one array, whatever the width: the middle of its kernel, the first of its channels. Of what reads or
+            writes the concatenation, each piece of the concatenation has an array of its own.
+        absent: whether networks may end before this position: the last path then is one without weights.
+    """
+    pairs = list(itertools.product(widths, enumerate(blocks)))
+    paths = [
+        _block_path(block, width, _KEYS[sharing](width, code), sharing == "entangled") for width, (code, block) in pairs
+    ]
+    return Layout((*paths, ()) if absent else tuple(paths))
+
+
+Key = Callable[[tuple, AnyConv, str], tuple]
+"""(place in the block, convolution, name of its weight) -> name of the array."""
+
+
+def _own(width: int, code: int) -> Key:
+    return lambda place, conv, name: (width, code, place, name)
+
+
+def _shared_ends(width: int, code: int) -> Key:
+    def key(place: tuple, conv: AnyConv, name: str) -> tuple:
+        return (width, place, name) if place[0] in ("first", "attention", "fusion") else (width, code, place, name)
+
+    return key
+
+
+def _shared_places(width: int, code: int) -> Key:
+    return lambda place, conv, name: (place, conv.kind, name)
+
+
+_KEYS: dict[str, Callable[[int, int], Key]] = {"none": _own, "ends": _shared_ends, "entangled": _shared_places}
+
+
+def _block_path(block: Block, width: int, key: Key, in_pieces: bool) -> Path:
+    planned = plan(block, width)
+    labels, lengths = zip(*planned.pieces, strict=True)
+    concatenation, concatenated = Axis(labels, lengths), sum(lengths)
+
+    def axis(place: tuple, size: int, is_input: bool) -> Axis:
+        reads = place == ("fusion",) and is_input
+        attends = place[0] == "attention" and size == concatenated
+        return concatenation if in_pieces and (reads or attends) else Axis((None,), (size,))
+
+    return tuple(
+        Variable(
+            key(place, conv, name),
+            tuple(axis(place, size, i == len(shape) - 2) for i, size in enumerate(shape)),
+        )
+        for place, conv in (*planned.placed, (("fusion",), planned.fusion))
+        for name, shape in conv.weights.items()
+    )
+
+
+def of_trunks(trunks: Sequence[tuple[int, int, str]], scale: int, sharing: str) -> Layout:
+    """The layout of what stands around the blocks: a path for each trunk.
+
+    Trunks of one width share what they have in common, each only the rows of the aggregating convolution that read
+    blocks which it has. Under "entangled", those of other widths have slices of the same arrays.
+
+    Args:
+        trunks: width, depth and stem of each.
+        scale: enlargement.
+        sharing: one of `space.SHARING`.
+    """
+
+    def path(width: int, depth: int, stem: str) -> Path:
+        around = frame(scale, width, depth, stem)
+        owner = () if sharing == "entangled" else (width,)
+        blocks = Axis(tuple(range(depth)), (width,) * depth)
+        places: list[tuple[tuple, AnyConv]] = [
+            *((("head", i), conv) for i, conv in enumerate(around.head)),
+            (("aggregate",), around.aggregate),
+        ]
+        places += [(("smooth",), around.smooth), (("upsample",), around.upsample)]
+        return tuple(
+            Variable(
+                (*owner, place, conv.kind, name),
+                tuple(
+                    blocks if place == ("aggregate",) and len(shape) == 4 and i == 2 else Axis((None,), (size,))
+                    for i, size in enumerate(shape)
+                ),
+            )
+            for place, conv in places
+            for name, shape in conv.weights.items()
+        )
+
+    return Layout(tuple(itertools.starmap(path, trunks)))
