@@ -1,13 +1,13 @@
 """Models in stages, each in its own runtime: what `tiles` runs on images of any size."""
 
 import functools
-import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from srnas_tf import reading
 from srnas_tf.errors import UserError
 from srnas_tf.freeze import runtimes, tiles
 from srnas_tf.host.silence import stderr_aside
@@ -24,6 +24,12 @@ DESCRIPTION = "stages.json"
 
 STANDS_FOR = ("model.onnx", "model.tflite")
 """The files that the stages in that folder compute the same as; an int8 file's result is its own."""
+
+
+MOST = 1000
+"""Stages, and pixels that one looks at around its own."""
+
+_DESCRIBES = {"scale": int, "reaches": list[int], "channels": list[int], "stands_for": list[str]}
 
 
 def name(stage: int) -> str:
@@ -66,14 +72,12 @@ def _read(path: Path) -> dict:
         UserError: where the file holds something else.
     """
     try:
-        known = json.loads(path.read_text("utf-8"))
-        return {
-            "scale": int(known["scale"]),
-            "reaches": [int(reach) for reach in known["reaches"]],
-            "channels": [int(channels) for channels in known["channels"]],
-            "stands_for": [str(name) for name in known["stands_for"]],
-        }
-    except (OSError, ValueError, KeyError, TypeError):
+        known = reading.parse(reading.content(path))
+        reading.check_fields(known, _DESCRIBES)
+        if not 0 < len(known["reaches"]) <= MOST or not all(0 <= n <= MOST for n in known["reaches"]):
+            raise ValueError("its stages look further than any")
+        return known
+    except (OSError, ValueError):
         raise UserError(f"{path}: does not describe stages; export the model again, or remove the file") from None
 
 

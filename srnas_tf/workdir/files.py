@@ -2,9 +2,11 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from srnas_tf import reading
 from srnas_tf.errors import UserError, writing
 
 
@@ -41,8 +43,39 @@ def read_json(path: Path) -> Any:
         UserError: where it cannot be read, or is no JSON.
     """
     try:
-        return json.loads(path.read_text("utf-8"))
+        return reading.parse(reading.content(path))
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise UserError(f"{path}: is spoiled; remove it, then do again what wrote it") from None
+    except ValueError:
+        raise _spoiled(path) from None
+
+
+def read_record(path: Path, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A record that `write_json` wrote, with these fields at least, each of its type. Raises as `read_json`."""
+    found = read_json(path)
+    try:
+        reading.check_fields(found, fields)
+    except ValueError as error:
+        raise _spoiled(path, error) from None
+    return found
+
+
+def read_records(path: Path, fields: Mapping[str, Any], what: str) -> list[dict[str, Any]]:
+    """A list of such records, of one at least. Raises as `read_json`.
+
+    Args:
+        what: the list is of, for the message.
+    """
+    found = read_json(path)
+    if not isinstance(found, list) or not found:
+        raise UserError(f"{path}: is no list of {what}; remove it, then do again what wrote it")
+    for number, record in enumerate(found, start=1):
+        try:
+            reading.check_fields(record, fields)
+        except ValueError as error:
+            raise _spoiled(path, f"entry {number}: {error}") from None
+    return found
+
+
+def _spoiled(path: Path, why: object = "") -> UserError:
+    return UserError(f"{path}: is spoiled{f' ({why})' if why else ''}; remove it, then do again what wrote it")

@@ -1,7 +1,6 @@
 """The folder of an experiment, which remembers its settings."""
 
 import dataclasses
-import json
 import os
 import sys
 import tempfile
@@ -9,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
+from srnas_tf import reading
 from srnas_tf.errors import UserError
 from srnas_tf.workdir import lock, runs
 from srnas_tf.workdir.files import partial_of, write_json
@@ -103,10 +103,14 @@ class Workdir:
         if not self.holds(section):
             return kind(**(defaults | given))
         try:
-            settled = kind(**self._sections[section])
-            asked = dataclasses.replace(settled, **given)  # type: ignore[type-var]
+            settled = reading.settings_of(kind, self._sections[section])
+        except UserError as error:
+            raise UserError(f"{self.record}: {error}") from None
         except TypeError:
             raise UserError(f"{self.record}: written by another version; give another --workdir") from None
+        except ValueError as error:
+            raise UserError(f"{self.record}: is spoiled ({section}: {error}); give another --workdir") from None
+        asked = dataclasses.replace(settled, **given)  # type: ignore[type-var]
         differing = [name for name in given if getattr(asked, name) != getattr(settled, name)]
         if differing:
             name, folder = differing[0], self.FOLDERS.get(section)
@@ -168,8 +172,8 @@ class Workdir:
     def _recorded(self) -> dict[str, Any]:
         """The sections of the record."""
         try:
-            sections = json.loads(self.record.read_text("utf-8")) if self.record.exists() else {}
-        except (OSError, ValueError, RecursionError) as error:
+            sections = reading.parse(reading.content(self.record)) if self.record.exists() else {}
+        except (OSError, ValueError) as error:
             raise UserError(f"{self.record}: cannot be read ({error}); give another --workdir") from None
         if not isinstance(sections, dict):
             raise UserError(f"{self.record}: is not the record of an experiment; give another --workdir")
