@@ -10,9 +10,10 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from srnas_tf.errors import UserError, first_line
+from srnas_tf.errors import UserError, first_line, not_written
 from srnas_tf.host import silence
 from srnas_tf.host.progress import progress
+from srnas_tf.workdir.files import whole
 
 T = TypeVar("T")
 
@@ -168,12 +169,8 @@ def written(path: Path) -> Iterator[Path]:
         UserError: where the suffix is unknown, or the file cannot be written.
     """
     check_target(path)
-    partial = path.with_name(f".partial-{path.name}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        partial.replace(path)
+        with whole(path) as partial:
+            yield partial
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be written ({error})") from None
-    finally:
-        partial.unlink(missing_ok=True)
+        raise not_written(path, error) from None

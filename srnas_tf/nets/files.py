@@ -13,6 +13,7 @@ from srnas_tf.nets.network import SRNet
 from srnas_tf.nets.supernet import Supernet
 from srnas_tf.nets.transfer import folded
 from srnas_tf.nets.zoo import ZooNet
+from srnas_tf.workdir.files import whole
 
 
 def save(model: Net | Supernet, path: Path) -> None:
@@ -21,14 +22,8 @@ def save(model: Net | Supernet, path: Path) -> None:
     Raises:
         WorkError: where it cannot be written.
     """
-    partial = path.with_name(f"partial-{path.name}")
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            model.save(partial)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+    with writing(path), whole(path) as partial:
+        model.save(partial)
 
 
 def load(path: Path) -> Net:

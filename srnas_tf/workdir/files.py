@@ -1,8 +1,12 @@
 """Files that are written whole or not at all."""
 
+import contextlib
+import glob
 import json
 import os
-from collections.abc import Mapping
+import secrets
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +20,52 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         WorkError: where it cannot be written.
     """
-    partial = partial_of(path)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+    with writing(path), whole(path) as partial, partial.open("x", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+_PARTIAL = ".partial-"
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A file to write that takes another one's place if all goes well, and goes away if not.
+
+    Its name is its own, so that two who write the same file do not write into each other's; who comes last stays. What
+    a kill left of earlier ones is removed once it is a day old.
+
+    Yields:
+        Where to write; the name ends as that of `path` does.
+
+    Raises:
+        OSError: where it cannot take its place.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{_PARTIAL}{secrets.token_hex(4)}-{path.name}")
+    try:
+        yield partial
         partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+        _sweep(path)
 
 
-def partial_of(path: Path) -> Path:
-    """Where a file is written before it takes its place."""
-    return path.with_name(f".{path.name}.partial")
+def is_partial_of(path: Path, whole_path: Path) -> bool:
+    """Whether a file is what a kill left of another one that was being written."""
+    name = path.name.removeprefix(_PARTIAL)
+    return path.name.startswith(_PARTIAL) and name[8:] == f"-{whole_path.name}" and path.parent == whole_path.parent
+
+
+def _sweep(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        for left in path.parent.glob(f"{_PARTIAL}????????-{glob.escape(path.name)}"):
+            if time.time() - left.lstat().st_mtime > _DAY:
+                left.unlink()
+
+
+_DAY = 86_400
 
 
 def write_json(path: Path, value: Any) -> None:
