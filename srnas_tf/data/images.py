@@ -1,6 +1,7 @@
 """Image files in and out: any common file becomes uint8 RGB, the way it looks on a screen."""
 
 import contextlib
+import io
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from srnas_tf.errors import UserError, first_line, not_written
 from srnas_tf.host import silence
 from srnas_tf.host.progress import progress
-from srnas_tf.workdir.files import whole
+from srnas_tf.workdir.files import no_room, whole
 
 T = TypeVar("T")
 
@@ -158,7 +159,9 @@ def check_target(path: Path) -> None:
 def save(path: Path, image: Image.Image, **options) -> None:
     """Writes an image in the format of its suffix: the whole file or nothing. Raises as `written`."""
     with written(path) as partial:
-        image.save(partial, **options)
+        encoded = io.BytesIO()  # Pillow's own writing of a JPEG says nothing of a disk that is full
+        image.save(encoded, format=Image.registered_extensions()[path.suffix.lower()], **options)
+        partial.write_bytes(encoded.getbuffer())
 
 
 @contextlib.contextmanager
@@ -173,4 +176,4 @@ def written(path: Path) -> Iterator[Path]:
         with whole(path) as partial:
             yield partial
     except (OSError, ValueError) as error:
-        raise not_written(path, error) from None
+        raise not_written(path, no_room(path.parent) or error) from None

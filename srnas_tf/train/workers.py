@@ -52,14 +52,11 @@ def join(patience: float, silence: float) -> tf.distribute.MultiWorkerMirroredSt
     gather(cluster, patience)
     _set_deadlines(cluster, patience, silence)
     late = (
-        f"TF_CONFIG: {' or '.join(others)} came and was lost before all were registered, within --patience={patience:g}; "
-        "start the same command on all workers again"
+        f"TF_CONFIG: {' or '.join(others)} came and was lost before all were registered, within "
+        f"--patience={patience:g}; start the same command on all workers again"
     )
-    with (
-        deadline(patience + _REGISTERING, late),
-        stderr_aside(),
-        interrupt.kept(),
-    ):  # TensorFlow takes SIGTERM for itself, and would live on
+    # TensorFlow takes SIGTERM for itself, and would live on.
+    with deadline(patience + _REGISTERING, late), stderr_aside(), interrupt.kept():
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     # Every worker has a whole share of every batch: they need not ask each other at each step.
     strategy.extended.experimental_enable_get_next_as_optional = False

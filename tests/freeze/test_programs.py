@@ -12,10 +12,13 @@ from onnx import TensorProto, helper
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
+from srnas_tf import nets
+from srnas_tf.arch import imdn
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.freeze import operations, trial, untrusted
 from srnas_tf.freeze.runtimes import load_upscaler
 from srnas_tf.host import child
+from srnas_tf.nets import files
 
 
 def enlarge(lr):
@@ -362,6 +365,23 @@ def test_numbers_that_are_none_fail(tmp_path):
     assert scale == 1
     with pytest.raises(WorkError, match=r"m\.onnx: it gives numbers that are none"):
         upscale(np.full((9, 9, 3), 255, np.uint8))
+
+
+def test_weights_that_are_no_numbers_fail(tmp_path, invoke, photographs):
+    """An all-black picture, and status 0, was what came of them."""
+    network = nets.build(imdn(2, 8, 1))
+    network.weights[0].assign(np.full(network.weights[0].shape, np.nan))
+    files.save(network, tmp_path / "model.keras")
+    picture = next(photographs.iterdir())
+    given = (f"--model={tmp_path / 'model.keras'}", f"--workdir={tmp_path / 'w'}")
+    for flags in (
+        ("--mode=upscale", given[0], f"--input={picture}", f"--output={tmp_path / 'out.png'}"),
+        ("--mode=evaluate", *given, f"--data={photographs}"),
+    ):
+        status, stdout, stderr = invoke(*flags)
+        assert (status, stdout) == (1, "")
+        assert stderr.startswith(f"srnas_tf: {given[0]}: it gives numbers that are none")
+    assert not (tmp_path / "out.png").exists()
 
 
 def test_gigabytes_at_load(tmp_path, monkeypatch):
