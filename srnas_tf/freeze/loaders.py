@@ -159,6 +159,7 @@ def _options() -> "onnxruntime.SessionOptions":
     cpu = onnxruntime.OrtMemoryInfo("Cpu", arena, 0, onnxruntime.OrtMemType.DEFAULT)
     onnxruntime.create_and_register_allocator(cpu, onnxruntime.OrtArenaCfg({}))
     options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors, which are raised as well; its warnings are to who made the file
     options.add_session_config_entry("session.use_env_allocators", "1")
     return options
 
