@@ -197,7 +197,9 @@ def _object(rng: random.Random, thing) -> None:
         if isinstance(value, int) and not isinstance(value, bool):
             setattr(thing, name, numbers(rng, value))
         elif hasattr(value, "__len__") and not isinstance(value, str | bytes) and len(value):
-            value[rng.randrange(len(value))] = rng.choice((0, 1, -1, 3, 127, 100_000))
+            changed = value.copy()  # an array is a view of the file
+            changed[rng.randrange(len(value))] = rng.choice((0, 1, 2, 3, 127))
+            setattr(thing, name, changed)
         return
 
 

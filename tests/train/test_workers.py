@@ -250,7 +250,8 @@ class Wire:
 def start(place: int, ports: list[int], *line: str) -> subprocess.Popen:
     """A worker on the loopback device."""
     addresses = [f"127.0.0.1:{port}" for port in ports]
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "TF_CONFIG": config(place, addresses)}
+    paths = os.pathsep.join(map(str, (ROOT, ROOT / "tests", ROOT / "tests" / "train")))
+    environment = {**os.environ, "PYTHONPATH": paths, "TF_CONFIG": config(place, addresses)}
     pipe = subprocess.PIPE
     return subprocess.Popen([sys.executable, *line], env=environment, stdout=pipe, stderr=pipe, text=True)
 
