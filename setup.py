@@ -36,6 +36,8 @@ setup(
     install_requires=[
         "absl-py>=2.3,<3",
         "ai-edge-litert>=2.1,<3",
+        "filelock>=4.2,<5",
+        "h5py>=3.14,<4",
         "jinja2>=3.1,<4",
         "keras>=3.15,<4",
         "litert-quantizer>=0.11,<0.12",

@@ -1,11 +1,9 @@
 """What a `.keras` file says of itself, read without building the network, and without Keras."""
 
-import json
-import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from srnas_tf import archives
+from srnas_tf import archives, reading
 from srnas_tf.errors import UserError
 
 WEIGHTS = "model.weights.h5"
@@ -26,40 +24,35 @@ class Description(NamedTuple):
 
 
 class Archive(NamedTuple):
-    """What a model file holds, unread.
+    """What a model file holds.
 
     Attributes:
         config: its configuration, as Keras wrote it.
-        weights: bytes of its weights.
+        weights: its weights, as Keras wrote them; empty unless asked for.
     """
 
     config: dict[str, Any]
-    weights: int
+    weights: bytes
 
 
-def look_into(path: Path) -> Archive:
-    """Reads the configuration of a model file.
+def look_into(path: Path, weights: bool = False) -> Archive:
+    """Reads the configuration of a model file, and its weights where they are asked for.
 
     Raises:
         OSError: where there is none.
         ValueError: where it is no such file, or one that no honest program writes.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            archives.check(archive, path.stat().st_size)
-            sizes = {member.filename: member.file_size for member in archive.infolist()}
-            if foreign := sizes.keys() - MEMBERS:
-                raise ValueError(f"it holds {min(foreign)!r}")
-            if "config.json" not in sizes:
-                raise ValueError("it holds no config.json")
-            config = json.loads(archive.read("config.json"))
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:  # of a compression, or encrypted
-        raise ValueError(str(error)) from None
-    except RecursionError:
-        raise ValueError("its configuration has no bottom") from None
+    with archives.opened(reading.content(path)) as archive:
+        names = set(archive.namelist())
+        if foreign := names - MEMBERS:
+            raise ValueError(f"it holds {min(foreign)!r}")
+        if "config.json" not in names:
+            raise ValueError("it holds no config.json")
+        config = reading.parse(archive.read("config.json"))
+        held = archive.read(WEIGHTS) if weights and WEIGHTS in names else b""
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
         raise ValueError("its configuration is none")
-    return Archive(config, sizes.get(WEIGHTS, 0))
+    return Archive(config, held)
 
 
 def read(path: Path) -> Description:

@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 from absl import flags as absl_flags
 
-from srnas_tf import flags
+from srnas_tf import flags, models
 from srnas_tf.arch import NETS, SPACES, Space
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.demo.settings import DemoSettings
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.freeze.settings import BenchmarkSettings, ExportSettings, LatencySettings
-from srnas_tf.host import devices, interrupt
+from srnas_tf.host import devices, interrupt, streams, watchdog
 from srnas_tf.host.cluster import read_cluster
 from srnas_tf.search.ranking import RankSettings
 from srnas_tf.search.settings import Budget, Pick, SearchSettings
@@ -117,7 +117,8 @@ def define_flags() -> dict[str, list[str]]:
 def default_workdir(mode: Mode) -> Path:
     """Next to the model that a mode works on; else a folder of `runs/` that says what makes the experiment."""
     if mode.workdir == "model" or (mode.workdir.startswith("model ") and flags.FLAGS.model):
-        return flags.required_path("model").parent
+        model = flags.required_path("model")
+        return Path("runs") / model.stem if models.is_packaged(model) else model.parent
     if mode.workdir == "model or own":
         return Path("runs") / mode.module
     if mode.workdir == "input":
@@ -133,6 +134,7 @@ def default_workdir(mode: Mode) -> Path:
 
 def main(argv: list[str]) -> int:
     """Runs a mode; returns the exit status: 0 done, 2 the user's mistake, 1 anything else."""
+    streams.reopen_closed()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     warnings.simplefilter("ignore")  # of libraries, to programmers
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -215,4 +217,6 @@ def _fail(message: str, status: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    status = main(sys.argv)
+    watchdog.see_off(status)
+    sys.exit(status)

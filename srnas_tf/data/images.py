@@ -1,6 +1,7 @@
 """Image files in and out: any common file becomes uint8 RGB, the way it looks on a screen."""
 
 import contextlib
+import io
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +11,10 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from srnas_tf.errors import UserError, first_line
+from srnas_tf.errors import UserError, first_line, not_written
 from srnas_tf.host import silence
 from srnas_tf.host.progress import progress
+from srnas_tf.workdir.files import no_room, whole
 
 T = TypeVar("T")
 
@@ -157,7 +159,9 @@ def check_target(path: Path) -> None:
 def save(path: Path, image: Image.Image, **options) -> None:
     """Writes an image in the format of its suffix: the whole file or nothing. Raises as `written`."""
     with written(path) as partial:
-        image.save(partial, **options)
+        encoded = io.BytesIO()  # Pillow's own writing of a JPEG says nothing of a disk that is full
+        image.save(encoded, format=Image.registered_extensions()[path.suffix.lower()], **options)
+        partial.write_bytes(encoded.getbuffer())
 
 
 @contextlib.contextmanager
@@ -168,12 +172,8 @@ def written(path: Path) -> Iterator[Path]:
         UserError: where the suffix is unknown, or the file cannot be written.
     """
     check_target(path)
-    partial = path.with_name(f".partial-{path.name}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        partial.replace(path)
+        with whole(path) as partial:
+            yield partial
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be written ({error})") from None
-    finally:
-        partial.unlink(missing_ok=True)
+        raise not_written(path, no_room(path.parent) or error) from None

@@ -1,5 +1,7 @@
 """Photographs as they are to be enlarged and written again: with depth, transparency, profile and EXIF."""
 
+import logging
+import os
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -8,6 +10,10 @@ from PIL import Image
 
 from srnas_tf.data import images
 from srnas_tf.errors import UserError, first_line
+
+# libvips and pyvips say on stderr what they raise as well.
+os.environ.setdefault("VIPS_WARNING", "1")
+logging.getLogger("pyvips").setLevel(logging.CRITICAL)
 
 DEEP = (".png", ".tif", ".tiff")
 """Formats that hold 16 bits a channel."""
@@ -170,8 +176,8 @@ def _stream(path: Path, photograph: Photograph, deep: bool) -> None:
     with images.written(path) as partial:
         try:
             image.write_to_file(str(partial), **options)
-        except pyvips.Error as error:
-            raise OSError(first_line(error)) from None
+        except pyvips.Error as error:  # what happened stands last in what it says
+            raise OSError(next(reversed(str(error).strip().splitlines()), "")) from None
 
 
 def _vips(rows: Rows):

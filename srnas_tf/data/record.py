@@ -4,6 +4,7 @@ from pathlib import Path
 
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
+from srnas_tf.reading import is_of
 from srnas_tf.workdir.files import read_json, write_json
 
 NAME = "photographs.json"
@@ -36,7 +37,7 @@ def check(data: DataSettings, home: Path, *roles: str) -> None:
     if not record.exists():
         return
     then = read_json(record)
-    if not isinstance(then, dict) or not all(isinstance(sizes, dict) for sizes in then.values()):
+    if not is_of(then, dict[str, dict[str, int]]):
         raise UserError(f"{record}: is no list of photographs; remove it, then give the same command")
     if any(then.get(role) != _sizes(data, role) for role in roles or _roles(data)):
         raise UserError(

@@ -3,6 +3,7 @@
 A request is looked up, as it is written, among the paths of these files: no path leads anywhere else.
 """
 
+import contextlib
 import errno
 import http.server
 import io
@@ -58,7 +59,7 @@ class Limits(NamedTuple):
         head: bytes of a request; what comes after its head is never read.
         asking: seconds until a request has come.
         taking: seconds until an answer has been taken.
-        clients: served at a time; more are turned away.
+        clients: served at a time; one more takes the place of who has been asking longest, or taking.
     """
 
     head: int = 16 * 1024
@@ -98,6 +99,43 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+class _Clients:
+    """Who is being served: first those who have not yet asked, then those who take an answer, each in order.
+
+    Slow clients that come again and again cannot keep others out: who asks at once is answered before it is its turn to
+    leave.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most, self._lock = most, threading.Lock()
+        self._asking: dict[socket.socket, None] = {}
+        self._taking: dict[socket.socket, None] = {}
+
+    def come(self, client: socket.socket) -> None:
+        """One more; the first of the others is turned away where there are too many."""
+        with self._lock:
+            if len(self._asking) + len(self._taking) >= self._most:
+                slow = self._asking or self._taking
+                first = next(iter(slow))
+                del slow[first]
+                with contextlib.suppress(OSError):
+                    first.shutdown(socket.SHUT_RDWR)  # its thread, which waits for it, sees that and ends
+            self._asking[client] = None
+
+    def asked(self, client: socket.socket) -> None:
+        """It waits for its answer, or takes it."""
+        with self._lock:
+            if client in self._asking:
+                del self._asking[client]
+                self._taking[client] = None
+
+    def leave(self, client: socket.socket) -> None:
+        """It is gone."""
+        with self._lock:
+            self._asking.pop(client, None)
+            self._taking.pop(client, None)
+
+
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     """Listens from the beginning, and answers in `serve_until_stopped` or `serve_forever`.
 
@@ -115,12 +153,12 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
     daemon_threads = True
     block_on_close = False
-    request_queue_size = 64
+    request_queue_size = 128
 
     def __init__(self, host: str, port: int, limits: Limits = USUAL) -> None:
         self.files: Mapping[str, Answer] = {}
         self.limits = limits
-        self._host, self._free = host, threading.BoundedSemaphore(limits.clients)
+        self._host, self._clients = host, _Clients(limits.clients)
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             super().__init__((host, port), _Handler)
@@ -167,14 +205,12 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
         self.server_name, self.server_port = self._host, self.server_address[1]
 
     def process_request(self, request, client_address) -> None:
-        """Answers in a thread, unless too many clients are being served."""
-        if not self._free.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
+        """Answers in a thread."""
+        self._clients.come(request)
         try:
             super().process_request(request, client_address)
         except BaseException:  # no thread was to be had
-            self._free.release()
+            self._clients.leave(request)
             raise
 
     def process_request_thread(self, request, client_address) -> None:
@@ -182,7 +218,11 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._free.release()
+            self._clients.leave(request)
+
+    def asked(self, request) -> None:
+        """A client has said what it wants."""
+        self._clients.asked(request)
 
     def handle_error(self, request, client_address) -> None:
         """A client that left is no news."""
@@ -199,6 +239,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection, self.command, self.requestline = True, "", ""
         self.request_version = self.default_request_version
         head = self._head()
+        self.server.asked(self.connection)
         self.connection.settimeout(self.server.limits.taking)
         if isinstance(head, HTTPStatus):
             self.send_error(head)

@@ -4,7 +4,6 @@ import hashlib
 import logging
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,9 +16,11 @@ from srnas_tf.data.sources import Pair
 from srnas_tf.errors import UserError, WorkError, writing
 from srnas_tf.freeze import contents, int8, latency, staged, stopwatch
 from srnas_tf.freeze.card import model_card
-from srnas_tf.freeze.runtimes import Size, load_upscaler
+from srnas_tf.freeze.loaders import Size
+from srnas_tf.freeze.runtimes import load_upscaler
 from srnas_tf.freeze.saved_model import save
 from srnas_tf.freeze.settings import ExportSettings, LatencySettings
+from srnas_tf.host import child
 from srnas_tf.nets import Net
 from srnas_tf.nets.stages import stages
 from srnas_tf.train.evaluate import Upscaler, mean_psnr, of_network, scores
@@ -48,7 +49,7 @@ class Target(NamedTuple):
     file: str
     tolerance: float
     psnr_tolerance: float
-    load: Callable[[Path], Upscaler] = lambda path: load_upscaler(path)[0]
+    load: Callable[[Path], Upscaler] = lambda path: load_upscaler(path, own=True)[0]
     needs: str = ""
     optional: bool = False
 
@@ -283,7 +284,7 @@ def _convert(source: Path, folder: Path, targets: Sequence[Target], patches: np.
     with tempfile.NamedTemporaryFile(suffix=".npy") as file:
         np.save(file, patches)
         file.flush()
-        command = [sys.executable, "-m", "srnas_tf.freeze.convert", str(source)]
+        command = child.command("srnas_tf.freeze.convert", str(source))
         command += [f"patches={file.name}", f"inner={inner}"]
         command += [f"{target.converter}={folder / target.file}" for target in others]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

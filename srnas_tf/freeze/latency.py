@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from srnas_tf.errors import UserError, WorkError, writing
 from srnas_tf.freeze import latency_file, stopwatch
 from srnas_tf.freeze.saved_model import save
 from srnas_tf.freeze.settings import LatencySettings
+from srnas_tf.host import child
 from srnas_tf.host.progress import progress
 from srnas_tf.nets import build, files
 from srnas_tf.nets.initial import initialize
@@ -251,7 +251,7 @@ def _freeze(models: Mapping[str, Model], folder: Path, runtime: str) -> None:
             report(done, file)
         if converter:
             finished = 0
-            for line in _lines([sys.executable, "-m", "srnas_tf.freeze.convert", *command], "converting"):
+            for line in _lines(child.command("srnas_tf.freeze.convert", *command), "converting"):
                 if (name := Path(line).name) in models:
                     finished += 1
                     report(len(models) + finished, name)
@@ -266,7 +266,7 @@ def measure(folder: Path, settings: LatencySettings, rounds: int) -> Times:
     """
     manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
     count = len(manifest["networks"]) + (1 + len(manifest["blocks"]) if "frame" in manifest else 0)
-    command = [sys.executable, str(SCRIPT), f"--folder={folder}", f"--threads={settings.threads}"]
+    command = child.command(str(SCRIPT), f"--folder={folder}", f"--threads={settings.threads}")
     command += [f"--input_size={settings.input_size}", f"--rounds={rounds}"]
     with progress(f"timing, {settings.name}", rounds * count) as report:
         for line in _lines(command, "timing"):

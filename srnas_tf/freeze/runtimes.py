@@ -1,173 +1,129 @@
 """Any model file as an upscaler, in the runtime that it is made for."""
 
-import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NoReturn
 
 import numpy as np
-import tensorflow as tf
 
-from srnas_tf.errors import UserError, first_line
-from srnas_tf.freeze import stopwatch, tiles, untrusted
-from srnas_tf.host.silence import stderr_aside
+from srnas_tf import reading
+from srnas_tf.errors import UserError, WorkError, first_line
+from srnas_tf.freeze import loaders, tiles, trial, untrusted
+from srnas_tf.freeze.loaders import Loaded, NumberError
 from srnas_tf.nets import files
-from srnas_tf.train.evaluate import Upscaler, as_batch, of_network
-
-if TYPE_CHECKING:
-    import onnxruntime
-    from ai_edge_litert.interpreter import Interpreter
-
-SIGNATURE = "serving_default"
-
-Size = tuple[int, int]
-"""Height and width of the only images that a file takes."""
-
-
-class Loaded(NamedTuple):
-    """A model file in its runtime.
-
-    Attributes:
-        upscale: enlarges an image, of `size` where there is one.
-        size: height and width of the only images that it takes; None where it takes any.
-    """
-
-    upscale: Upscaler
-    size: Size | None = None
+from srnas_tf.train.evaluate import Lanes, Upscaler, of_network
 
 
 def _keras(path: Path) -> Loaded:
     return Loaded(of_network(files.load(path)))
 
 
-def _saved_model(path: Path) -> Loaded:
-    untrusted.check_saved_model(path)
-    loaded = tf.saved_model.load(str(path))
-    serve = loaded.signatures[SIGNATURE]
-
-    def upscale(lr: np.ndarray) -> np.ndarray:
-        return serve(lr=tf.constant(as_batch(lr)))["sr"][0].numpy()
-
-    upscale.keep = loaded  # type: ignore[attr-defined]  # a signature does not hold on to its variables
-    return Loaded(upscale, _size(serve.structured_input_signature[1]["lr"].shape[1:3]))
-
-
-def _size(sides) -> Size | None:
-    """A tensor's height and width, where both are given."""
-    height, width = sides
-    return (height, width) if all(isinstance(side, int) and side > 0 for side in (height, width)) else None
-
-
-def _litert(path: Path) -> Loaded:
-    with stderr_aside():
-        interpreter = litert_interpreter(path)
-        interpreter.allocate_tensors()
-    [lr_detail], [sr_detail] = interpreter.get_input_details(), interpreter.get_output_details()
-    size = _size(map(int, lr_detail["shape_signature"][1:3]))
-
-    def upscale(lr: np.ndarray) -> np.ndarray:
-        batch = as_batch(lr)
-        if not size:
-            interpreter.resize_tensor_input(lr_detail["index"], batch.shape)
-            interpreter.allocate_tensors()
-        interpreter.set_tensor(lr_detail["index"], _quantized(batch, lr_detail))
-        interpreter.invoke()
-        return _dequantized(interpreter.get_tensor(sr_detail["index"])[0], sr_detail)
-
-    return Loaded(upscale, size)
-
-
-def _quantized(values: np.ndarray, detail: dict) -> np.ndarray:
-    """Floats as a tensor takes them; where it takes integers, by its own scale and zero point."""
-    if detail["dtype"] == np.float32:
-        return values
-    scale, zero = detail["quantization"]
-    limits = np.iinfo(detail["dtype"])
-    return np.clip(np.rint(values / scale + zero), limits.min, limits.max).astype(detail["dtype"])
-
-
-def _dequantized(values: np.ndarray, detail: dict) -> np.ndarray:
-    if detail["dtype"] == np.float32:
-        return values
-    scale, zero = detail["quantization"]
-    return (values.astype(np.float32) - zero) * np.float32(scale)
-
-
-def _onnx(path: Path) -> Loaded:
-    model = onnx_session(path)
-
-    def upscale(lr: np.ndarray) -> np.ndarray:
-        [sr] = model.run(["sr"], {"lr": as_batch(lr).transpose(0, 3, 1, 2)})
-        return sr[0].transpose(1, 2, 0)
-
-    return Loaded(upscale, _size(model.get_inputs()[0].shape[2:]))
-
-
-def litert_interpreter(path: Path) -> "Interpreter":
-    """An interpreter with a thread a core; of itself it takes one. Its delegate announces itself on stderr."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    return Interpreter(str(path), num_threads=stopwatch.cores())
-
-
-def onnx_session(path: Path) -> "onnxruntime.InferenceSession":
-    """A session that shares its memory with all others made here; what it reads is checked first."""
-    import onnxruntime
-
-    untrusted.check_onnx(path)
-    return onnxruntime.InferenceSession(str(path), _options(), providers=onnxruntime.get_available_providers())
-
-
-@functools.cache
-def _options() -> "onnxruntime.SessionOptions":
-    """One arena for all sessions: each on its own keeps the memory that it has worked in, gigabytes in all."""
-    import onnxruntime
-
-    arena = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
-    cpu = onnxruntime.OrtMemoryInfo("Cpu", arena, 0, onnxruntime.OrtMemType.DEFAULT)
-    onnxruntime.create_and_register_allocator(cpu, onnxruntime.OrtArenaCfg({}))
-    options = onnxruntime.SessionOptions()
-    options.add_session_config_entry("session.use_env_allocators", "1")
-    return options
-
-
-RUNTIMES: dict[str, Callable[[Path], Loaded]] = {
-    ".keras": _keras,
-    "": _saved_model,
-    ".tflite": _litert,
-    ".onnx": _onnx,
-}
+RUNTIMES: dict[str, Callable[[Path], Loaded]] = {".keras": _keras, **loaders.LOADERS}
 """By suffix; a SavedModel is a folder and has none."""
 
+CHECKS: dict[str, Callable[[Path], None]] = {
+    "": untrusted.check_saved_model,
+    ".tflite": lambda path: None,
+    ".onnx": untrusted.check_onnx,
+}
+"""What a file of each kind, as a program, may be; by suffix. A `.keras` file is none."""
 
-def load(path: Path) -> tuple[Loaded, int]:
-    """A `.keras`, `.tflite` or `.onnx` file or a SavedModel folder, and how much it enlarges.
+
+def kind_of(path: Path) -> str:
+    """Of a model file: its suffix, one of RUNTIMES.
 
     Raises:
-        UserError: where there is no such file, or it is no upscaler that its runtime can run.
+        UserError: where there is no such file, or it is none of them.
     """
     if not path.exists():
         raise UserError(f"--model={path}: no such model")
     kind = "" if path.is_dir() else path.suffix.lower()
-    if kind not in RUNTIMES or (kind == "" and not path.is_dir()):
+    if kind not in RUNTIMES or not (path.is_dir() if kind == "" else path.is_file()):
         raise UserError(f"--model={path}: expected a .keras, .tflite or .onnx file, or a SavedModel folder")
-    try:
-        loaded = RUNTIMES[kind](path)
-        height, width = loaded.size or (16, 16)
-        return loaded, loaded.upscale(np.zeros((height, width, 3), np.uint8)).shape[0] // height
-    except UserError:
-        raise
-    except Exception as error:  # Each runtime has errors of its own for a file that it cannot read or run.
-        raise UserError(f"--model={path}: cannot be loaded ({first_line(error)})") from None
+    return kind
 
 
-def load_upscaler(path: Path) -> tuple[Upscaler, int]:
-    """The same for images of any size: a file that takes one size alone enlarges others in parts, rounded to levels.
+def examine(path: Path, stages: Sequence[Path] = ()) -> None:
+    """Refuses a model file of anybody's that would do more than enlarge images, before a runtime here reads it.
+
+    Args:
+        path: of the file.
+        stages: files that stand for it in parts.
 
     Raises:
-        UserError: as `load`.
+        UserError: saying what it would do, or what its runtime says of it.
+        WorkError: where it gives numbers that are none.
     """
-    (upscale, size), scale = load(path)
+    kind = kind_of(path)
+    if kind not in CHECKS:
+        return
+    try:
+        for each in (path, *stages):
+            if kind:
+                reading.check_regular(each)
+            CHECKS[kind](each)
+        trial.run(path, stages)
+    except Exception as error:  # the parsers of these formats have errors of their own
+        _refuse(path, error)
+
+
+def load(path: Path, own: bool = False) -> tuple[Loaded, int]:
+    """A `.keras`, `.tflite` or `.onnx` file or a SavedModel folder, and how much it enlarges.
+
+    Args:
+        path: of the file.
+        own: whether this process just made it, so that it need not be examined.
+
+    Raises:
+        UserError: where there is no such file, or it is no upscaler that its runtime can run.
+        WorkError: where it gives numbers that are none, now or later.
+    """
+    kind = kind_of(path)
+    if not own:
+        examine(path)
+    try:
+        loaded = RUNTIMES[kind](path)
+        return Loaded(_with_checked_numbers(path, loaded.upscale), loaded.size), loaders.scale_of(loaded)
+    except Exception as error:  # Each runtime has errors of its own for a file that it cannot read or run.
+        _refuse(path, error)
+
+
+def _refuse(path: Path, error: Exception) -> NoReturn:
+    if isinstance(error, UserError):
+        raise error
+    if isinstance(error, NumberError | WorkError):
+        raise WorkError(f"--model={path}: {error}") from None
+    raise UserError(f"--model={path}: cannot be loaded ({first_line(error)})") from None
+
+
+def check_numbers(path: Path, sr: np.ndarray) -> None:
+    """Refuses what a model made of an image, where it is no number.
+
+    Raises:
+        WorkError: then.
+    """
+    try:
+        loaders.check_numbers(sr)
+    except NumberError as error:
+        _refuse(path, error)
+
+
+def _with_checked_numbers(path: Path, upscale: Upscaler) -> Upscaler:
+    """The same, where what is no number fails."""
+
+    def check(sr: np.ndarray) -> np.ndarray:
+        check_numbers(path, sr)
+        return sr
+
+    return upscale.then(check) if isinstance(upscale, Lanes) else lambda lr: check(upscale(lr))
+
+
+def load_upscaler(path: Path, own: bool = False) -> tuple[Upscaler, int]:
+    """The same for images of any size: a file that takes one size alone enlarges others in parts, rounded to levels.
+
+    Args and errors as of `load`.
+    """
+    (upscale, size), scale = load(path, own)
     if not size:
         return upscale, scale
     model = tiles.Model(upscale, scale, size=size)

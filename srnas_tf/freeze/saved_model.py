@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from srnas_tf.freeze import serving, staged
-from srnas_tf.freeze.runtimes import SIGNATURE, Size
+from srnas_tf.freeze.loaders import SIGNATURE, Size
 from srnas_tf.nets.stages import Stage
 
 

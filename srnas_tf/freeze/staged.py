@@ -1,15 +1,15 @@
 """Models in stages, each in its own runtime: what `tiles` runs on images of any size."""
 
 import functools
-import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from srnas_tf import reading
 from srnas_tf.errors import UserError
-from srnas_tf.freeze import runtimes, tiles
+from srnas_tf.freeze import loaders, runtimes, tiles
 from srnas_tf.host.silence import stderr_aside
 from srnas_tf.nets import files
 from srnas_tf.nets.stages import Stage, stages
@@ -24,6 +24,12 @@ DESCRIPTION = "stages.json"
 
 STANDS_FOR = ("model.onnx", "model.tflite")
 """The files that the stages in that folder compute the same as; an int8 file's result is its own."""
+
+
+MOST = 1000
+"""Stages, and pixels that one looks at around its own."""
+
+_DESCRIBES = {"scale": int, "reaches": list[int], "channels": list[int], "stands_for": list[str]}
 
 
 def name(stage: int) -> str:
@@ -66,29 +72,45 @@ def _read(path: Path) -> dict:
         UserError: where the file holds something else.
     """
     try:
-        known = json.loads(path.read_text("utf-8"))
-        return {
-            "scale": int(known["scale"]),
-            "reaches": [int(reach) for reach in known["reaches"]],
-            "channels": [int(channels) for channels in known["channels"]],
-            "stands_for": [str(name) for name in known["stands_for"]],
-        }
-    except (OSError, ValueError, KeyError, TypeError):
+        known = reading.parse(reading.content(path))
+        reading.check_fields(known, _DESCRIBES)
+        if not 0 < len(known["reaches"]) <= MOST or not all(0 <= n <= MOST for n in known["reaches"]):
+            raise ValueError("its stages look further than any")
+        return known
+    except (OSError, ValueError):
         raise UserError(f"{path}: does not describe stages; export the model again, or remove the file") from None
 
 
 def load_model(path: Path) -> tiles.Model:
     """A model file as `tiles` takes it. Raises as `runtimes.load`."""
-    (upscale, size), scale = runtimes.load(path)
-    kind = "" if path.is_dir() else path.suffix.lower()
+    kind = runtimes.kind_of(path)
+    runtimes.examine(path, FILES[kind](path))
+    (upscale, size), scale = runtimes.load(path, own=True)
     found: list[tiles.Stages | None] = []
 
     def once() -> tiles.Stages | None:
         if not found:
-            found.append(STAGED[kind](path))
+            cut = STAGED[kind](path)
+            found.append(cut and _with_checked_numbers(path, cut))
         return found[0]
 
     return tiles.Model(upscale, scale, once, size)
+
+
+def _with_checked_numbers(path: Path, cut: tiles.Stages) -> tiles.Stages:
+    """The same stages, where an image of what is no number fails.
+
+    What they hand on may be infinite, in float16, and still come to numbers.
+    """
+    last = len(cut.reaches) - 1
+
+    def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, mask: np.ndarray):
+        made, gathered = cut.run(stage, maps, moments, mask)
+        if stage == last:
+            runtimes.check_numbers(path, made[0])
+        return made, gathered
+
+    return cut._replace(run=run)
 
 
 def in_parts(path: Path) -> Upscaler:
@@ -145,7 +167,7 @@ def _litert(path: Path) -> tiles.Stages | None:
     @functools.lru_cache(1)  # a stage keeps the memory that it has worked in: all of them together, gigabytes
     def runner(stage: int):
         with stderr_aside():
-            return runtimes.litert_interpreter(folder / "stages.tflite").get_signature_runner(name(stage))
+            return loaders.litert_interpreter(folder / "stages.tflite").get_signature_runner(name(stage))
 
     def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, mask: np.ndarray):
         given = {f"map{i}": each[None] for i, each in enumerate(maps)} | {"moments": moments, "mask": mask[None]}
@@ -159,8 +181,8 @@ def _litert(path: Path) -> tiles.Stages | None:
 def _onnx(path: Path) -> tiles.Stages | None:
     if not (beside := _beside(path)):
         return None
-    folder, known = beside
-    sessions = [runtimes.onnx_session(folder / f"{name(i)}.onnx") for i in range(len(known["reaches"]))]
+    known = beside[1]
+    sessions = [loaders.onnx_session(stage) for stage in _onnx_files(path)]
 
     def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, mask: np.ndarray):
         given = {f"map{i}": each[None] for i, each in enumerate(maps)}
@@ -173,6 +195,24 @@ def _onnx(path: Path) -> tiles.Stages | None:
 
     return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), planes=True)
 
+
+def _onnx_files(path: Path) -> list[Path]:
+    beside = _beside(path)
+    return [beside[0] / f"{name(i)}.onnx" for i in range(len(beside[1]["reaches"]))] if beside else []
+
+
+def _litert_files(path: Path) -> list[Path]:
+    beside = _beside(path)
+    return [beside[0] / "stages.tflite"] if beside else []
+
+
+FILES: dict[str, Callable[[Path], list[Path]]] = {
+    ".keras": lambda path: [],
+    "": lambda path: [],
+    ".tflite": _litert_files,
+    ".onnx": _onnx_files,
+}
+"""By suffix: the files beside a model file that hold its stages."""
 
 STAGED: dict[str, Callable[[Path], tiles.Stages | None]] = {
     ".keras": _keras,

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+from srnas_tf.host.watchdog import Watchdog
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 Handler = Callable[[int, FrameType | None], None]
@@ -32,16 +34,37 @@ class Interrupted(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def at_once() -> Iterator[None]:
-    """A signal ends what is inside with `Interrupted`; a second one ends the process, whatever it is doing."""
+    """A signal ends what is inside with `Interrupted`; a second one ends the process, whatever it is doing.
+
+    So does the first, after a few seconds, where Python is inside of a runtime and does not come to see it.
+    """
 
     def leave(number: int, frame: FrameType | None) -> None:
+        watchdog.answer()
         for each in SIGNALS:
             if signal.getsignal(each) is leave:
                 signal.signal(each, signal.SIG_DFL)
         raise Interrupted(number)
 
-    with _handled_by(leave):
+    if threading.current_thread() is not threading.main_thread():
         yield
+        return
+    watchdog = Watchdog(tuple(SIGNALS))
+    with watchdog.awake(), _answering(watchdog), _handled_by(leave):
+        yield
+
+
+_awake: list[Watchdog] = []
+"""Those that are to be told that a signal was seen."""
+
+
+@contextlib.contextmanager
+def _answering(watchdog: Watchdog) -> Iterator[None]:
+    _awake.append(watchdog)
+    try:
+        yield
+    finally:
+        _awake.remove(watchdog)
 
 
 @contextlib.contextmanager
@@ -60,6 +83,8 @@ def after_the_step() -> Iterator[Callable[[], bool]]:
 
     def note(number: int, frame: FrameType | None) -> None:
         caught.append(number)
+        for watchdog in _awake:
+            watchdog.answer()
         restore()
         if sys.stderr.isatty():  # past Python's buffers, in which this may have come to pass
             os.write(2, b"\nfinishing the step; once more leaves at once\n")

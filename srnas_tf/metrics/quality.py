@@ -9,6 +9,12 @@ _WINDOW, _SIGMA = 11, 1.5
 _K1, _K2 = 0.01, 0.03
 
 
+def as_batch(lr: np.ndarray) -> np.ndarray:
+    """Levels [height, width, 3] as float32 [1, height, width, 3] in 0..1; floats are taken as they are."""
+    batch = lr[None].astype(np.float32)
+    return batch if lr.dtype.kind == "f" else batch / np.float32(np.iinfo(lr.dtype).max)
+
+
 def to_uint8(image: np.ndarray) -> np.ndarray:
     """A float image in 0..1 (1.0 = white) as uint8, clipped and rounded."""
     return np.rint(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)

@@ -3,6 +3,7 @@
 `x<scale>/` is a link to what the onnxruntime kit holds of the network, made by `make kits`.
 """
 
+import os
 from pathlib import Path
 
 from srnas_tf.errors import UserError
@@ -21,6 +22,11 @@ def path(scale: int) -> Path:
         scales = sorted(file.stem[1:] for file in _FOLDER.glob("x*.keras"))
         raise UserError(f"--scale={scale}: the package has a network for {', '.join(scales)}; give --model=FILE")
     return found
+
+
+def is_packaged(file: Path) -> bool:
+    """Whether a file lies in the package, where nothing is to be written."""
+    return _FOLDER in Path(os.path.abspath(file)).parents or _FOLDER.resolve() in file.resolve().parents
 
 
 def onnx(scale: int) -> Path:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from srnas_tf import flags
+from srnas_tf import flags, reading
 from srnas_tf.arch import Network, Space
 from srnas_tf.arch.latency import LatencyTable
 from srnas_tf.errors import UserError
@@ -154,8 +153,10 @@ def _record(workdir: Workdir, kind: str, name: str, entry: dict[str, Any]) -> No
     """
     path = workdir / "benchmark.json"
     try:
-        found = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        found = reading.parse(reading.content(path)) if path.exists() else {}
+        if not reading.is_of(found, dict[str, dict]):
+            raise ValueError("is no record of measurements")
         found.setdefault(kind, {})[name] = entry
-    except (OSError, ValueError, AttributeError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be gone on with ({error}); move it away") from None
     write_json(path, found)

@@ -12,6 +12,7 @@ from srnas_tf.data.sources import DataSettings, hr_folder, load_pairs
 from srnas_tf.errors import UserError
 from srnas_tf.freeze.runtimes import load_upscaler
 from srnas_tf.host import devices
+from srnas_tf.reading import check_fields, is_of
 from srnas_tf.report import results
 from srnas_tf.report.table import print_table
 from srnas_tf.train.evaluate import scores
@@ -48,8 +49,16 @@ def evaluated(workdir: Workdir, model: Path) -> dict:
     if not (workdir / SUBJECT).exists() or not (workdir / "evaluate.json").exists():
         return {}
     about = read_json(workdir / SUBJECT)
-    same = isinstance(about, dict) and about.get("sha256") == _digest(model)
-    return read_json(workdir / "evaluate.json") if same else {}
+    if not isinstance(about, dict) or about.get("sha256") != _digest(model):
+        return {}
+    found = read_json(workdir / "evaluate.json")
+    figures = {"psnr": float | None, "ssim": float, "images": int}
+    for each in found.values() if is_of(found, dict[str, dict]) else ({},):
+        try:
+            check_fields(each, figures)
+        except ValueError as error:
+            raise UserError(f"{workdir / 'evaluate.json'}: is spoiled ({error}); remove it") from None
+    return found
 
 
 def _digest(path: Path) -> str | None:

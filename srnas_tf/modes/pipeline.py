@@ -72,7 +72,8 @@ def run(workdir: Workdir) -> None:
     found = max(networks, key=lambda network: network.provenance["val_psnr"])
     # Drawn at any rate: a network of another width can take nothing over.
     baseline = retraining_job.train_network(
-        imdn_of_size(found.network.params, space.scale, int(found.network.measures["depth"])), workdir / "retrain" / "imdn"
+        imdn_of_size(found.network.params, space.scale, int(found.network.measures["depth"])),
+        workdir / "retrain" / "imdn",
     )
     if not job.writes:
         return

@@ -15,6 +15,7 @@ from srnas_tf.data.sources import DataSettings, load_pairs
 from srnas_tf.errors import UserError
 from srnas_tf.executors import executor_of
 from srnas_tf.modes.search import trained_supernet
+from srnas_tf.reading import is_of
 from srnas_tf.report.scatter import scatter
 from srnas_tf.report.table import print_table
 from srnas_tf.search.agreement import Comparison, Estimate, compare, repeats
@@ -22,11 +23,15 @@ from srnas_tf.search.ranking import RankSettings, choose
 from srnas_tf.train.alone import Alone
 from srnas_tf.train.paths import PathScorer
 from srnas_tf.train.settings import MachineSettings, TrainSettings
-from srnas_tf.workdir.files import read_json, write_json
+from srnas_tf.workdir.files import read_record, read_records, write_json
 from srnas_tf.workdir.folder import Workdir
 
 S = TypeVar("S")
 SAMPLES = ("range", "band")
+PAIR = {"arch": str, "codes": list[int], "params": int, "samples": list[str], "psnr": float, "psnrs": list[float]}
+"""What is known of a network that was ranked."""
+RANKED = {name: PAIR[name] for name in ("arch", "codes", "params", "samples")} | {"supernet_psnr": float}
+"""What is known of one before it is trained alone."""
 
 
 class Ranking(NamedTuple):
@@ -61,7 +66,7 @@ def run(workdir: Workdir) -> None:
     if not path.exists():  # chosen once: what the supernet says of them is not measured again
         measured = [{**entry, "supernet_psnr": scorer(entry["codes"])} for entry in theirs]
         write_json(path, measured or choose(space, settings, recipe.seed, scorer))
-    chosen = read_json(path)
+    chosen = read_records(path, RANKED, "networks")
     if alone:
         run = executor_of(machine.executor, machine.ray_address, machine.actors, machine.patience)
         seeds = [recipe.seed + i for i in range(settings.rank_seeds)]
@@ -114,7 +119,11 @@ def _ranked_in(source: Workdir, space: Space, data: DataSettings) -> list[dict]:
     path = source / "rank.json"
     if not path.exists():
         raise UserError(f"--rank_from={source.path}: holds no {path.name}; run --mode=rank there to its end first")
-    return read_json(path)["pairs"]
+    pairs = read_record(path, {"pairs": list})["pairs"]
+    for entry in pairs:
+        if not is_of(entry, dict) or not all(name in entry and is_of(entry[name], kind) for name, kind in PAIR.items()):
+            raise UserError(f"{path}: is spoiled; run --mode=rank there again")
+    return pairs
 
 
 def _train_all(chosen: Sequence[dict], seeds: Sequence[int], run: Callable, workdir: Workdir) -> list[dict]:

@@ -14,7 +14,7 @@ from srnas_tf.modes.start import Start, start_of
 from srnas_tf.nets import Net
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, RetrainSettings, TrainSettings
-from srnas_tf.workdir.files import read_json
+from srnas_tf.workdir.files import read_records
 from srnas_tf.workdir.folder import Workdir
 
 
@@ -58,10 +58,7 @@ def found(workdir: Workdir) -> list[Network]:
     path = workdir / "search" / "best.json"
     if not path.exists():
         raise UserError(f"{path}: missing; run --mode=search with --workdir={workdir.path} to its end first")
-    try:
-        return [Network.parse(entry["arch"]) for entry in read_json(path)]
-    except (KeyError, TypeError):
-        raise UserError(f"{path}: is no list of networks; remove it, then run --mode=search again") from None
+    return [Network.parse(entry["arch"]) for entry in read_records(path, {"arch": str}, "networks")]
 
 
 def starts_of(settings: TrainSettings, networks: list[Network], workdir: Workdir) -> list[Start | None]:

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import keras
 
-from srnas_tf import arch, model_file
+from srnas_tf import arch, model_file, reading
 from srnas_tf.errors import UserError, first_line, writing
+from srnas_tf.nets import hdf5
 from srnas_tf.nets.build import Net
 from srnas_tf.nets.network import SRNet
 from srnas_tf.nets.supernet import Supernet
 from srnas_tf.nets.transfer import folded
 from srnas_tf.nets.zoo import ZooNet
+from srnas_tf.workdir.files import whole
 
 
 def save(model: Net | Supernet, path: Path) -> None:
@@ -20,14 +22,8 @@ def save(model: Net | Supernet, path: Path) -> None:
     Raises:
         WorkError: where it cannot be written.
     """
-    partial = path.with_name(f"partial-{path.name}")
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            model.save(partial)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+    with writing(path), whole(path) as partial:
+        model.save(partial)
 
 
 def load(path: Path) -> Net:
@@ -53,12 +49,11 @@ def _load(path: Path, *kinds: type):
     if not path.is_file():
         raise UserError(f"{path}: no such model")
     try:
-        config, size = model_file.look_into(path)
+        config, weights = model_file.look_into(path, weights=True)
         if config.get("registered_name") not in map(keras.saving.get_registered_name, kinds):
             wanted = " or ".join(kind.__name__ for kind in kinds)
             raise UserError(f"holds a {config.get('class_name')}, not a {wanted} of this package")
-        if size < 4 * _params(config["config"]):
-            raise UserError(f"{size} bytes of weights do not fill its network")
+        hdf5.check(weights, 4 * _params(config["config"]))
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # Keras says so where weights are missing
             return keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -70,4 +65,7 @@ def _load(path: Path, *kinds: type):
 
 def _params(config: dict) -> int:
     """How many parameters, of 4 bytes each, a network of this configuration has; known before it is built."""
-    return arch.Space(**config["space"]).supernet_params if "space" in config else arch.parse(config["network"]).params
+    if "space" in config:
+        return reading.settings_of(arch.Space, config["space"]).supernet_params
+    reading.check_fields(config, {"network": str})
+    return arch.parse(config["network"]).params

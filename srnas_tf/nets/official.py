@@ -1,14 +1,14 @@
 """IMDN's official weights, by their authors' names (Hui et al. 2019, github.com/Zheng222/IMDN)."""
 
+import io
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from srnas_tf import arch, archives
+from srnas_tf import arch, archives, reading
 from srnas_tf.errors import UserError, first_line
 from srnas_tf.nets import torch_file
 from srnas_tf.nets.network import SRNet
@@ -22,22 +22,31 @@ def read(path: Path) -> dict[str, np.ndarray]:
     """
     if path.suffix.lower() == ".npz":
         try:
-            with zipfile.ZipFile(path) as members:
-                archives.check(members, path.stat().st_size)
-            with np.load(path, allow_pickle=False) as archive:
-                weights = {name: archive[name] for name in archive.files}
-            if not all(isinstance(array, np.ndarray) for array in weights.values()):  # NumPy hands out other files raw
-                raise ValueError("it holds more than arrays")
-            return _plain(weights)
-        except FileNotFoundError:
-            raise UserError(f"{path}: no such file") from None
+            content = reading.content(path)
+            with archives.opened(content), np.load(io.BytesIO(content), allow_pickle=False) as archive:
+                return _plain({name: archive[name] for name in archive.files}, path)
+        except UserError:
+            raise
+        except OSError as error:
+            raise UserError(f"{path}: {error.strerror or first_line(error)}") from None
         except Exception as error:  # numpy and zipfile each have errors of their own for a broken file.
             raise UserError(f"{path}: not a file of weights ({first_line(error)})") from None
-    return _plain(torch_file.read(path))
+    return _plain(torch_file.read(path), path)
 
 
-def _plain(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The names without the `module.` that training on several GPUs puts before them."""
+def _plain(weights: dict[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
+    """The names without the `module.` that training on several GPUs puts before them.
+
+    Raises:
+        UserError: where a value is no array of numbers along one axis or more, or one of these is not finite.
+    """
+    for name, array in weights.items():
+        if not isinstance(array, np.ndarray):  # NumPy hands out other files raw
+            raise UserError(f"{path}: not a file of weights (it holds more than arrays)")
+        if array.dtype.kind not in "fiu" or not array.ndim:
+            raise UserError(f"{path}: not a file of weights ({name[:200]} is no array of numbers)")
+        if not np.isfinite(array).all():
+            raise UserError(f"{path}: {name[:200]} holds numbers that are none (NaN or infinity); take another file")
     return {name.removeprefix("module."): array for name, array in weights.items()}
 
 

@@ -1,14 +1,10 @@
 """Reads the tensors of a `.pth` file without PyTorch, and nothing but tensors.
 
-A `.pth` file is a pickle, which may ask for any function of any library to be called. This reader hands out three
-things only: ordered dictionaries, storage types, and its own description of a tensor; a file that asks for anything
-else is refused before it gets it.
+A `.pth` file is a pickle, which may ask for any function of any library to be called. This reader knows three things
+only: ordered dictionaries, storages, and tensors; a file that asks for anything else is refused (`pickled`).
 """
 
-import collections
 import io
-import pickle
-import pickletools
 import struct
 import zipfile
 from pathlib import Path
@@ -16,11 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from srnas_tf import archives
+from srnas_tf import archives, reading
 from srnas_tf.errors import UserError, first_line
+from srnas_tf.nets import pickled
+from srnas_tf.nets.pickled import Global, PickleError
 
-_REMEMBERS = ("PUT", "BINPUT", "LONG_BINPUT")
 _MAGIC = 0x1950A86A20F9469CFC6C
+_ORDERED = Global("collections", "OrderedDict")
+_TENSOR = Global("torch._utils", "_rebuild_tensor_v2")
 _STORAGES = {
     "DoubleStorage": "<f8",
     "FloatStorage": "<f4",
@@ -62,29 +61,31 @@ class _Tensor(NamedTuple):
         return np.lib.stride_tricks.as_strided(flat[self.offset :], self.shape, strides).copy()
 
 
-def _tensor(storage: Any, offset: int, shape: tuple, strides: tuple, *_: Any) -> _Tensor:
+def _call(function: Global, arguments: tuple) -> _Tensor:
+    """The one function that a file of weights asks for: (storage, offset, shape, strides, ...) -> tensor."""
+    if function != _TENSOR:
+        raise PickleError(f"it calls {function.name}")
+    storage, offset, shape, strides, *_ = arguments
     if not isinstance(storage, _Storage):
-        raise pickle.UnpicklingError("a tensor without a storage")
-    return _Tensor(storage, int(offset), tuple(map(int, shape)), tuple(map(int, strides)))
+        raise PickleError("a tensor without a storage")
+    for numbers in ((offset,), shape, strides):
+        if type(numbers) is not tuple or not all(type(number) is int for number in numbers):
+            raise PickleError("a tensor's place is no numbers")
+    return _Tensor(storage, offset, shape, strides)
 
 
-class _Reader(pickle.Unpickler):
-    """Builds what a file of weights consists of, and refuses to look up anything else."""
+def _persistent(described: tuple) -> _Storage:
+    kind, dtype, key, *_ = described
+    if kind != "storage" or not isinstance(dtype, Global) or dtype.name not in _STORAGES:
+        raise PickleError("it refers to what is no storage")
+    if not isinstance(key, str):
+        raise PickleError("a storage without a name")
+    return _Storage(key, _STORAGES[dtype.name])
 
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("collections", "OrderedDict"):
-            return collections.OrderedDict
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _tensor
-        if module == "torch" and name in _STORAGES:
-            return _STORAGES[name]
-        raise pickle.UnpicklingError(f"it asks for {f'{module}.{name}'!r}, which is no tensor")
 
-    def persistent_load(self, pid: Any) -> _Storage:
-        kind, dtype, key, *_ = pid
-        if kind != "storage" or dtype not in _STORAGES.values():
-            raise pickle.UnpicklingError(f"it refers to a {kind!r}")
-        return _Storage(str(key), dtype)
+_MEANINGS = pickled.Meanings(
+    {_ORDERED, _TENSOR, *(Global("torch", name) for name in _STORAGES)}, _call, _persistent, _ORDERED
+)
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -94,11 +95,8 @@ def read(path: Path) -> dict[str, np.ndarray]:
         UserError: where the file is missing, broken, or holds anything but tensors.
     """
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
-    try:
-        described, storages = (_zipped if zipfile.is_zipfile(path) else _legacy)(content)
+        content = reading.content(path)
+        described, storages = (_zipped if zipfile.is_zipfile(io.BytesIO(content)) else _legacy)(content)
         if not isinstance(described, dict) or not all(isinstance(value, _Tensor) for value in described.values()):
             raise ValueError("it holds more than named tensors")
         arrays, room = {}, archives.EXPANSION * sum(storage.size for storage in storages.values())
@@ -108,28 +106,20 @@ def read(path: Path) -> dict[str, np.ndarray]:
             if room < 0:
                 raise ValueError("its tensors hold far more than its storages")
         return arrays
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror or first_line(error)}") from None
     except Exception as error:  # Broken pickles fail in as many ways as there are opcodes.
         raise UserError(f"{path}: not a file of weights ({first_line(error)})") from None
 
 
 def _unpickle(stream: io.BytesIO) -> Any:
-    """The next object of a stream.
-
-    Raises:
-        ValueError: where it numbers what it remembers beyond what it can hold: memory is taken up to the number.
-    """
-    start, size = stream.tell(), len(stream.getbuffer())
-    for opcode, argument, _ in pickletools.genops(stream):
-        if opcode.name in _REMEMBERS and int(argument or 0) > size:
-            raise ValueError("it remembers more than it holds")
-    stream.seek(start)
-    return _Reader(stream).load()
+    """The next object of a stream."""
+    return pickled.load(stream, _MEANINGS)
 
 
 def _zipped(content: bytes) -> tuple[Any, dict[str, np.ndarray]]:
     """The format of PyTorch 1.6 and later: a zip archive of one pickle, and a file a storage."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        archives.check(archive, len(content))
+    with archives.opened(content) as archive:
         [entry] = [name for name in archive.namelist() if name.endswith("/data.pkl")]
         folder = entry.removesuffix("data.pkl")
         described = _unpickle(io.BytesIO(archive.read(entry)))
@@ -147,7 +137,10 @@ def _legacy(content: bytes) -> tuple[Any, dict[str, np.ndarray]]:
     _unpickle(stream)  # byte order and sizes of the machine that wrote it
     described = _unpickle(stream)
     keys = _unpickle(stream)
-    dtypes = {tensor.storage.key: tensor.storage.dtype for tensor in described.values()}
+    if not isinstance(described, dict) or not isinstance(keys, list):
+        raise ValueError("it holds more than named tensors")
+    tensors = [tensor for tensor in described.values() if isinstance(tensor, _Tensor)]
+    dtypes = {tensor.storage.key: tensor.storage.dtype for tensor in tensors}
     storages = {}
     for key in keys:
         [count] = struct.unpack("<q", stream.read(8))

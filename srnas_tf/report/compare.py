@@ -13,7 +13,8 @@ from PIL import Image
 from srnas_tf import metrics
 from srnas_tf.data.imresize import reduce
 from srnas_tf.data.sources import Pair
-from srnas_tf.workdir.files import write_json
+from srnas_tf.errors import writing
+from srnas_tf.workdir.files import whole, write_json
 
 CROP = 96
 """Side of a crop, high-resolution pixels."""
@@ -74,7 +75,8 @@ def compare(rows: Sequence[Row], path: Path) -> None:
             title = f"{photograph}\noriginal" if crop.psnr is None else f"{crop.method}\n{crop.psnr:.2f} dB"
             _draw(figure.add_subplot(grid[row, column]), crop.image, title)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
+    with writing(path), whole(path) as partial:
+        figure.savefig(partial, dpi=130)
 
 
 def write_crops(rows: Sequence[Row], folder: Path) -> None:

@@ -1,11 +1,10 @@
 """What a workdir holds, read as it is: files may be missing, half written, or of another version."""
 
 import base64
-import json
 from pathlib import Path
 from typing import Any
 
-from srnas_tf import model_file
+from srnas_tf import model_file, reading
 
 PICTURE = b"\x89PNG\r\n\x1a\n"
 
@@ -34,7 +33,7 @@ class Holdings:
         if content is None:
             return None
         try:
-            return json.loads(content)
+            return reading.parse(content)
         except ValueError as error:
             raise UnreadableError(f"{name} is no JSON ({error})") from None
 
@@ -48,7 +47,7 @@ class Holdings:
         entries = []
         for number, line in enumerate(content[: content.rfind(b"\n") + 1].splitlines(), start=1):
             try:
-                entries.append(dict(json.loads(line)))
+                entries.append(dict(reading.parse(line)))
             except (TypeError, ValueError):
                 raise UnreadableError(f"line {number} of {name} is no JSON object") from None
         return entries
@@ -78,9 +77,11 @@ class Holdings:
 
     def _read(self, name: str) -> bytes | None:
         try:
-            return (self.path / name).read_bytes()
+            return reading.content(self.path / name)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except ValueError as error:
+            raise UnreadableError(f"{name}: {error}") from None
         except OSError as error:
             raise UnreadableError(f"{name} cannot be read ({error.strerror})") from None
 

@@ -2,12 +2,12 @@
 
 import dataclasses
 import datetime
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from srnas_tf import reading
 from srnas_tf.errors import UserError
 from srnas_tf.workdir.files import write_json
 
@@ -89,8 +89,8 @@ def read(path: Path) -> Result:
         UserError: where it is no such file.
     """
     try:
-        return Result(**json.loads(path.read_text("utf-8")))
-    except (OSError, RecursionError, TypeError, ValueError) as error:
+        return reading.settings_of(Result, reading.parse(reading.content(path)))
+    except (OSError, TypeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"{path}: not a result of --mode=evaluate --record ({reason})") from None
 

@@ -6,6 +6,9 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
+from srnas_tf.errors import writing
+from srnas_tf.workdir.files import whole
+
 matplotlib.use("agg")
 
 
@@ -27,4 +30,5 @@ def scatter(panels: Mapping[str, Sequence[dict]], path: Path) -> None:
         axes.set_ylabel("trained alone, dB")
         axes.grid(alpha=0.3)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
+    with writing(path), whole(path) as partial:
+        figure.savefig(partial, dpi=130)

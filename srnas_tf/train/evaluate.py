@@ -12,6 +12,7 @@ import tensorflow as tf
 from srnas_tf import metrics
 from srnas_tf.data import imresize
 from srnas_tf.data.sources import Pair
+from srnas_tf.metrics import as_batch
 from srnas_tf.nets import Net, Supernet
 from srnas_tf.train.pieces import Pieces
 
@@ -45,6 +46,15 @@ class Lanes:
 
     def __call__(self, lr: np.ndarray) -> np.ndarray:
         return self._trace(0)(lr)
+
+    def then(self, change: Callable[[np.ndarray], np.ndarray]) -> "Lanes":
+        """The same lanes, with what each gives passed on through a function."""
+
+        def changed(i: int) -> Upscaler:
+            upscale = self._trace(i)
+            return lambda lr: change(upscale(lr))
+
+        return Lanes(changed, self.count)
 
     def share(self, i: int, measure: Callable[[np.ndarray, Pair], T], pairs: Sequence[Pair]) -> list[T]:
         """What a lane has to do of `measured`: every `count`-th pair, beginning with its own number."""
@@ -139,9 +149,3 @@ def of_paths(supernet: Supernet) -> Callable[[Sequence[int]], Lanes]:
         return Lanes(upscaler, len(pieces))
 
     return at
-
-
-def as_batch(lr: np.ndarray) -> np.ndarray:
-    """Levels [height, width, 3] as float32 [1, height, width, 3] in 0..1; floats are taken as they are."""
-    batch = lr[None].astype(np.float32)
-    return batch if lr.dtype.kind == "f" else batch / np.float32(np.iinfo(lr.dtype).max)

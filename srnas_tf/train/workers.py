@@ -17,6 +17,7 @@ from tensorflow.python.eager import context
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.host import interrupt
 from srnas_tf.host.cluster import Cluster, gather, read_cluster
+from srnas_tf.host.deadline import deadline
 from srnas_tf.host.silence import stderr_aside
 
 _PEERS_LOST = (
@@ -27,6 +28,10 @@ _PEERS_LOST = (
     tf.errors.InternalError,
     tf.errors.UnavailableError,
 )
+
+
+_REGISTERING = 5.0
+"""Seconds beyond its own limit that TensorFlow may take to come together; where someone is lost then, it never ends."""
 
 
 @functools.cache
@@ -46,7 +51,12 @@ def join(patience: float, silence: float) -> tf.distribute.MultiWorkerMirroredSt
     print(f"worker {cluster.place} waits for {', '.join(others) or 'nobody'}", file=sys.stderr, flush=True)
     gather(cluster, patience)
     _set_deadlines(cluster, patience, silence)
-    with stderr_aside(), interrupt.kept():  # TensorFlow takes SIGTERM for itself, and would live on
+    late = (
+        f"TF_CONFIG: {' or '.join(others)} came and was lost before all were registered, within "
+        f"--patience={patience:g}; start the same command on all workers again"
+    )
+    # TensorFlow takes SIGTERM for itself, and would live on.
+    with deadline(patience + _REGISTERING, late), stderr_aside(), interrupt.kept():
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     # Every worker has a whole share of every batch: they need not ask each other at each step.
     strategy.extended.experimental_enable_get_next_as_optional = False

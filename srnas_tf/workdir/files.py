@@ -1,11 +1,18 @@
 """Files that are written whole or not at all."""
 
+import contextlib
+import glob
 import json
 import os
+import secrets
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from srnas_tf.errors import UserError, writing
+from srnas_tf import reading
+from srnas_tf.errors import UserError, is_full, writing
 
 
 def write_text(path: Path, text: str) -> None:
@@ -14,19 +21,63 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         WorkError: where it cannot be written.
     """
-    partial = partial_of(path)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+    with writing(path), whole(path) as partial, partial.open("x", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+_PARTIAL = ".partial-"
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A file to write that takes another one's place if all goes well, and goes away if not.
+
+    Its name is its own, so that two who write the same file do not write into each other's; who comes last stays. What
+    a kill left of earlier ones is removed once it is a day old.
+
+    Yields:
+        Where to write; the name ends as that of `path` does.
+
+    Raises:
+        OSError: where it cannot take its place.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{_PARTIAL}{secrets.token_hex(4)}-{path.name}")
+    try:
+        yield partial
         partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+        _sweep(path)
 
 
-def partial_of(path: Path) -> Path:
-    """Where a file is written before it takes its place."""
-    return path.with_name(f".{path.name}.partial")
+def no_room(folder: Path) -> OSError | None:
+    """What the system says where a folder's disk is full; None where it is not. Libraries keep that to themselves."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(1 << 16))
+            file.flush()
+    except OSError as error:
+        return error if is_full(error) else None
+    return None
+
+
+def is_partial_of(path: Path, whole_path: Path) -> bool:
+    """Whether a file is what a kill left of another one that was being written."""
+    name = path.name.removeprefix(_PARTIAL)
+    return path.name.startswith(_PARTIAL) and name[8:] == f"-{whole_path.name}" and path.parent == whole_path.parent
+
+
+def _sweep(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        for left in path.parent.glob(f"{_PARTIAL}????????-{glob.escape(path.name)}"):
+            if time.time() - left.lstat().st_mtime > _DAY:
+                left.unlink()
+
+
+_DAY = 86_400
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -41,8 +92,39 @@ def read_json(path: Path) -> Any:
         UserError: where it cannot be read, or is no JSON.
     """
     try:
-        return json.loads(path.read_text("utf-8"))
+        return reading.parse(reading.content(path))
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise UserError(f"{path}: is spoiled; remove it, then do again what wrote it") from None
+    except ValueError:
+        raise _spoiled(path) from None
+
+
+def read_record(path: Path, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A record that `write_json` wrote, with these fields at least, each of its type. Raises as `read_json`."""
+    found = read_json(path)
+    try:
+        reading.check_fields(found, fields)
+    except ValueError as error:
+        raise _spoiled(path, error) from None
+    return found
+
+
+def read_records(path: Path, fields: Mapping[str, Any], what: str) -> list[dict[str, Any]]:
+    """A list of such records, of one at least. Raises as `read_json`.
+
+    Args:
+        what: the list is of, for the message.
+    """
+    found = read_json(path)
+    if not isinstance(found, list) or not found:
+        raise UserError(f"{path}: is no list of {what}; remove it, then do again what wrote it")
+    for number, record in enumerate(found, start=1):
+        try:
+            reading.check_fields(record, fields)
+        except ValueError as error:
+            raise _spoiled(path, f"entry {number}: {error}") from None
+    return found
+
+
+def _spoiled(path: Path, why: object = "") -> UserError:
+    return UserError(f"{path}: is spoiled{f' ({why})' if why else ''}; remove it, then do again what wrote it")

@@ -1,7 +1,6 @@
 """The folder of an experiment, which remembers its settings."""
 
 import dataclasses
-import json
 import os
 import sys
 import tempfile
@@ -9,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
-from srnas_tf.errors import UserError
+from srnas_tf import reading
+from srnas_tf.errors import UserError, is_full, not_written
 from srnas_tf.workdir import lock, runs
-from srnas_tf.workdir.files import partial_of, write_json
+from srnas_tf.workdir.files import is_partial_of, write_json
 
 S = TypeVar("S")
 
@@ -103,10 +103,14 @@ class Workdir:
         if not self.holds(section):
             return kind(**(defaults | given))
         try:
-            settled = kind(**self._sections[section])
-            asked = dataclasses.replace(settled, **given)  # type: ignore[type-var]
+            settled = reading.settings_of(kind, self._sections[section])
+        except UserError as error:
+            raise UserError(f"{self.record}: {error}") from None
         except TypeError:
             raise UserError(f"{self.record}: written by another version; give another --workdir") from None
+        except ValueError as error:
+            raise UserError(f"{self.record}: is spoiled ({section}: {error}); give another --workdir") from None
+        asked = dataclasses.replace(settled, **given)  # type: ignore[type-var]
         differing = [name for name in given if getattr(asked, name) != getattr(settled, name)]
         if differing:
             name, folder = differing[0], self.FOLDERS.get(section)
@@ -131,9 +135,10 @@ class Workdir:
             self._own()
             if self._recorded() != self._sections:
                 raise UserError(f"--workdir={self.path}: another process began there meanwhile; give another")
-            # A partial record is what a kill left of the first claim.
-            own = {self.record, partial_of(self.record), self.path / lock.NAME, self.path / runs.NAME}
-            if not self._sections and set(self.path.iterdir()) - own:
+            own = {self.record, self.path / lock.NAME, self.path / lock.OWNER, self.path / runs.NAME}
+            # A partial file is what a kill left of the first claim.
+            others = [path for path in set(self.path.iterdir()) - own if not _is_left(path, own)]
+            if not self._sections and others:
                 raise UserError(f"--workdir={self.path}: is not empty and holds no {self.record.name}; give another")
         self.make()
         if fresh:
@@ -163,14 +168,20 @@ class Workdir:
         except lock.HeldError as error:
             raise UserError(f"--workdir={self.path}: {error} works there; wait for it, or give another") from None
         except OSError as error:
+            if is_full(error):
+                raise not_written(self.path, error) from None
             raise UserError(f"--workdir={self.path}: {error.strerror}; give a folder that can be written") from None
 
     def _recorded(self) -> dict[str, Any]:
         """The sections of the record."""
         try:
-            sections = json.loads(self.record.read_text("utf-8")) if self.record.exists() else {}
-        except (OSError, ValueError, RecursionError) as error:
+            sections = reading.parse(reading.content(self.record)) if self.record.exists() else {}
+        except (OSError, ValueError) as error:
             raise UserError(f"{self.record}: cannot be read ({error}); give another --workdir") from None
         if not isinstance(sections, dict):
             raise UserError(f"{self.record}: is not the record of an experiment; give another --workdir")
         return sections
+
+
+def _is_left(path: Path, own: set[Path]) -> bool:
+    return any(is_partial_of(path, each) for each in own)

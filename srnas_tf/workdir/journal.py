@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from srnas_tf import reading
 from srnas_tf.errors import UserError, writing
 from srnas_tf.workdir.files import write_text
 
@@ -15,7 +16,12 @@ def read_lines(path: Path) -> list[dict]:
     """
     if not path.exists():
         return []
-    content = path.read_bytes()
+    try:
+        content = reading.content(path)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; remove it, then give the same command") from None
     complete = content[: content.rfind(b"\n") + 1]
     entries = [_entry(path, number, line) for number, line in enumerate(complete.splitlines(), start=1)]
     if complete != content:
@@ -25,8 +31,8 @@ def read_lines(path: Path) -> list[dict]:
 
 def _entry(path: Path, number: int, line: bytes) -> dict:
     try:
-        entry = json.loads(line.decode("utf-8"))
-    except (ValueError, RecursionError):  # no JSON, or no UTF-8, or no bottom
+        entry = reading.parse(line)
+    except ValueError:
         entry = None
     if not isinstance(entry, dict):
         raise UserError(f"{path}: line {number} is spoiled; remove it and all that follow, then give the same command")

@@ -1,18 +1,28 @@
-"""One process at a time in a folder."""
+"""One process at a time in a folder, on Linux, macOS and Windows."""
 
 import contextlib
 import errno
-import fcntl
 import logging
 import os
 import socket
+import stat
 from pathlib import Path
 
+import filelock
+
+from srnas_tf import reading
+from srnas_tf.errors import WorkError
+from srnas_tf.workdir.files import write_text
+
 NAME = ".lock"
-"""The file in a folder that its owner holds locked."""
+"""The file in a folder that its owner holds locked. Nothing is in it, and nothing is written into it."""
+OWNER = ".lock-owner"
+"""The file beside it that says who that is."""
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 """What file systems without locks answer: some network mounts."""
+_PATIENCE = 0.2
+"""Seconds: an owner who is just leaving takes the file away that another one has opened."""
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +34,7 @@ class HeldError(Exception):
 class Lock:
     """The right to write in a folder, which one process has at a time.
 
-    The kernel takes it back when its owner ends, however that comes about: a file that a kill left behind keeps nobody
+    The system takes it back when its owner ends, however that comes about: a file that a kill left behind keeps nobody
     out.
 
     Args:
@@ -32,50 +42,46 @@ class Lock:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / NAME
-        self._file: int | None = None
+        self._path, self._owner = folder / NAME, folder / OWNER
+        self._lock = filelock.FileLock(self._path, thread_local=False, fallback_to_soft=False)
+        self._taken = False
 
     def take(self) -> None:
         """Takes the lock, unless this object has it already.
 
         Raises:
             HeldError: where another has it.
-            OSError: where the folder is missing or cannot be written.
+            OSError: where the folder is missing or cannot be written, or the lock is no file of its own.
         """
-        while self._file is None:
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
-            try:
-                self._lock(file)
-                if self._is_at_path(file):  # and not one that an owner removed between the two lines above
-                    self._file = file
-            finally:
-                if self._file is None:
-                    os.close(file)
-        with contextlib.suppress(OSError):  # who it is, is a courtesy: a full disk takes it and nothing else
-            os.ftruncate(self._file, 0)
-            os.write(self._file, f"pid {os.getpid()} on {socket.gethostname()}\n".encode())
-
-    def release(self) -> None:
-        """Gives the lock back, and removes its file, where this object has it."""
-        if self._file is None:
+        if self._taken:
             return
-        with contextlib.suppress(OSError):
-            self._path.unlink()
-        os.close(self._file)
-        self._file = None
-
-    def _lock(self, file: int) -> None:
+        if not self._path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        self._check_file()
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise HeldError(os.read(file, 300).decode(errors="replace").strip() or "another process") from None
+            self._lock.acquire(timeout=_PATIENCE)
+        except filelock.Timeout:
+            raise HeldError(reading.text_of(self._owner, 300) or "another process") from None
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise
             log.warning("%s: cannot be locked (%s); see that no other process works there", self._path, error.strerror)
+        self._taken = True
+        with contextlib.suppress(WorkError):  # who it is, is a courtesy: a full disk takes it and nothing else
+            write_text(self._owner, f"pid {os.getpid()} on {socket.gethostname()}\n")
 
-    def _is_at_path(self, file: int) -> bool:
-        try:
-            return os.path.samestat(os.fstat(file), self._path.stat())
-        except FileNotFoundError:
-            return False
+    def release(self) -> None:
+        """Gives the lock back, and removes its files, where this object has it."""
+        if not self._taken:
+            return
+        for path in (self._owner, self._path):  # while it is held: who opened it meanwhile opens the next one
+            with contextlib.suppress(OSError):
+                path.unlink()
+        self._lock.release()
+        self._taken = False
+
+    def _check_file(self) -> None:
+        """Refuses a link, a pipe or a folder in the place of the lock: it would be another file's."""
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG(self._path.lstat().st_mode):
+                raise OSError(errno.EINVAL, f"its {NAME} is no file of its own")

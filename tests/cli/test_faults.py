@@ -20,7 +20,7 @@ from conftest import ROOT, lines
 
 from srnas_tf import arch, nets
 from srnas_tf.arch import Space
-from srnas_tf.data import images
+from srnas_tf.data import images, photograph
 from srnas_tf.data.sources import DataSettings, load_pairs
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.freeze import export as freezing
@@ -134,7 +134,6 @@ def test_a_full_disk_leaves_the_earlier_file(tmp_path):
         files.save(model, tmp_path / "model.keras")
     with full_disk(1), pytest.raises(WorkError, match=r"best\.json: cannot be written \(File too large\)"):
         write_json(tmp_path / "best.json", list(range(99)))
-    (tmp_path / ".best.json.partial").unlink()
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -146,6 +145,16 @@ def test_a_full_disk_leaves_the_earlier_export(tmp_path, photographs):
         freezing.export(nets.build(NETWORK), pairs, tmp_path / "export")
     assert [path.name for path in tmp_path.iterdir() if path != photographs] == ["export"]
     assert (tmp_path / "export" / "export.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "a.webp"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_a_picture_that_a_full_disk_has_no_room_for_is_no_mistake(tmp_path, name, dtype, caplog):
+    pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (200, 200, 3)).astype(dtype)
+    with full_disk(1000), pytest.raises(WorkError, match=rf"{name}: cannot be written .*make room for it"):
+        photograph.write(tmp_path / name, photograph.Photograph(pixels))
+    assert list(tmp_path.iterdir()) == []
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])

@@ -2,10 +2,13 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
 from test_arch import ROWS
+
+from srnas_tf import models
 
 FLAGFILES = sorted((ROOT / "flags").glob("*.flags"))
 
@@ -87,3 +90,16 @@ def test_a_flagfile_that_is_no_text(invoke, tmp_path):
     status, _, stderr = invoke(f"--flagfile={tmp_path / 'photo.flags'}")
     assert status == 2
     assert len(stderr.splitlines()) == 1
+
+
+def test_nothing_is_written_into_the_package(invoke, photographs, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    packaged = Path(models.__file__).with_name("x2.keras")
+    status, _, stderr = invoke("--mode=evaluate", f"--model={packaged}", f"--data={photographs}")
+    assert (status, stderr) == (0, "workdir: runs/x2\n")
+    assert (tmp_path / "runs" / "x2" / "evaluate.json").exists()
+    assert not packaged.with_name("evaluate.json").exists()
+    (tmp_path / "link").symlink_to(packaged)
+    assert models.is_packaged(tmp_path / "link")
+    assert models.is_packaged(packaged.parent / "x4" / "model.onnx")
+    assert not models.is_packaged(tmp_path / "x4" / "model.onnx")

@@ -145,14 +145,70 @@ def test_a_slow_taker_is_left(serving):
     assert len(read) < 20_000_000
 
 
-def test_clients_beyond_what_is_served_at_a_time_are_turned_away(serving):
+def test_who_comes_takes_the_place_of_who_has_been_asking_longest(serving):
     with connect(serving) as first, connect(serving) as second, connect(serving) as third:
         with contextlib.suppress(ConnectionError):
-            assert everything(third) == b""
-        assert everything(first).startswith(b"HTTP/1.0 408 ")  # what was asked for never came
-        assert everything(second).startswith(b"HTTP/1.0 408 ")
+            assert everything(first) == b""
+        assert everything(second).startswith(b"HTTP/1.0 408 ")  # what was asked for never came
+        assert everything(third).startswith(b"HTTP/1.0 408 ")
     time.sleep(0.1)
     assert ask(serving, "GET /")[0] == 200
+
+
+def test_who_takes_an_answer_stays_as_long_as_others_only_ask(serving):
+    serving.limits = QUICK._replace(taking=60)
+    with connect(serving) as taking:
+        taking.sendall(b"GET /model/large.onnx HTTP/1.1\r\nHost: localhost:%d\r\n\r\n" % serving.server_port)
+        read = taking.recv(65536)
+        others = [connect(serving) for _ in range(5)]
+        while more := taking.recv(65536):
+            read += more
+        for other in others:
+            other.close()
+    assert len(read) > 20_000_000
+
+
+SLOW = {"ask a byte at a time": b"G", "take nothing": b"GET /model/large.onnx HTTP/1.1\r\nHost: localhost:%d\r\n\r\n"}
+
+
+@pytest.mark.parametrize("how", SLOW)
+def test_a_hundred_slow_clients_who_come_again_keep_nobody_out(folder, how):
+    with server.Server("127.0.0.1", 0) as listening:  # with the usual limits
+        listening.files = server.files_of(folder)
+        threading.Thread(target=listening.serve_forever, args=(0.01,), daemon=True).start()
+        says = SLOW[how] % listening.server_port if b"%" in SLOW[how] else SLOW[how]
+        over = threading.Event()
+
+        def refill():
+            clients = []
+            while not over.is_set():
+                while len(clients) < 100:
+                    client = connect(listening)
+                    client.sendall(says)
+                    client.setblocking(False)
+                    clients.append(client)
+                clients = [client for client in clients if _is_open(client, drain=how.startswith("ask"))]
+                time.sleep(0.01)
+            for client in clients:
+                client.close()
+
+        thread = threading.Thread(target=refill)
+        thread.start()
+        time.sleep(1)
+        answers = [ask(listening, "GET /")[0] for _ in range(29)]
+        over.set()
+        thread.join()
+        listening.shutdown()
+    assert answers == [200] * 29
+
+
+def _is_open(client: socket.socket, drain: bool) -> bool:
+    try:
+        return not drain or bool(client.recv(1000))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def test_only_a_loopback_server_goes_by_names():

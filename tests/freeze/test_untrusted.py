@@ -2,19 +2,23 @@
 
 import io
 import json
+import os
 import pickle
 import struct
+import time
 import warnings
 import zipfile
 
+import h5py
 import numpy as np
 import onnx
 import pytest
 import tensorflow as tf
 
 from srnas_tf import archives, nets
-from srnas_tf.arch import Space, imdn, latency
+from srnas_tf.arch import Space, imdn
 from srnas_tf.errors import UserError
+from srnas_tf.freeze import latency_file as latency
 from srnas_tf.freeze.runtimes import load_upscaler
 from srnas_tf.nets import files, official, torch_file
 from srnas_tf.report import results
@@ -103,6 +107,104 @@ def test_archives_that_play_tricks_are_refused(members, tmp_path, trick):
             path = pack(tmp_path / name, {"w/data.pkl": b"", **more}, zipfile.ZIP_DEFLATED)
             with pytest.raises(UserError, match=rf"{name}: .*{said}"):
                 official.read(path)
+
+
+def test_an_archive_of_a_million_members(tmp_path):
+    """Python would make an object of each before anything can be asked."""
+    entry = struct.pack("<4s4B4HL2L5H2L", b"PK\x01\x02", 20, 3, 20, 0, 0, 0, 0, 33, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0)
+    count = 1_000_000
+    directory = entry.ljust(46, b"\0")[:46] + b"a"
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, count * len(directory), 0, 0)
+    for name in ("w.pth", "w.npz", "w.keras"):
+        (tmp_path / name).write_bytes(directory * count + end)
+        start = time.monotonic()
+        with pytest.raises(UserError, match=name):
+            (files.load if name.endswith("keras") else official.read)(tmp_path / name)
+        assert time.monotonic() - start < 2
+
+
+def _unallocated(weights):
+    weights["evil"].create_dataset("0", shape=(1 << 30,), dtype="f4")
+
+
+def _compressed(weights):
+    weights["evil"].create_dataset("0", shape=(1 << 22,), dtype="f4", compression="gzip", data=np.zeros(1 << 22))
+
+
+def _elsewhere(weights):
+    weights["evil"].create_dataset("0", shape=(4,), dtype="u1", external=[("/etc/passwd", 0, 4)])
+
+
+def _linked(weights):
+    weights["evil"]["0"] = h5py.ExternalLink("/etc/passwd", "/")
+
+
+def _virtual(weights):
+    layout = h5py.VirtualLayout((1 << 30,), "f4")
+    layout[:] = h5py.VirtualSource("elsewhere.h5", "x", (1 << 30,))
+    weights["evil"].create_virtual_dataset("0", layout)
+
+
+def _around(weights):
+    weights["evil"]["0"] = weights["evil"]
+
+
+def _of_texts(weights):
+    weights["evil"].create_dataset("0", data=["text"] * 4)
+
+
+@pytest.mark.parametrize("way", [_unallocated, _compressed, _elsewhere, _linked, _virtual, _around, _of_texts])
+def test_weights_that_are_not_simply_there_are_refused(members, tmp_path, way):
+    stream = io.BytesIO(members["model.weights.h5"])
+    with h5py.File(stream, "r+") as weights:
+        weights.create_group("evil")
+        way(weights)
+    path = pack(tmp_path / "evil.keras", members | {"model.weights.h5": stream.getvalue()})
+    with pytest.raises(UserError, match=r"evil\.keras: not a model of this package \(its '"):
+        files.load(path)
+
+
+def test_weights_of_another_size_take_no_memory(members, tmp_path):
+    """A dataset that is as large as the file, where the network has a small one."""
+    stream = io.BytesIO(members["model.weights.h5"])
+    with h5py.File(stream, "r+") as weights:
+        found = []
+        weights.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+        del weights[found[0]]
+        weights[found[0]] = np.zeros((1000, 1000), np.float32)
+    path = pack(tmp_path / "evil.keras", members | {"model.weights.h5": stream.getvalue()})
+    with pytest.raises(UserError, match=r"evil\.keras: not a model of this package"):
+        files.load(path)
+
+
+NOT_WEIGHTS = {
+    "no axis": np.float32(1),
+    "text": np.array(["a"]),
+    "complex": np.ones((3, 3), complex),
+    "not a number": np.full((3, 3), np.nan, np.float32),
+}
+
+
+@pytest.mark.parametrize("what", NOT_WEIGHTS)
+def test_arrays_that_are_no_weights(tmp_path, what):
+    np.savez(tmp_path / "w.npz", **{"fea_conv.weight": NOT_WEIGHTS[what], "upsampler.0.weight": np.ones((12, 1, 3, 3))})
+    with pytest.raises(UserError, match=r"w\.npz: .*fea_conv\.weight"):
+        official.read(tmp_path / "w.npz")
+
+
+def test_special_files_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    for name in ("pipe", "zero"):
+        special = tmp_path / name
+        for read in (read_json, read_lines, torch_file.read, results.read, latency.read, files.load):
+            with pytest.raises(UserError, match=name):
+                read(special)
+        for suffix in (".npz", ".onnx", ".tflite", ".keras"):
+            path = tmp_path / f"{name}{suffix}"
+            path.symlink_to(special)
+            with pytest.raises(UserError, match=rf"{name}\{suffix}"):
+                (official.read if suffix == ".npz" else load_upscaler)(path)
 
 
 def test_two_members_of_one_name_are_refused(tmp_path):
@@ -211,14 +313,16 @@ def test_an_onnx_file_whose_weights_are_another_file(tmp_path):
             load_upscaler(path)
 
 
-@pytest.mark.parametrize("content", [b"{", b"\xff\xfe", b"[" * 100_000, b"", b"7", b'{"version": 1}', b'["a"]'])
+@pytest.mark.parametrize(
+    "content", [b"{", b"\xff\xfe", b"[" * 100_000, b"", b"7", b"1" * 400, b"1e999", b'{"version": 1}', b'["a"]']
+)
 def test_what_a_workdir_and_tables_hold_is_data(tmp_path, content):
     path = tmp_path / "file.json"
     path.write_bytes(content)
     for read in (latency.read, results.read):
         with pytest.raises(UserError, match=r"file\.json"):
             read(path)
-    if not content.endswith((b"}", b"]", b"7")):
+    if not content.endswith((b"}", b"]", b"7")) or len(content) > 99:
         with pytest.raises(UserError, match=r"file\.json: is spoiled"):
             read_json(path)
     path.write_bytes(content + b"\n")

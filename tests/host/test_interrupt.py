@@ -2,9 +2,13 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
+from conftest import ROOT
 
 from srnas_tf.host.interrupt import SIGNALS, Interrupted, after_the_step, at_once
 
@@ -86,3 +90,46 @@ def test_a_terminal_is_told_that_the_step_is_finished_first(capfd, monkeypatch):
     with pytest.raises(Interrupted), after_the_step():
         os.kill(os.getpid(), signal.SIGINT)
     assert "once more" in capfd.readouterr().err
+
+
+NATIVE = """
+import sys, time
+import numpy as np
+from srnas_tf.host import interrupt, watchdog
+watchdog.GRACE = float(sys.argv[1])
+ones = np.ones((6000, 6000))
+with interrupt.at_once():
+    print("ready", flush=True)
+    for _ in range(100):
+        np.linalg.svd(ones)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("times", [1, 2])
+def test_native_code_is_ended(number, times):
+    """By the first signal within the time that a handler has; by the second at once."""
+    grace = 2 if times == 1 else 300
+    line = [sys.executable, "-c", NATIVE, str(grace)]
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    with subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, env=environment) as process:
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(0.5)
+        began = time.monotonic()
+        for _ in range(times):
+            process.send_signal(number)
+            time.sleep(0.2)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert said == f"srnas_tf: stopped by {number.name}, in the midst of a computation\n".encode()
+    assert time.monotonic() - began < 30
+
+
+def test_who_is_stopped_and_does_not_leave_is_ended():
+    script = """
+import threading, time
+from srnas_tf.host import watchdog
+threading.Thread(target=time.sleep, args=(600,)).start()
+watchdog.see_off(143, 0.5)
+"""
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, timeout=60, check=False).returncode == 143

@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 
 FLOORS = [
-    {"archives", "bicubic", "errors", "executors", "model_file", "models", "seeding", "settings"},
+    {"archives", "bicubic", "errors", "executors", "model_file", "models", "reading", "seeding", "settings"},
     {"arch", "metrics", "host"},
     {"workdir"},
     {"flags"},
@@ -71,7 +71,7 @@ def test_no_circles():
     [
         ("arch", {"numpy"}),
         ("metrics", {"numpy"}),
-        ("nets", {"numpy", "keras"}),
+        ("nets", {"numpy", "keras", "h5py"}),
         ("search", {"numpy", "scipy", "pymoo"}),
     ],
 )

@@ -1,11 +1,12 @@
-"""Feeds spoiled files to the readers of images and of weights, and keeps those that they do not refuse as they should.
+"""Feeds spoiled files to the readers of images, weights and models, and keeps those that they do not refuse.
 
 python tests/tools/fuzz.py --minutes=60 --record=results/fuzz/2026-11-23.json
 
 Each case is a valid file (PNG, JPEG, TIFF, WebP, BMP, GIF, all kinds of tests/data/test_bad_images.py; `.pth` in both
-formats, `.npz`) changed here and there: a function of the seed and the case's number. A reader may return what it
-should, or raise a UserError; anything else is a finding, and so are a process that dies and a case that takes too much
-time or memory. `--case=N` does one again, in this process, and keeps its file.
+formats, `.npz`; `.keras`, ONNX, LiteRT and SavedModel, as `fuzz_models.py` changes them) changed here and there: a
+function of the seed and the case's number. A reader may return what it should, or raise a UserError, or a WorkError
+where numbers are none; anything else is a finding, and so are a process that dies and a case that takes too much time
+or memory. `--case=N` does one again, in this process, and keeps its file.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import json
 import multiprocessing
 import random
 import resource
+import shutil
 import struct
 import sys
 import tempfile
@@ -28,6 +30,8 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
+
+import fuzz_models
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / room) for room in ("", "data", "nets"))]
@@ -208,9 +212,14 @@ def _read_weights(path: Path) -> None:
     assert all(isinstance(array, np.ndarray) for array in official.read(path).values())
 
 
+def _seeds_of(make: Callable[[], fuzz_models.Seeds]) -> Callable[[], list[Seed]]:
+    return lambda: [Seed(*each) for each in make()]
+
+
 TARGETS = {
     "images": Target(_images, _read_image, _image),
     "weights": Target(_files_of_weights, _read_weights, _weights),
+    **{name: Target(_seeds_of(make), fuzz_models.read, spoil) for name, (make, spoil) in fuzz_models.KINDS.items()},
 }
 
 
@@ -226,11 +235,11 @@ def spoil(target: Target, seeds: list[Seed], seed: int, number: int) -> tuple[st
 
 def attempt(target: Target, path: Path) -> str:
     """`read`, `refused`, or what went wrong instead."""
-    from srnas_tf.errors import UserError
+    from srnas_tf.errors import UserError, WorkError
 
     try:
         target.read(path)
-    except UserError as error:
+    except (UserError, WorkError) as error:
         return "refused" if len(str(error).splitlines()) == 1 else f"a message of several lines: {error}"
     except BaseException as error:
         at = traceback.extract_tb(error.__traceback__)
@@ -271,6 +280,7 @@ def _work(name: str, seed: int, first: int, folder: Path, pipe: Connection) -> N
 
 def _write(folder: Path, name: str, content: bytes) -> Path:
     path = folder / name
+    shutil.rmtree(path.with_suffix(""), ignore_errors=True)  # where an archive was unpacked
     path.write_bytes(content)
     return path
 
@@ -361,7 +371,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=None, help="drawn, and printed, unless given")
-    parser.add_argument("--only", choices=TARGETS, help="one of the targets; both share the time unless given")
+    parser.add_argument("--only", choices=TARGETS, help="one of the targets; all share the time unless given")
     parser.add_argument("--case", type=int, help="do this one of --only again")
     parser.add_argument("--first", type=int, default=0, help="the first case's number")
     parser.add_argument("--keep", type=Path, default=Path("runs/fuzz"), help="folder for files that were found")

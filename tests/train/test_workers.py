@@ -155,6 +155,42 @@ def test_who_does_not_come_is_named():
         gather(Cluster(("nowhere.invalid:2222", addresses[1]), 1), 5)
 
 
+JOIN = """
+from srnas_tf.host.devices import import_tensorflow
+import_tensorflow(find_devices=False)
+from srnas_tf.train import workers
+workers.join(3.0, 3.0)
+"""
+
+
+def test_who_comes_and_is_lost_before_it_registers_ends_the_wait():
+    """TensorFlow holds the interpreter meanwhile, and waits for ever."""
+    ports = free_ports(2)
+    chief = start(0, ports, "-c", JOIN)
+    _come_and_stay(f"127.0.0.1:{ports[0]}", 1)
+    began = time.monotonic()
+    _, said = chief.communicate(timeout=60)
+    assert chief.returncode == 1
+    [waits, lost] = said.splitlines()
+    assert waits == f"worker 0 waits for 127.0.0.1:{ports[1]}"
+    assert lost.startswith(f"srnas_tf: TF_CONFIG: 127.0.0.1:{ports[1]} came and was lost before all were registered")
+    assert time.monotonic() - began < 30
+
+
+def _come_and_stay(address: str, place: int) -> None:
+    """Until the chief lets all go on."""
+    host, _, port = address.rpartition(":")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            with socket.create_connection((host, int(port))) as door:
+                door.sendall(f"srnas_tf {place}".encode())
+                assert door.recv(10) == b"go"
+                return
+        except ConnectionRefusedError:
+            time.sleep(0.1)
+
+
 SPACE = Space(stages=1, depth=1, width=8, scale=2)
 RECIPE = TrainSettings(
     steps=160, batch=4, patch=8, learning_rate=1e-3, validate_every=80, checkpoint_every=20, first_weights="uniform"
@@ -214,7 +250,8 @@ class Wire:
 def start(place: int, ports: list[int], *line: str) -> subprocess.Popen:
     """A worker on the loopback device."""
     addresses = [f"127.0.0.1:{port}" for port in ports]
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "TF_CONFIG": config(place, addresses)}
+    paths = os.pathsep.join(map(str, (ROOT, ROOT / "tests", ROOT / "tests" / "train")))
+    environment = {**os.environ, "PYTHONPATH": paths, "TF_CONFIG": config(place, addresses)}
     pipe = subprocess.PIPE
     return subprocess.Popen([sys.executable, *line], env=environment, stdout=pipe, stderr=pipe, text=True)
 

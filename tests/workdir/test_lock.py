@@ -1,14 +1,15 @@
 """One process at a time in a workdir; the dead hold nobody up."""
 
 import errno
-import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
+import filelock
 import pytest
 from conftest import ROOT
 
@@ -68,14 +69,16 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_a_lock_that_is_removed_while_it_is_waited_for_is_none(tmp_path, monkeypatch):
     first, second, third = (lock.Lock(tmp_path) for _ in range(3))
     first.take()
-    flock = fcntl.flock
+    opened = os.open
 
-    def release_first(*arguments):
-        first.release()
-        flock(*arguments)
+    def release_first(path, *arguments, **more):
+        file = opened(path, *arguments, **more)
+        if Path(path).name == lock.NAME:
+            first.release()
+        return file
 
     with monkeypatch.context() as patched:
-        patched.setattr(fcntl, "flock", release_first)
+        patched.setattr(os, "open", release_first)
         second.take()
     with pytest.raises(lock.HeldError, match=OWNER):
         third.take()
@@ -84,9 +87,59 @@ def test_a_lock_that_is_removed_while_it_is_waited_for_is_none(tmp_path, monkeyp
 
 
 def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch, caplog):
-    def refuse(*_):
+    def refuse(*_, **__):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
     with Workdir(tmp_path):
         assert f"{tmp_path / lock.NAME}: cannot be locked" in caplog.text
+
+
+@pytest.mark.parametrize("name", [lock.NAME, lock.OWNER])
+def test_a_link_in_the_place_of_the_lock_leads_nowhere(tmp_path, name):
+    secret = tmp_path / "secret"
+    secret.write_text("mine")
+    folder = tmp_path / "w"
+    folder.mkdir()
+    (folder / name).symlink_to(secret)
+    if name == lock.NAME:
+        with pytest.raises(UserError, match=r"its \.lock is no file of its own"), Workdir(folder):
+            pass
+    else:
+        with Workdir(folder):
+            (folder / name).unlink()
+            (folder / name).symlink_to(secret)
+            with pytest.raises(lock.HeldError, match=r"^another process$"):
+                lock.Lock(folder).take()
+    assert secret.read_text() == "mine"
+
+
+def test_a_pipe_in_the_place_of_the_lock_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / lock.NAME)
+    with pytest.raises(UserError, match=r"its \.lock is no file of its own"), Workdir(tmp_path):
+        pass
+
+
+def test_who_has_it_is_said_once_however_often_it_is_taken(tmp_path):
+    mine = lock.Lock(tmp_path)
+    for _ in range(2):
+        mine.take()
+        assert (tmp_path / lock.OWNER).read_bytes() == f"{OWNER}\n".encode()
+    mine.release()
+    mine.take()
+    with pytest.raises(lock.HeldError, match=f"^{OWNER}$"):
+        lock.Lock(tmp_path).take()
+    mine.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_needs_what_windows_does_not_have():
+    """Of the standard library, at import."""
+    script = """
+import sys
+for name in ("fcntl", "resource", "pwd", "grp", "termios"):
+    sys.modules[name] = None
+import srnas_tf.workdir.folder, srnas_tf.host.child, srnas_tf.host.interrupt, srnas_tf.run
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

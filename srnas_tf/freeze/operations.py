@@ -1,0 +1,79 @@
+"""What model files of other makers may run, by name."""
+
+
+def _names(text: str) -> frozenset[str]:
+    """The words of a text; a line of it may be a remark."""
+    lines = (line.strip() for line in text.splitlines())
+    return frozenset(name for line in lines if not line.startswith("#") for name in line.split())
+
+
+TENSORFLOW = _names(
+    """
+    # what calls, and chooses
+    PartitionedCall StatefulPartitionedCall If StatelessIf While StatelessWhile Case StatelessCase NoOp Identity
+    IdentityN Const Placeholder PlaceholderWithDefault StopGradient PreventGradient EnsureShape Assert
+    # weights
+    VarHandleOp ReadVariableOp
+    # arithmetic
+    Abs Add AddN AddV2 Sub Mul Div DivNoNan RealDiv FloorDiv FloorMod Mod TruncateDiv Maximum Minimum Neg Reciprocal
+    Sign Square Sqrt Rsqrt SquaredDifference Pow Exp Expm1 Log Log1p Erf Sin Cos Tan Tanh Sinh Cosh Atan Atan2 Ceil
+    Floor Round Rint ClipByValue Cumsum Cast Bitcast IsFinite IsNan IsInf Xdivy Xlogy MulNoNan
+    # activations
+    Relu Relu6 LeakyRelu Elu Selu Softplus Softsign Softmax LogSoftmax Sigmoid
+    # convolutions, and what belongs to them
+    Conv2D Conv2DBackpropInput DepthwiseConv2dNative Conv3D BiasAdd BiasAddV1 MatMul BatchMatMul BatchMatMulV2
+    BatchMatMulV3 Einsum AvgPool MaxPool MaxPoolV2 FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 LRN DepthToSpace
+    SpaceToDepth SpaceToBatchND BatchToSpaceND ExtractImagePatches MirrorPad Pad PadV2 ResizeBilinear ResizeBicubic
+    ResizeNearestNeighbor ResizeArea FakeQuantWithMinMaxVars FakeQuantWithMinMaxArgs
+    FakeQuantWithMinMaxVarsPerChannel
+    # shapes
+    Shape ShapeN Size Rank Reshape Squeeze ExpandDims Transpose ConcatV2 Concat Pack Unpack Split SplitV Slice
+    StridedSlice Tile BroadcastTo BroadcastArgs Fill ZerosLike OnesLike Range LinSpace Gather GatherV2 GatherNd
+    ScatterNd TensorScatterUpdate TensorScatterAdd ReverseV2 Roll OneHot Where Select SelectV2 InvertPermutation
+    # over axes
+    Sum Mean Prod Max Min All Any ArgMax ArgMin TopKV2
+    # comparisons
+    Equal NotEqual Less LessEqual Greater GreaterEqual LogicalAnd LogicalOr LogicalNot
+    # lists, as loops make them
+    TensorListFromTensor TensorListGetItem TensorListReserve TensorListSetItem TensorListStack TensorListLength
+    TensorListElementShape EmptyTensorList TensorListPushBack TensorListPopBack
+    # images in memory, of the signature for TensorFlow Serving
+    DecodeImage DecodeJpeg DecodePng DecodeBmp DecodeGif EncodePng EncodeJpeg Substr
+    """
+)
+"""Operations of TensorFlow that a SavedModel may run: those of what is exported here, and harmless arithmetic."""
+
+SAVERS = _names(
+    """
+    SaveV2 RestoreV2 MergeV2Checkpoints ShardedFilename StringJoin StaticRegexFullMatch AssignVariableOp
+    DisableCopyOnRead
+    """
+)
+"""Those of the functions that save and restore it, which its maker leaves in every file, and nothing here calls."""
+
+ONNX = _names(
+    """
+    # arithmetic
+    Abs Add And Ceil Clip Cos Cosh CumSum Div Einsum Equal Erf Exp Floor Gemm Greater GreaterOrEqual Identity IsInf
+    IsNaN Less LessOrEqual Log MatMul Max Mean Min Mod Mul Neg Not Or Pow Reciprocal Round Sign Sin Sinh Sqrt Sub Sum
+    Tan Tanh Trilu Where Xor
+    # activations
+    Celu Elu Gelu HardSigmoid HardSwish LeakyRelu LogSoftmax Mish PRelu Relu Selu Sigmoid Softmax Softplus Softsign
+    ThresholdedRelu
+    # convolutions, and what belongs to them
+    AveragePool BatchNormalization Conv ConvTranspose DepthToSpace GlobalAveragePool GlobalMaxPool GridSample
+    GroupNormalization InstanceNormalization LRN LayerNormalization LpNormalization MaxPool Pad Resize SpaceToDepth
+    Upsample
+    # shapes
+    Cast CastLike Concat Constant ConstantOfShape Expand Flatten Gather GatherElements GatherND OneHot Range Reshape
+    ScatterElements ScatterND Shape Size Slice Split Squeeze Tile Transpose Unsqueeze
+    # over axes
+    ArgMax ArgMin ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
+    ReduceSumSquare TopK
+    # integers inside
+    ConvInteger DequantizeLinear DynamicQuantizeLinear MatMulInteger QLinearConv QLinearMatMul QuantizeLinear
+    # one of two graphs
+    If
+    """
+)
+"""Operators of ONNX' own domain that a file may have; those of loops, of chance and of texts are not among them."""
