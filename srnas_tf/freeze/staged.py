@@ -51,7 +51,11 @@ def traced(stage: Stage) -> Callable:
 
 
 def _known(cut: Sequence[Stage]) -> dict:
-    return {"reaches": [stage.reach for stage in cut], "channels": list(cut[1].channels[:3])}
+    return {
+        "reaches": [stage.reach for stage in cut],
+        "channels": list(cut[1].channels[:3]),
+        "grid": cut[0].grid,
+    }
 
 
 def describe(cut: Sequence[Stage], scale: int, folder: Path) -> None:
@@ -71,6 +75,7 @@ def _read(path: Path) -> dict:
             "scale": int(known["scale"]),
             "reaches": [int(reach) for reach in known["reaches"]],
             "channels": [int(channels) for channels in known["channels"]],
+            "grid": int(known.get("grid", 1)),
             "stands_for": [str(name) for name in known["stands_for"]],
         }
     except (OSError, ValueError, KeyError, TypeError):
@@ -121,7 +126,7 @@ def _of_tensorflow(runs: Sequence[Callable], known: dict, keep: object = None) -
         return [out[key][0].numpy() for key in _outputs(out)], out["moments_out"].numpy()
 
     run.keep = keep  # type: ignore[attr-defined]  # a signature does not hold on to its variables
-    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]))
+    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), grid=known["grid"])
 
 
 def _outputs(names: Iterable[str]) -> list[str]:
@@ -153,7 +158,7 @@ def _litert(path: Path) -> tiles.Stages | None:
         out = run_stage(**{key: given[key] for key in run_stage.get_input_details()})
         return [out[key][0] for key in _outputs(out)], out["moments_out"]
 
-    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]))
+    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), grid=known["grid"])
 
 
 def _onnx(path: Path) -> tiles.Stages | None:
@@ -171,7 +176,7 @@ def _onnx(path: Path) -> tiles.Stages | None:
         out = dict(zip(names, out, strict=True))
         return [out[key][0] for key in _outputs(out)], out["moments_out"]
 
-    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), planes=True)
+    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), True, known["grid"])
 
 
 STAGED: dict[str, Callable[[Path], tiles.Stages | None]] = {
