@@ -45,12 +45,14 @@ class Stages(NamedTuple):
         reaches: by stage, how far it looks.
         channels: of the maps between stages.
         planes: whether all maps are [channels, height, width] instead.
+        grid: what a part sees begins at a multiple of so many pixels.
     """
 
     run: Callable
     reaches: tuple[int, ...]
     channels: tuple[int, ...]
     planes: bool = False
+    grid: int = 1
 
 
 class Model(NamedTuple):
@@ -229,10 +231,10 @@ def _in_stages(image: np.ndarray, stages: Stages, scale: int, pixels: int, resul
         seen = [source] if stage == 0 else [*maps, source] if stage == last else maps
         total = _Moments()
         rooms = [_Room() for _ in seen]
-        for top, bottom, above, bands in _bands(seen, height, rows, reach):
+        for top, bottom, above, bands in _bands(seen, height, rows, reach, stages.grid):
             pieces = []
             for left, right in _parts(width, columns):
-                before, after = min(reach, left), min(reach, width - right)
+                before, after = _before(left, reach, stages.grid), min(reach, width - right)
                 within = slice(left - before, right + after)
                 part = [_part(band, within, planes, room) for band, room in zip(bands, rooms, strict=True)]
                 own = np.s_[above : above + bottom - top, before : before + right - left]
@@ -250,6 +252,11 @@ def _in_stages(image: np.ndarray, stages: Stages, scale: int, pixels: int, resul
         moments = total.moments()
 
 
+def _before(start: int, reach: int, grid: int) -> int:
+    """How many pixels before its first a part sees: those that it looks at, from the beginning of their group on."""
+    return start - max(0, start - reach) // grid * grid
+
+
 class _Image:
     """The image's rows as float32 in 0..1, [rows, columns, 3], or [rows, 3, columns] of planes."""
 
@@ -261,7 +268,9 @@ class _Image:
         return floats.swapaxes(1, 2) if self._planes else floats
 
 
-def _bands(seen: list, height: int, rows: int, reach: int) -> Iterator[tuple[int, int, int, list[list[np.ndarray]]]]:
+def _bands(
+    seen: list, height: int, rows: int, reach: int, grid: int
+) -> Iterator[tuple[int, int, int, list[list[np.ndarray]]]]:
     """Rows top to bottom with as many around them as a stage looks at: (top, bottom, how many above, all of each map).
 
     A map's band is what was kept of the rows above it, and the rest. Its rows may be overwritten before the next one is
@@ -272,7 +281,7 @@ def _bands(seen: list, height: int, rows: int, reach: int) -> Iterator[tuple[int
         below = min(height, bottom + reach)
         bands = [[above, each[top:below]] for above, each in zip(kept, seen, strict=True)]
         kept = [np.concatenate([above, rest[: bottom - top]]) for above, rest in bands]
-        kept = [each[max(0, len(each) - reach) :] for each in kept]
+        kept = [each[len(each) - _before(bottom, reach, grid) :] for each in kept]
         yield top, bottom, len(bands[0][0]), bands
 
 

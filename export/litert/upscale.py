@@ -72,7 +72,7 @@ def load_stages(path: Path) -> tiles.Stages | None:
         out = run_stage(**{name: given[name] for name in run_stage.get_input_details()})
         return [out[name][0] for name in sorted(out) if name.startswith("out")], out["moments_out"]
 
-    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]))
+    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), grid=known.get("grid", 1))
 
 
 def _interpreter(path: Path) -> Interpreter:

@@ -52,7 +52,7 @@ def load_stages(path: Path) -> tiles.Stages | None:
         moments_out, *made = loaded.run(names, taken)
         return [each[0] for each in made], moments_out
 
-    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), planes=True)
+    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), True, known.get("grid", 1))
 
 
 def _session(path: Path) -> onnxruntime.InferenceSession:

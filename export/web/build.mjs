@@ -36,5 +36,5 @@ if (staged) {
     copyFileSync(join(dirname(listed), name), join(folder, "model", "stages", name));
   }
 }
-const stages = staged ? { reaches: known.reaches, channels: known.channels } : null;
+const stages = staged ? { reaches: known.reaches, channels: known.channels, grid: known.grid ?? 1 } : null;
 writeFileSync(join(folder, "model", "model.json"), `${JSON.stringify({ name: basename(model), card, stages }, null, 1)}\n`);

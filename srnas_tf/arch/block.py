@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from srnas_tf.arch.attention import ATTENTIONS
-from srnas_tf.arch.conv import CONVS, AnyConv, Conv, DepthwiseConv, ExpandedConv
+from srnas_tf.arch.conv import CONVS, AnyConv, Conv, DepthwiseConv
 from srnas_tf.arch.plan import Plan, Step
 from srnas_tf.errors import UserError
 
 FAR = 7
 """Kernel size of the letter that looks far."""
+ACTIVATIONS = ("leaky", "silu", "gelu")
 MOST_LETTERS, MOST_KERNEL, MOST_INNER = 64, 31, 8
 """Of a recipe, pixels across a convolution, times a network's width: several times what anybody trained."""
 
@@ -37,6 +38,7 @@ class Block:
         attention: a key of `attention.ATTENTIONS`. Empty takes the ending's own.
         inner: width of the block within, as a share of the network's: the first convolution leads there, the fusion
             back. Above 0, and at most MOST_INNER.
+        activation: one of ACTIVATIONS: what follows the first and the recipe's convolutions.
 
     Raises:
         UserError: where a field is not of the grammar.
@@ -50,6 +52,7 @@ class Block:
     conv: str = "plain"
     attention: str = ""
     inner: float = 1.0
+    activation: str = "leaky"
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.recipe) - set(LETTERS))
@@ -74,6 +77,8 @@ class Block:
             raise UserError(f"--attention={self.attention}: choose one of {', '.join(ATTENTIONS)}")
         if not 0 < self.inner <= MOST_INNER:
             raise UserError(f"--inner={self.inner:g}: must be above 0 and at most {MOST_INNER}")
+        if self.activation not in ACTIVATIONS:
+            raise UserError(f"--activation={self.activation}: choose one of {', '.join(ACTIVATIONS)}")
         for name, sizes in (("kernel", self.kernels), ("fusion_kernel", (self.fusion_kernel,))):
             wrong_sizes = [size for size in sizes if not 1 <= size <= MOST_KERNEL or size % 2 == 0]
             if wrong_sizes:
@@ -99,7 +104,7 @@ class Block:
 
     def options_after(self, said: tuple[str, ...]) -> tuple[str, ...]:
         """The options that are to be said after those: what differs, also from what goes without saying."""
-        usual = {"attention": ENDINGS[self.ending].attention, "inner": 1.0, **_fields(said)}
+        usual = {"attention": ENDINGS[self.ending].attention, "inner": 1.0, "activation": "leaky", **_fields(said)}
         kernel = CONVS[self.conv].letter + ".".join(map(str, self.kernels))
         texts = {
             ("ending",): self.ending,
@@ -108,6 +113,7 @@ class Block:
             ("fusion_kernel",): f"f{self.fusion_kernel}",
             ("attention",): f"a.{self.attention}",
             ("inner",): f"i{self.inner!r}",
+            ("activation",): f"act.{self.activation}",
         }
         return tuple(text for names, text in texts.items() if any(getattr(self, n) != usual.get(n) for n in names))
 
@@ -136,12 +142,13 @@ def _kernel_of(conv: str, text: str) -> dict:
 
 _KINDS = "".join(kind.letter for kind in CONVS.values())
 _OPTION = re.compile(
-    rf"([ri])(\d*\.?\d+(?:e-?\d+)?)|([{_KINDS}])(\d{{1,9}}(?:\.\d{{1,9}})*)|(f)(\d{{1,9}})|(a)\.([a-z_]+)"
+    rf"([ri])(\d*\.?\d+(?:e-?\d+)?)|([{_KINDS}])(\d{{1,9}}(?:\.\d{{1,9}})*)|(f)(\d{{1,9}})|(a|act)\.([a-z_]+)"
 )
 _OPTION_FIELDS: dict[str, Callable[[str], dict]] = {
     "r": lambda text: {"rate": float(text)},
     "f": lambda text: {"fusion_kernel": int(text)},
     "a": lambda text: {"attention": text},
+    "act": lambda text: {"activation": text},
     "i": lambda text: {"inner": float(text)},
     **{kind.letter: functools.partial(_kernel_of, name) for name, kind in CONVS.items()},
 }
@@ -163,7 +170,7 @@ def _fields(options: tuple[str, ...]) -> dict:
         else:
             known = ", ".join([f"{kind.letter}3" for kind in CONVS.values()])
             raise _UnknownOptionError(
-                f"unknown option {option!r}; expected an ending, r0.25, {known}, f1, a.cca or i0.5"
+                f"unknown option {option!r}; expected an ending, r0.25, {known}, f1, a.cca, i0.5 or act.silu"
             )
     return fields
 
@@ -196,6 +203,10 @@ def _keep(width: int, distilled: int, features: int, block: Block) -> Step:
     return Step(width, trunk=(block.make_conv(width, width),))
 
 
+def _look_near(width: int, distilled: int, features: int, block: Block) -> Step:
+    return Step(features, trunk=(_as_trained(block, Conv(width, features)),))
+
+
 def _look_far(width: int, distilled: int, features: int, block: Block) -> Step:
     return Step(width, trunk=(_as_trained(block, DepthwiseConv(width, FAR)),))
 
@@ -206,7 +217,7 @@ def _tap(width: int, distilled: int, features: int, block: Block) -> Step:
 
 def _as_trained(block: Block, conv: Conv | DepthwiseConv) -> AnyConv:
     """A convolution, expanded where those of the block are."""
-    return ExpandedConv(conv) if block.folded != block else conv
+    return CONVS[block.conv].expand(conv)
 
 
 LETTERS = {
@@ -214,6 +225,7 @@ LETTERS = {
     "R": Letter(_split_skip, distils=True),  # the same, through a 3x3 skip conv (the thesis' Res2Net idea)
     "C": Letter(_conv),  # conv width -> features
     "K": Letter(_keep),  # conv width -> width (hand-made variants of table 4.3)
+    "P": Letter(_look_near),  # plain 3x3 conv width -> features, whatever the block's others are (SMRN)
     "D": Letter(_look_far),  # a 7x7 filter a channel (large kernels: Ding et al. 2022)
     "T": Letter(_tap, distils=True),  # tap: as many channels as a split's, by a 1x1 conv of all (RFDN: Liu et al. 2020)
 }
@@ -223,27 +235,30 @@ class Ending(NamedTuple):
     """How a block comes to its end.
 
     Attributes:
-        outputs: (current width, distilled widths, features) -> channels of the last convolution.
+        outputs: (current width, distilled widths, inner width, features) -> channels of the last convolution.
         fusion_kernel: the usual size of the fusion convolution.
-        fills: whether all splits and the last convolution together are exactly `features` wide.
+        fills: whether all splits and the last convolution together are exactly as wide as the block within.
         attention: the usual one, a key of `attention.ATTENTIONS`.
+        inside: whether the block's input is added before the fusion convolution, not after it.
     """
 
-    outputs: Callable[[int, list[int], int], int]
+    outputs: Callable[[int, list[int], int, int], int]
     fusion_kernel: int
     fills: bool = False
     attention: str = "cca"
+    inside: bool = False
 
 
-def _as_distilled(width: int, distilled: list[int], features: int) -> int:
+def _as_distilled(width: int, distilled: list[int], inner: int, features: int) -> int:
     return distilled[-1] if distilled else 0
 
 
 ENDINGS = {
     "imdn": Ending(_as_distilled, 1),
     "bare": Ending(_as_distilled, 1, attention="none"),
-    "full": Ending(lambda width, distilled, features: width, 3),
-    "reduced": Ending(lambda width, distilled, features: features - sum(distilled), 3, fills=True),
+    "full": Ending(lambda width, distilled, inner, features: width, 3),
+    "reduced": Ending(lambda width, distilled, inner, features: inner - sum(distilled), 3, fills=True),
+    "inside": Ending(lambda width, distilled, inner, features: features, 1, attention="none", inside=True),  # SMRN
 }
 
 
@@ -278,15 +293,16 @@ def plan(block: Block, features: int) -> Plan:
             distilled.append(kept)
         steps.append(letter.apply(width, kept, inner, block))
         width = steps[-1].width
-    outputs = ending.outputs(width, distilled, inner)
+    outputs = ending.outputs(width, distilled, inner, features)
     if outputs < 1:
         raise UserError(f"recipe {block.recipe!r} leaves the last convolution of ending {block.ending!r} no channels")
-    concatenated = sum(distilled) + outputs
+    concatenated, attention = sum(distilled) + outputs, ATTENTIONS[block.attention]
     return Plan(
         first=block.make_conv(features, inner),
         steps=tuple(steps),
         last=block.make_conv(width, outputs),
         attends=block.attention,
-        attention=ATTENTIONS[block.attention].convs(concatenated),
+        attention=attention.convs(features if attention.fused else concatenated),
         fusion=Conv(concatenated, features, block.fusion_kernel),
+        inside=ending.inside,
     )

@@ -23,7 +23,8 @@ class _OneSize:
 class Conv(_OneSize):
     """A convolution, `kernel` x `kernel`.
 
-    One that is `pooled` runs on an image's pooled statistics: once an image, whatever its size.
+    One that is `pooled` runs on an image's pooled statistics: once an image, whatever its size. One that is `shrunk`
+    makes an image so many times smaller a side; its MACs are exact where that divides the sides.
     """
 
     kind: ClassVar = "conv"
@@ -33,10 +34,11 @@ class Conv(_OneSize):
     pooled: bool = False
     bias: bool = True
     stride: int = 1
+    shrunk: int = 1
 
     def macs(self, pixels: int) -> int:
-        """Multiply-accumulates for a result of `pixels` pixels."""
-        return (1 if self.pooled else pixels) * self.kernel**2 * self.inputs * self.outputs
+        """Multiply-accumulates for an image of `pixels` pixels; of one that strides, those that leave it."""
+        return (1 if self.pooled else pixels // self.shrunk**2) * self.kernel**2 * self.inputs * self.outputs
 
     @property
     def weights(self) -> Weights:
@@ -94,11 +96,12 @@ class SelectiveConv:
 
 @dataclass(frozen=True)
 class DepthwiseConv(_OneSize):
-    """A filter of `kernel` x `kernel` a channel."""
+    """A filter of `kernel` x `kernel` a channel, its taps `dilation` pixels apart."""
 
     kind: ClassVar = "depthwise conv"
     channels: int
     kernel: int = 3
+    dilation: int = 1
 
     def macs(self, pixels: int) -> int:
         return pixels * self.kernel**2 * self.channels
@@ -162,12 +165,18 @@ class ExpandedConv:
     one of its size; and, where as many channels go out as come in, the identity. To filters of a channel each, the
     identity is added, too. All of that is linear, so that one convolution, `folded`, does the same.
 
+    LKDN's reparameterization (Xie et al. 2023) has no way through more channels, and a factor a channel beside the
+    filters.
+
     Args:
         folded: what it is in use, and what its parameters and MACs are counted of.
+        expansion: times as many channels between the two convolutions of a row as come in; 0 for no such row.
+        factors: whether there is a factor a channel beside the filters of a channel each.
     """
 
-    EXPANSION: ClassVar = 2
     folded: Conv | BlueprintConv | DepthwiseConv
+    expansion: int = 2
+    factors: bool = False
 
     @property
     def kind(self) -> str:
@@ -203,7 +212,7 @@ class ExpandedConv:
     @property
     def wide(self) -> int:
         """Channels between the two convolutions of a row."""
-        return self.EXPANSION * self.inputs
+        return self.expansion * self.inputs
 
     def macs(self, pixels: int) -> int:
         return self.folded.macs(pixels)
@@ -218,10 +227,13 @@ class ExpandedConv:
         if self.mixing:
             size = self.mixing.kernel
             made["direct"] = (size, size, self.inputs, self.outputs)
-            made["expand"] = (self.inputs, self.wide)
-            made["project"] = (size, size, self.wide, self.outputs)
+            if self.wide:
+                made["expand"] = (self.inputs, self.wide)
+                made["project"] = (size, size, self.wide, self.outputs)
         if self.filtering:
             made["filters"] = (self.filtering.kernel, self.filtering.kernel, 1, self.outputs)
+            if self.factors:
+                made["factors"] = (1, 1, 1, self.outputs)
         return made | {"bias": (self.outputs,)}
 
     @property
@@ -250,12 +262,14 @@ class ConvKind(NamedTuple):
         make: (inputs, outputs, kernel sizes) -> the convolution.
         several: whether it takes several kernel sizes.
         folds_to: the kind that it is in use, where that is another one.
+        expand: what a convolution of another kind in such a block is while it is trained.
     """
 
     letter: str
     make: Callable[[int, int, tuple[int, ...]], AnyConv]
     several: bool = False
     folds_to: str = ""
+    expand: Callable[[Conv | DepthwiseConv], AnyConv] = lambda conv: conv
 
 
 def _plain(inputs: int, outputs: int, kernels: tuple[int, ...]) -> AnyConv:
@@ -266,17 +280,25 @@ def _blueprint(inputs: int, outputs: int, kernels: tuple[int, ...]) -> AnyConv:
     return BlueprintConv(inputs, outputs, kernels[0])
 
 
-def _expanded(inputs: int, outputs: int, kernels: tuple[int, ...]) -> AnyConv:
-    return ExpandedConv(Conv(inputs, outputs, kernels[0]))
+def _trained_as(folds_to: str, letter: str, expansion: int = 2, factors: bool = False) -> ConvKind:
+    """The kind that is trained as a sum of linear ways, as `ExpandedConv` has them, and used as another kind."""
+
+    def expand(conv: Conv | BlueprintConv | DepthwiseConv) -> AnyConv:
+        return ExpandedConv(conv, expansion, factors)
+
+    def make(inputs: int, outputs: int, kernels: tuple[int, ...]) -> AnyConv:
+        return expand(_USED[folds_to](inputs, outputs, kernels))
+
+    return ConvKind(letter, make, folds_to=folds_to, expand=expand)
 
 
-def _expanded_blueprint(inputs: int, outputs: int, kernels: tuple[int, ...]) -> AnyConv:
-    return ExpandedConv(BlueprintConv(inputs, outputs, kernels[0]))
-
+_USED: dict[str, Callable] = {"plain": _plain, "blueprint": _blueprint}
 
 CONVS = {
     "plain": ConvKind("k", _plain, several=True),
     "blueprint": ConvKind("b", _blueprint),
-    "expanded": ConvKind("e", _expanded, folds_to="plain"),
-    "expanded_blueprint": ConvKind("x", _expanded_blueprint, folds_to="blueprint"),
+    "expanded": _trained_as("plain", "e"),
+    "expanded_blueprint": _trained_as("blueprint", "x"),
+    "reparam_blueprint": _trained_as("blueprint", "y", expansion=0, factors=True),  # LKDN's
+    "expanded_reparam_blueprint": _trained_as("blueprint", "z", factors=True),  # both together
 }

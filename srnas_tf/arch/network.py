@@ -28,6 +28,7 @@ class Stem(NamedTuple):
         start: what a network begins as (a key of `nets.initial.STARTS`) where a run does not say.
         smooth: a key of `conv.CONVS`: the convolution after the blocks.
         upsample: the same of the one before the pixel shuffle.
+        concatenates: whether all blocks' outputs are brought together; the last one's goes on alone otherwise.
         folds_to: the stem that it is in use, where that is another one.
     """
 
@@ -36,6 +37,7 @@ class Stem(NamedTuple):
     smooth: str = "plain"
     upsample: str = "plain"
     folds_to: str = ""
+    concatenates: bool = True
 
     @property
     def enlarges(self) -> bool:
@@ -56,6 +58,11 @@ STEMS = {
     "light": Stem((1,), "interpolation", "blueprint"),
     "thin": Stem((1,), "interpolation", "blueprint", "blueprint"),
     "expanded": Stem((1,), "interpolation", "expanded_blueprint", "expanded_blueprint", folds_to="thin"),
+    "row": Stem((1,), "interpolation", "blueprint", concatenates=False),  # as SMRN's
+    "thin_row": Stem((1,), "interpolation", "blueprint", "blueprint", concatenates=False),
+    "expanded_row": Stem(
+        (1,), "interpolation", "expanded_blueprint", "expanded_blueprint", folds_to="thin_row", concatenates=False
+    ),
     "strided": Stem((2, 2), "uniform"),  # IMDN_AS, for any scale (Hui et al. 2019, section 3.4)
 }
 
@@ -65,12 +72,13 @@ class Network:
     """A network of the IMDN family.
 
     A first conv 3 -> width; the blocks in a row; all block outputs concatenated, a 1x1 conv and LeakyReLU; a 3x3 conv,
-    plus the first conv's output; a 3x3 conv to 3 * scale^2 channels; pixel shuffle (Hui et al. 2019, figure 2).
+    plus the first conv's output; a 3x3 conv to 3 * scale^2 channels; pixel shuffle (Hui et al. 2019, figure 2). Stems
+    with `row` in their names leave out the concatenation and its 1x1 conv.
 
     Its text form, `x4:w64:imdn:r0.25:k3:f1:SCSCS-SCSCS`, holds every field: the first block's options stand before the
     recipes, and a block that differs adds its own (`SCSCS+k5`). A stem that is not plain stands after the width, and
     what goes without saying is not said: the ending's own attention (`a.none`), an inner width that is the network's
-    (`i0.5`).
+    (`i0.5`), a LeakyReLU (`act.silu`).
 
     Args:
         scale: 2, 3 or 4.
@@ -182,22 +190,27 @@ class Frame(NamedTuple):
     """The convolutions outside the blocks. 66480 + 4096 * depth parameters at x4, width 64."""
 
     head: tuple[Conv, ...]
-    aggregate: Conv
+    aggregate: Conv | None
     smooth: AnyConv
     upsample: AnyConv
 
     @property
+    def tail(self) -> tuple[AnyConv, ...]:
+        """Those behind the blocks."""
+        return tuple(conv for conv in self[1:] if conv)
+
+    @property
     def params(self) -> int:
-        return sum(conv.params for conv in (*self.head, *self[1:]))
+        return sum(conv.params for conv in (*self.head, *self.tail))
 
     @property
     def learned(self) -> int:
         """How many numbers training moves."""
-        return sum(map(learned, (*self.head, *self[1:])))
+        return sum(map(learned, (*self.head, *self.tail)))
 
     def macs(self, pixels: int) -> int:
         """Multiply-accumulates where the blocks work on `pixels` pixels."""
-        total, size = sum(conv.macs(pixels) for conv in self[1:]), pixels
+        total, size = sum(conv.macs(pixels) for conv in self.tail), pixels
         for conv in reversed(self.head):
             total, size = total + conv.macs(size), size * conv.stride**2
         return total
@@ -208,7 +221,8 @@ def frame(scale: int, width: int, depth: int, stem: str = "plain") -> Frame:
     kind = STEMS[stem]
     smooth = CONVS[kind.smooth].make(width, width, (3,))
     upsample = CONVS[kind.upsample].make(width, 3 * kind.factor(scale) ** 2, (3,))
-    return Frame(kind.convs(width), Conv(depth * width, width, 1), smooth, upsample)
+    aggregate = Conv(depth * width, width, 1) if kind.concatenates else None
+    return Frame(kind.convs(width), aggregate, smooth, upsample)
 
 
 def imdn(scale: int = 4, width: int = 64, depth: int = 6, stem: str = "plain") -> Network:

@@ -11,7 +11,7 @@ class Step:
 
     `distilled` channels leave for the concatenation, through `branch`: the first ones of the trunk, or, where `tapped`,
     what the branch makes of all of them. The rest, or all of them, goes on through `trunk` and is `width` channels wide
-    afterwards. Every convolution is followed by a LeakyReLU.
+    afterwards. Every convolution is followed by the block's activation.
     """
 
     width: int
@@ -25,15 +25,17 @@ class Step:
 class Plan:
     """The convolutions of a block, in the order in which data flows.
 
-    `attention` are those of its attention, a key of `attention.ATTENTIONS`: `attends`.
+    `attention` are those of its attention, a key of `attention.ATTENTIONS`: `attends`. A block that is `inside` adds
+    its input to what its last convolution and an activation make, before the fusion; any other, to its output.
     """
 
     first: AnyConv
     steps: tuple[Step, ...]
     last: AnyConv
     attends: str
-    attention: tuple[Conv, ...]
+    attention: tuple[AnyConv, ...]
     fusion: Conv
+    inside: bool = False
 
     @property
     def inner(self) -> tuple[AnyConv, ...]:

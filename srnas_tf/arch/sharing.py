@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from srnas_tf.arch.attention import ATTENTIONS
 from srnas_tf.arch.block import Block, plan
 from srnas_tf.arch.conv import AnyConv
 from srnas_tf.arch.network import frame
@@ -137,7 +138,12 @@ def _shared_ends(width: int, code: int) -> Key:
 
 
 def _shared_places(width: int, code: int) -> Key:
-    return lambda place, conv, name: (place, conv.kind, name)
+    return lambda place, conv, name: (place, _kind(conv), name)
+
+
+def _kind(conv: AnyConv) -> tuple:
+    """What two convolutions must have in common to share weights."""
+    return (conv.kind, *conv.weights)
 
 
 _KEYS: dict[str, Callable[[int, int], Key]] = {"none": _own, "ends": _shared_ends, "entangled": _shared_places}
@@ -148,9 +154,11 @@ def _block_path(block: Block, width: int, key: Key, in_pieces: bool) -> Path:
     labels, lengths = zip(*planned.pieces, strict=True)
     concatenation, concatenated = Axis(labels, lengths), sum(lengths)
 
+    before_fusion = not ATTENTIONS[block.attention].fused
+
     def axis(place: tuple, size: int, is_input: bool) -> Axis:
         reads = place == ("fusion",) and is_input
-        attends = place[0] == "attention" and size == concatenated
+        attends = place[0] == "attention" and before_fusion and size == concatenated
         return concatenation if in_pieces and (reads or attends) else Axis((None,), (size,))
 
     return tuple(
@@ -179,14 +187,13 @@ def of_trunks(trunks: Sequence[tuple[int, int, str]], scale: int, sharing: str) 
         around = frame(scale, width, depth, stem)
         owner = () if sharing == "entangled" else (width,)
         blocks = Axis(tuple(range(depth)), (width,) * depth)
-        places: list[tuple[tuple, AnyConv]] = [
-            *((("head", i), conv) for i, conv in enumerate(around.head)),
-            (("aggregate",), around.aggregate),
-        ]
+        places: list[tuple[tuple, AnyConv]] = [(("head", i), conv) for i, conv in enumerate(around.head)]
+        if around.aggregate:
+            places.append((("aggregate",), around.aggregate))
         places += [(("smooth",), around.smooth), (("upsample",), around.upsample)]
         return tuple(
             Variable(
-                (*owner, place, conv.kind, name),
+                (*owner, place, _kind(conv), name),
                 tuple(
                     blocks if place == ("aggregate",) and len(shape) == 4 and i == 2 else Axis((None,), (size,))
                     for i, size in enumerate(shape)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from srnas_tf.arch.architecture import Architecture, parse
 from srnas_tf.arch.attention import ATTENTIONS
-from srnas_tf.arch.block import ENDINGS, Block, parse_kernel, plan
+from srnas_tf.arch.block import ACTIVATIONS, ENDINGS, Block, parse_kernel, plan
 from srnas_tf.arch.conv import CONVS
 from srnas_tf.arch.network import MOST_BLOCKS, MOST_CHANNELS, SCALES, STEMS, Network
 from srnas_tf.arch.sharing import Layout, of_blocks, of_trunks
@@ -157,6 +157,7 @@ class Space:
         "", "attention at the end of a block; the ending's own unless given", ("", *ATTENTIONS), several=str
     )
     inner: Values = setting(1.0, "width of a block within, as a share of the trunk's", several=float)
+    activation: Values = setting("leaky", "what follows the convolutions of a block", ACTIVATIONS, several=str)
     skip_first: bool = setting(False, "a 3x3 skip conv on each path's first distilled branch")
     scale: int = setting(4, "enlargement", SCALES)
     stem: Values = setting(
@@ -222,9 +223,17 @@ class Space:
 
     @staticmethod
     def _block(
-        recipe: str, ending: str, rate: float, kernel: str, fusion_kernel: int, conv: str, attention: str, inner: float
+        recipe: str,
+        ending: str,
+        rate: float,
+        kernel: str,
+        fusion_kernel: int,
+        conv: str,
+        attention: str,
+        inner: float,
+        activation: str,
     ) -> Block:
-        return Block(recipe, ending, rate, parse_kernel(kernel, ","), fusion_kernel, conv, attention, inner)
+        return Block(recipe, ending, rate, parse_kernel(kernel, ","), fusion_kernel, conv, attention, inner, activation)
 
     @functools.cached_property
     def layouts(self) -> tuple[Layout, ...]:
@@ -392,7 +401,7 @@ class Space:
 
 TRUNK_FIELDS = ("width", "depth", "stem")
 """What a trunk may choose."""
-BLOCK_FIELDS = ("ending", "rate", "kernel", "fusion_kernel", "conv", "attention", "inner")
+BLOCK_FIELDS = ("ending", "rate", "kernel", "fusion_kernel", "conv", "attention", "inner", "activation")
 """What a block may choose besides its recipe, in the order of `Space._block`; the last one changes fastest."""
 OWN = ("ending", "conv", "stem", "fusion_kernel")
 """What a space has a value of its own for."""

@@ -132,7 +132,8 @@ def _copy_stages(model: Path, target: Path) -> dict | None:
     try:
         if model.name not in known["stands_for"]:
             return None
-        stages = {key: [int(number) for number in known[key]] for key in ("reaches", "channels")}
+        stages: dict = {key: [int(number) for number in known[key]] for key in ("reaches", "channels")}
+        stages["grid"] = int(known.get("grid", 1))
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{described}: does not describe stages; export the model again, or remove the file") from None
     target.mkdir()

@@ -9,7 +9,7 @@ import jinja2
 
 from srnas_tf import __version__
 from srnas_tf.arch import Network
-from srnas_tf.arch.block import plan
+from srnas_tf.arch.attention import ATTENTIONS
 from srnas_tf.freeze import staged, stopwatch
 from srnas_tf.freeze.settings import ExportSettings
 from srnas_tf.nets import Net
@@ -31,6 +31,8 @@ def model_card(
         evaluated: PSNR, SSIM and number of images by set, as `evaluate.json` has them.
     """
     arch = network.network
+    blocks = arch.blocks if isinstance(arch, Network) else ()
+    attentions = [ATTENTIONS["none"], *(ATTENTIONS[block.attention] for block in blocks)]
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     return environment.from_string(TEMPLATE.read_text("utf-8")).render(
         arch=str(arch),
@@ -45,7 +47,8 @@ def model_card(
         settings=settings,
         evaluated=evaluated,
         stages=any(name.startswith(staged.FOLDER) for name in files),
-        attends=isinstance(arch, Network) and any(plan(block, arch.width).attention for block in arch.blocks),
+        attends=any(attention.pools for attention in attentions),
+        reach=max(attention.reach for attention in attentions),
         threads=sorted({n for file in files.values() for n in file.get("latency_ms", ())}, key=int),
         machine=stopwatch.machine(""),
         versions={name: importlib.metadata.version(name) for name in ("tensorflow", "onnxruntime", "ai-edge-litert")},

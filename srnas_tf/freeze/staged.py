@@ -29,7 +29,7 @@ STANDS_FOR = ("model.onnx", "model.tflite")
 MOST = 1000
 """Stages, and pixels that one looks at around its own."""
 
-_DESCRIBES = {"scale": int, "reaches": list[int], "channels": list[int], "stands_for": list[str]}
+_DESCRIBES = {"scale": int, "reaches": list[int], "channels": list[int], "grid": int, "stands_for": list[str]}
 
 
 def name(stage: int) -> str:
@@ -57,7 +57,11 @@ def traced(stage: Stage) -> Callable:
 
 
 def _known(cut: Sequence[Stage]) -> dict:
-    return {"reaches": [stage.reach for stage in cut], "channels": list(cut[1].channels[:3])}
+    return {
+        "reaches": [stage.reach for stage in cut],
+        "channels": list(cut[1].channels[:3]),
+        "grid": cut[0].grid,
+    }
 
 
 def describe(cut: Sequence[Stage], scale: int, folder: Path) -> None:
@@ -72,10 +76,12 @@ def _read(path: Path) -> dict:
         UserError: where the file holds something else.
     """
     try:
-        known = reading.parse(reading.content(path))
+        known = {"grid": 1} | reading.parse(reading.content(path))
         reading.check_fields(known, _DESCRIBES)
         if not 0 < len(known["reaches"]) <= MOST or not all(0 <= n <= MOST for n in known["reaches"]):
             raise ValueError("its stages look further than any")
+        if not 1 <= known["grid"] <= MOST:
+            raise ValueError("its grid is none")
         return known
     except (OSError, ValueError):
         raise UserError(f"{path}: does not describe stages; export the model again, or remove the file") from None
@@ -143,7 +149,7 @@ def _of_tensorflow(runs: Sequence[Callable], known: dict, keep: object = None) -
         return [out[key][0].numpy() for key in _outputs(out)], out["moments_out"].numpy()
 
     run.keep = keep  # type: ignore[attr-defined]  # a signature does not hold on to its variables
-    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]))
+    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), grid=known["grid"])
 
 
 def _outputs(names: Iterable[str]) -> list[str]:
@@ -175,7 +181,7 @@ def _litert(path: Path) -> tiles.Stages | None:
         out = run_stage(**{key: given[key] for key in run_stage.get_input_details()})
         return [out[key][0] for key in _outputs(out)], out["moments_out"]
 
-    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]))
+    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), grid=known["grid"])
 
 
 def _onnx(path: Path) -> tiles.Stages | None:
@@ -193,7 +199,7 @@ def _onnx(path: Path) -> tiles.Stages | None:
         out = dict(zip(names, out, strict=True))
         return [out[key][0] for key in _outputs(out)], out["moments_out"]
 
-    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), planes=True)
+    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), True, known["grid"])
 
 
 def _onnx_files(path: Path) -> list[Path]:

@@ -5,8 +5,8 @@ from keras import ops
 
 from srnas_tf import arch
 from srnas_tf.arch.block import plan
-from srnas_tf.nets.cca import attention
-from srnas_tf.nets.conv import conv, leaky
+from srnas_tf.nets.attention import attention
+from srnas_tf.nets.conv import ACTIVATIONS, conv
 
 
 @keras.saving.register_keras_serializable("srnas_tf")
@@ -32,18 +32,18 @@ class Block(keras.Layer):
         self.block = arch.Block.parse(block) if isinstance(block, str) else block
         self.features = features
         self.plan = plan(self.block, features)
-        policy = self.dtype_policy
-        self.first = conv(self.plan.first, "first", activation=leaky, dtype=policy)
+        policy, act = self.dtype_policy, ACTIVATIONS[self.block.activation]
+        self.first = conv(self.plan.first, "first", activation=act, dtype=policy)
         self.branches = [
-            [conv(c, f"branch{i}", activation=leaky, dtype=policy) for c in step.branch]
+            [conv(c, f"branch{i}", activation=act, dtype=policy) for c in step.branch]
             for i, step in enumerate(self.plan.steps)
         ]
         self.trunks = [
-            [conv(c, f"trunk{i}", activation=leaky, dtype=policy) for c in step.trunk]
+            [conv(c, f"trunk{i}", activation=act, dtype=policy) for c in step.trunk]
             for i, step in enumerate(self.plan.steps)
         ]
-        self.last = conv(self.plan.last, "last", dtype=policy)
-        self.attention = attention(self.plan.attention, "attention", dtype=policy)
+        self.last = conv(self.plan.last, "last", activation=act if self.plan.inside else None, dtype=policy)
+        self.attention = attention(self.plan, "attention", dtype=policy)
         self.fusion = conv(self.plan.fusion, "fusion", dtype=policy)
         self.built = True
 
@@ -62,7 +62,7 @@ class Block(keras.Layer):
         return self.join(x, self.gather(x))
 
     def gather(self, x):
-        """What the attention sees: the pieces that were kept back, and the last convolution's."""
+        """What is fused: the pieces that were kept back, and the last convolution's."""
         trunk = self.first(x)
         pieces = []
         for step, branch, convs in zip(self.plan.steps, self.branches, self.trunks, strict=True):
@@ -74,12 +74,14 @@ class Block(keras.Layer):
                 pieces.append(distilled)
             for layer in convs:
                 trunk = layer(trunk)
-        pieces.append(self.last(trunk))
+        last = self.last(trunk)
+        pieces.append(x + last if self.plan.inside else last)
         return ops.concatenate(pieces, axis=-1)
 
     def join(self, x, gathered, moments=None):
         """The block's output from its input and what was gathered; `moments` as in `ContrastAwareAttention`."""
-        return x + self.fusion(self.attention(gathered, moments))
+        fused = self.fusion(self.attention(gathered, moments))
+        return self.attention.add(None if self.plan.inside else x, fused)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "block": str(self.block), "features": self.features}

@@ -17,13 +17,22 @@ def leaky(x):
     return ops.leaky_relu(x, NEGATIVE_SLOPE)
 
 
+def _gelu(x):
+    """GELU by its approximation with tanh, written as a sigmoid: LiteRT has no error function, and powers are slow."""
+    return x * ops.sigmoid(1.5957691216057308 * x * (1 + 0.044715 * x * x))
+
+
+ACTIVATIONS: dict[str, Callable] = {"leaky": leaky, "silu": ops.silu, "gelu": _gelu}
+"""By the names of `arch.block.ACTIVATIONS`."""
+
+
 def conv(value: arch.AnyConv, name: str, **options) -> keras.Layer:
     """The layer of a convolution, built, so that it can be counted before it is called."""
     return _LAYERS[type(value)](value, name=name, **options)
 
 
-def _conv(value: arch.Conv, **options) -> keras.Layer:
-    layer = keras.layers.Conv2D(value.outputs, value.kernel, padding="same", use_bias=value.bias, **options)
+def _conv(value: arch.Conv, padding: str = "same", **options) -> keras.Layer:
+    layer = keras.layers.Conv2D(value.outputs, value.kernel, value.stride, padding, use_bias=value.bias, **options)
     layer.build((None, None, None, value.inputs))
     return layer
 
@@ -49,7 +58,7 @@ class DepthwiseConv(keras.Layer):
 
     def call(self, x):
         filters = ops.swapaxes(self.kernel, 2, 3)
-        x = ops.depthwise_conv(x, filters, padding="same") + self.bias
+        x = ops.depthwise_conv(x, filters, padding="same", dilation_rate=self.value.dilation) + self.bias
         return self.activation(x) if self.activation else x
 
 
@@ -89,12 +98,13 @@ class ExpandedConv(keras.Layer):
         super().__init__(**kwargs)
         self.value, self.activation = value, activation
         inputs, wide, outputs = value.inputs, value.wide, value.outputs
-        self.direct, self.filters = None, None
+        self.direct, self.expand, self.filters, self.factors = None, None, None, None
         if value.mixing:
             size = value.mixing.kernel
             self.direct = self._weight("direct", size, size, inputs, outputs)
-            self.expand = self._weight("expand", inputs, wide)
-            self.project = self._weight("project", size, size, wide, outputs)
+            if wide:
+                self.expand = self._weight("expand", inputs, wide)
+                self.project = self._weight("project", size, size, wide, outputs)
             self._same = np.zeros((size, size, inputs, outputs), np.float32)
             if inputs == outputs:
                 self._same[size // 2, size // 2] = np.eye(inputs)
@@ -103,6 +113,8 @@ class ExpandedConv(keras.Layer):
             self.filters = self._weight("filters", size, size, 1, outputs)
             self._unmoved = np.zeros((size, size, 1, outputs), np.float32)
             self._unmoved[size // 2, size // 2] = 1
+            if value.factors:
+                self.factors = self._weight("factors", 1, 1, 1, outputs)
         self.bias = self.add_weight(shape=(outputs,), initializer="zeros", name="bias")
         self.built = True
 
@@ -115,13 +127,19 @@ class ExpandedConv(keras.Layer):
         """Those of the convolution that it is in use, shaped as its layer has them."""
         made = []
         if self.direct is not None:
-            made.append(self.direct + ops.matmul(self.expand, self.project) + self._same)
+            kernel = self.direct if self.expand is None else self.direct + ops.matmul(self.expand, self.project)
+            made.append(kernel + self._same)
         if self.filters is not None:
-            made.append(self.filters + self._unmoved)
+            made.append(self.filters + self._beside)
         return made
 
+    @property
+    def _beside(self):
+        """What is added to the filters: the identity, and a factor a channel."""
+        return self._unmoved if self.factors is None else self._unmoved * (1 + self.factors)
+
     def take(self, *weights: np.ndarray) -> list[keras.Variable]:
-        """Becomes the convolution of these kernels and bias; the way through more channels keeps its own.
+        """Becomes the convolution of these kernels and bias; the ways beside the direct one keep their own.
 
         Returns:
             What it changed.
@@ -129,7 +147,7 @@ class ExpandedConv(keras.Layer):
         if self.direct is not None:
             self.direct.assign(self.direct + weights[0] - self.kernels[0])
         if self.filters is not None:
-            self.filters.assign(weights[-2] - self._unmoved)
+            self.filters.assign(weights[-2] - self._beside)
         self.bias.assign(weights[-1])
         return [variable for variable in (self.direct, self.filters, self.bias) if variable is not None]
 

@@ -35,7 +35,10 @@ class Frame(keras.Model):
             self.head = StridedStem(head, scale, name="head", dtype=self.dtype_policy)
         else:
             self.head = conv(head[0], "head", dtype=self.dtype_policy)
-        self.aggregate = conv(aggregate, "aggregate", activation=leaky, dtype=self.dtype_policy)
+        if aggregate:
+            self.aggregate = conv(aggregate, "aggregate", activation=leaky, dtype=self.dtype_policy)
+        else:
+            self.aggregate = keras.layers.Identity(name="aggregate", dtype=self.dtype_policy)
         self.smooth = conv(smooth, "smooth", dtype=self.dtype_policy)
         # Pixels leave in float32 under any policy: bfloat16 has 8 bits for a value near 1.
         self.upsample = conv(upsample, "upsample", dtype="float32")
@@ -62,7 +65,7 @@ class Frame(keras.Model):
 
     def leave(self, lr, features, outputs: Sequence):
         """What comes after the blocks: their outputs and the first features, brought together and enlarged."""
-        x = self.aggregate(ops.concatenate(outputs, axis=-1))
+        x = self.aggregate(ops.concatenate(outputs, axis=-1) if self.stem.concatenates else outputs[-1])
         x = self.smooth(x) + features
         sr = ops.depth_to_space(self.upsample(x), self.stem.factor(self.scale))
         if self.stem.enlarges:  # strides round up

@@ -1,4 +1,4 @@
-"""Bicubic resizing inside a network."""
+"""Resizing inside a network: bicubic, and bilinear by whole numbers."""
 
 import keras
 import numpy as np
@@ -41,3 +41,24 @@ def _mirror(image, axis: int, before: int, after: int):
     indices = ops.maximum(indices, -1 - indices)
     indices = ops.maximum(ops.minimum(indices, 2 * size - 1 - indices), 0)
     return ops.take(image, indices, axis)
+
+
+def enlarge(x, factor: int):
+    """Bilinear enlargement of maps, [batch, height, width, channels], by a whole number.
+
+    Keras' own resizing wants to know the size beforehand. Here each subpixel is a filter of a pixel and its neighbours.
+    """
+    channels = x.shape[-1]
+    x = ops.concatenate([x[:, :1], x, x[:, -1:]], axis=1)
+    x = ops.concatenate([x[:, :, :1], x, x[:, :, -1:]], axis=2)
+    phases = ops.tile(x, (1, 1, 1, factor**2))
+    kernel = ops.cast(_bilinear(factor, channels), x.dtype)
+    return ops.depth_to_space(ops.depthwise_conv(phases, kernel, padding="valid"), factor)
+
+
+def _bilinear(factor: int, channels: int) -> np.ndarray:
+    """[3, 3, factor^2 * channels, 1]: what each subpixel takes of a pixel and its neighbours."""
+    offsets = (np.arange(factor) + 0.5) / factor - 0.5
+    weights = np.stack([np.maximum(-offsets, 0), 1 - np.abs(offsets), np.maximum(offsets, 0)])
+    both = np.einsum("yi,xj->yxij", weights, weights).reshape(3, 3, -1)
+    return np.repeat(both, channels, axis=-1)[..., None].astype(np.float32)

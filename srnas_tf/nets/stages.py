@@ -3,20 +3,25 @@
 A block's attention takes the mean and deviation of each channel over the whole image. The cuts lie before it: a stage
 begins with a block's attention and ends with what the next block's is to see. Run stage after stage, each on all parts
 of the image, with the moments gathered over all of them, the network gives what it gives for the whole image at once.
-Blocks without attention are cut in the same place: a part then needs less of the image around it.
+Blocks without attention are cut in the same place: a part then needs less of the image around it. An attention that
+looks far, but not at everything, stands within a stage, which then looks as far; where it takes pixels together, parts
+begin where the whole image's groups begin.
 
 What a stage hands on are three maps of the low-resolution image, in float16: the trunk (width channels), the blocks'
-outputs as far as they are brought together already (width), and what the attention will see (as many channels as the
-block that gathers most; the rest are zeros).
+outputs as far as they are brought together already (width; zeros where they go on in a row), and what the attention
+will see (as many channels as the block that gathers most; the rest are zeros).
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 from keras import ops
 
 from srnas_tf import arch
-from srnas_tf.arch.block import Block, plan
+from srnas_tf.arch.attention import ATTENTIONS
+from srnas_tf.arch.block import plan
+from srnas_tf.arch.plan import Plan
 from srnas_tf.nets.network import SRNet
 
 
@@ -33,12 +38,14 @@ class Stage(NamedTuple):
         reach: how far from a pixel it looks: what a part needs around it where the image goes on.
         channels: of each map that it takes.
         gathered: channels of the moments, in and out.
+        grid: what a part sees begins at a multiple of so many pixels.
     """
 
     run: Callable
     reach: int
     channels: tuple[int, ...]
     gathered: int
+    grid: int = 1
 
 
 def stages(network) -> list[Stage]:
@@ -54,25 +61,26 @@ def stages(network) -> list[Stage]:
         return []
     most = max(p.fusion.inputs for p in plans)
     maps, image = (network.width, network.width, most), (3,)
+    attentions = [ATTENTIONS[p.attends] for p in plans]
+    grid = math.lcm(*(attention.grid for attention in attentions))
 
     def begin(maps, moments, mask):
         return _begin(network, most, maps, mask)
 
-    made = [Stage(begin, 1 + _reach(blocks[0], network), image, most)]
+    made = [Stage(begin, 1 + _reach(plans[0]), image, most, grid)]
     for i, p in enumerate(plans):
         last = i == len(blocks) - 1
-        reach = p.fusion.kernel // 2 + (2 if last else _reach(blocks[i + 1], network))
+        reach = p.fusion.kernel // 2 + attentions[i].reach + (2 if last else _reach(plans[i + 1]))
 
         def go_on(maps, moments, mask, i=i):
             return _go_on(network, i, most, maps, moments, mask)
 
-        made.append(Stage(go_on, reach, maps + image if last else maps, most))
+        made.append(Stage(go_on, reach, maps + image if last else maps, most, grid))
     return made
 
 
-def _reach(block: Block, network: SRNet) -> int:
+def _reach(p: Plan) -> int:
     """How far what a block gathers looks from its pixel."""
-    p = plan(block, network.width)
     reach = furthest = _radius(p.first)
     for step in p.steps:
         furthest = max(furthest, reach + sum(map(_radius, step.branch)))
@@ -87,8 +95,9 @@ def _radius(conv: arch.AnyConv) -> int:
 def _begin(network: SRNet, most: int, maps, mask):
     [image] = maps
     features = network.head(image)
-    # The bias of the 1x1 conv that brings the blocks together; their shares are added one by one.
-    together = ops.zeros_like(features) + network.aggregate.bias
+    together = ops.zeros_like(features)
+    if network.stem.concatenates:  # by a 1x1 conv: its bias; the blocks' shares are added one by one
+        together = together + network.aggregate.bias
     return _hand_on(features, together, network.blocks[0].gather(features), most, mask)
 
 
@@ -100,11 +109,13 @@ def _go_on(network: SRNet, i: int, most: int, maps, moments, mask):
     if own < most:
         gathered, moments = gathered[..., :own], moments[:, :own]
     trunk = network.blocks[i].join(trunk, gathered, moments)
-    kernel = network.aggregate.kernel[:, :, i * width : (i + 1) * width]
-    together = together + ops.conv(trunk, kernel, padding="same")
+    if network.stem.concatenates:
+        kernel = network.aggregate.kernel[:, :, i * width : (i + 1) * width]
+        together = together + ops.conv(trunk, kernel, padding="same")
     if i + 1 < len(network.blocks):
         return _hand_on(trunk, together, network.blocks[i + 1].gather(trunk), most, mask)
-    x = network.smooth(network.aggregate.activation(together)) + network.head(maps[3])
+    x = network.aggregate.activation(together) if network.stem.concatenates else trunk
+    x = network.smooth(x) + network.head(maps[3])
     return [ops.depth_to_space(network.upsample(x), network.scale)], ops.zeros((2, most))
 
 

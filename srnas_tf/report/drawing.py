@@ -32,7 +32,8 @@ def places(block: Plan) -> int:
 def describe(block: Block, features: int) -> str:
     """A block in words, for those who do not see it."""
     made = plan(block, features)
-    return f"{'; '.join(_words(made))}; {features} channels, added to the block's input"
+    added = "" if made.inside else ", added to the block's input"
+    return f"{'; '.join(_words(made))}; {features} channels{added}"
 
 
 def _words(made: Plan) -> Iterator[str]:
@@ -48,9 +49,13 @@ def _words(made: Plan) -> Iterator[str]:
             yield f"{words(conv)} {conv.inputs} to {conv.outputs}"
         width = step.width
     yield f"{words(made.last)} {made.last.inputs} to {made.last.outputs}"
-    attention = f"; {ATTENTIONS[made.attends].words}" if made.attention else ""
-    yield f"all concatenated, {made.fusion.inputs} channels{attention}"
-    yield f"{words(made.fusion)} {made.fusion.inputs} to {made.fusion.outputs}"
+    if made.inside:
+        yield "plus the block's input"
+    yield f"all concatenated, {made.fusion.inputs} channels"
+    fusion = f"{words(made.fusion)} {made.fusion.inputs} to {made.fusion.outputs}"
+    kind = ATTENTIONS[made.attends]
+    attention = [] if made.attends == "none" else [kind.words]
+    yield from (fusion, *attention) if kind.fused else (*attention, fusion)
 
 
 def words(conv: AnyConv) -> str:
@@ -167,11 +172,15 @@ class _Picture:
         self._box(last, place, trunk, after)
         self._flow(place, self.join, after, after)
         self._count(self.join - self.step + 14, after)
+        kind = ATTENTIONS[self.made.attends]
         attention, fused = self.join + 0.55 * self.step, self.join + 1.45 * self.step
+        if kind.fused:
+            attention, fused = fused, attention
         self._flow(self.join, fused, joined, joined)
         self._flow(fused, WIDTH - 10, out, out)
-        if self.made.attention:
-            self._box(None, attention, joined, joined)
+        if self.made.attends != "none":
+            attended = out if kind.fused else joined
+            self._box(None, attention, attended, attended)
         self._box(fusion, fused, joined, out)
         self._plus()
 

@@ -203,14 +203,12 @@ def _frame(network: Network) -> list[str]:
     """What stands around the blocks, in the order in which data flows."""
     frame = network.frame
     before = [f"{drawing.words(conv)}, {conv.inputs} → {conv.outputs}" for conv in frame.head]
-    aggregate, smooth, upsample = (
-        f"{drawing.words(c)}, {c.inputs} → {c.outputs}" for c in (frame.aggregate, frame.smooth, frame.upsample)
-    )
+    *aggregate, smooth, upsample = (f"{drawing.words(c)}, {c.inputs} → {c.outputs}" for c in frame.tail)
     blocks = f"{len(network.blocks)} blocks, {network.width} channels"
     return [
         *before,
         blocks,
-        f"all outputs: {aggregate}",
+        *(f"all outputs: {conv}" for conv in aggregate),
         f"{smooth}, plus the input of the blocks",
         upsample,
         "pixel shuffle",

@@ -10,8 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from srnas_tf.arch import ATTENTIONS, SPACES, Block, Network, Space, imdn
-from srnas_tf.arch.block import ENDINGS, LETTERS, plan
-from srnas_tf.arch.conv import CONVS, BlueprintConv, ExpandedConv, SelectiveConv
+from srnas_tf.arch.block import ACTIVATIONS, ENDINGS, LETTERS, plan
+from srnas_tf.arch.conv import CONVS, BlueprintConv, Conv, ExpandedConv, SelectiveConv
 from srnas_tf.arch.describe import describe
 from srnas_tf.arch.network import frame, imdn_of_size
 from srnas_tf.errors import UserError
@@ -275,7 +275,7 @@ def test_expanded_convolutions_cost_what_they_fold_to():
 
 def test_attention_is_a_field_of_its_own():
     """What an ending has of itself is not said; anything else is, and old texts stay as they are."""
-    assert [Block("SC", ending).attention for ending in ENDINGS] == ["cca", "none", "cca", "cca"]
+    assert [Block("SC", ending).attention for ending in ENDINGS] == ["cca", "none", "cca", "cca", "none"]
     for block, text in [
         (Block("SC", "bare", attention="none"), "SC+bare+r0.25+k3+f1"),
         (Block("SC", "bare", attention="cca"), "SC+bare+r0.25+k3+f1+a.cca"),
@@ -316,6 +316,75 @@ def test_unknown_attention():
         Block.parse("SC+a.self")
 
 
+SEPARABLE = 48 * 48 + 10 * 48
+ESA = (48 + 1) * 16 + (16 + 1) * 16 + 2 * (9 * 16 + 1) * 16 + (16 + 1) * 48
+LKA = (48 + 1) * 48 + 2 * (25 + 1) * 48
+ATTENDED = {"none": 0, "cca": 36 * 2 + 2 + 2 * 36 + 36, "esa": ESA, "lka": LKA, "gate": 0}
+"""By hand: the parameters that each attention adds to `TCT`, ending `bare`, at width 48. CCA sees 36 channels, the
+others the network's 48."""
+
+
+@pytest.mark.parametrize("attention", ATTENTIONS)
+def test_what_attention_costs(attention):
+    plain, block = Block("TCT", "bare"), Block("TCT", "bare", attention=attention)
+    assert plan(block, 48).params - plan(plain, 48).params == ATTENDED[attention]
+    macs = {
+        "cca": 2 * 36 * 2,  # once an image
+        "esa": 3600 * (48 * 16 + 16 * 16 + 16 * 48) + (900 + 100) * 9 * 16 * 16,
+        "lka": 3600 * (48 * 48 + 2 * 25 * 48),
+    }
+    assert plan(block, 48).macs(3600) - plan(plain, 48).macs(3600) == macs.get(attention, 0)
+
+
+def test_a_plain_convolution_among_separable_ones():
+    """The letter P: 3x3 and of all channels, whatever the others are; trained as a sum where they are."""
+    assert plan(Block("P", "full", conv="blueprint"), 48).steps[0].trunk == (Conv(48, 48),)
+    assert plan(Block("P", "full", conv="reparam_blueprint"), 48).steps[0].trunk[0].folded == Conv(48, 48)
+    with_p, with_c = (plan(Block(letter, "full", conv="blueprint"), 48) for letter in "PC")
+    assert with_p.params - with_c.params == (9 * 48 + 1) * 48 - SEPARABLE
+
+
+def test_smrn_as_a_text():
+    """SMRN has 165344 parameters (NTIRE 2024); here nine convolutions have a bias that it has not."""
+    smrn = Network.parse("x4:w48:row:inside:r0.25:b3:f1:a.esa:act.gelu:P-P-P-P")
+    assert smrn.blocks == (Block("P", "inside", conv="blueprint", attention="esa", activation="gelu"),) * 4
+    block = 2 * SEPARABLE + (9 * 48 + 1) * 48 + (48 + 1) * 48 + ESA
+    assert smrn.params == 28 * 48 + 4 * block + SEPARABLE + (9 * 48 + 1) * 48 == 165344 + 9 * 48
+    assert round(smrn.macs() / 1e9, 2) == 8.56
+    assert smrn.frame.aggregate is None
+
+
+@pytest.mark.parametrize("stem", ["row", "thin_row", "expanded_row"])
+def test_blocks_in_a_row_are_not_brought_together(stem):
+    blocks, together = (Block("TC", "bare"),) * 3, {"row": "light"}.get(stem, stem.removesuffix("_row"))
+    rows, concatenated = Network(4, 32, blocks, stem), Network(4, 32, blocks, together)
+    assert concatenated.params - rows.params == (3 * 32 + 1) * 32
+    assert concatenated.macs(1600) - rows.macs(1600) == 100 * 3 * 32 * 32
+    assert Network.parse(str(rows)) == rows
+    assert rows.folded.stem == ("thin_row" if stem == "expanded_row" else stem)
+
+
+def test_reparameterized_convolutions_cost_what_they_fold_to():
+    """LKDN's: the identities, and a factor a channel. With the way through twice as many channels: both."""
+    counts = {kind: plan(Block("TC", "bare", conv=kind), 32) for kind in CONVS if "blueprint" in kind}
+    assert {p.params for p in counts.values()} == {counts["blueprint"].params}
+    rows = 2 * 32 * (32 + 32) * 2 + 2 * 32 * (32 + 8) * 2
+    factors = 32 + 32 + 8
+    added = {kind: p.learned - p.params for kind, p in counts.items()}
+    assert added["reparam_blueprint"] == factors
+    assert added["expanded_blueprint"] == rows
+    assert added["expanded_reparam_blueprint"] == rows + factors
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activations_cost_nothing_and_are_said(activation):
+    block = Block("SCSCS", activation=activation)
+    assert plan(block, 64) == plan(Block("SCSCS"), 64)
+    assert str(block) == "SCSCS+imdn+r0.25+k3+f1" + ("" if activation == "leaky" else f"+act.{activation}")
+    with pytest.raises(UserError, match="--activation=relu"):
+        Block.parse("SC+act.relu")
+
+
 def test_describe():
     space = Space()
     described = describe(space, space.network((7, 1, 7, 7, 5, 7)))
@@ -340,6 +409,7 @@ BLOCKS = st.sampled_from(sorted(CONVS)).flatmap(
         conv=st.just(conv),
         attention=st.sampled_from(["", *sorted(ATTENTIONS)]),
         inner=st.sampled_from([1.0, 0.5, 0.37, 2.0]),
+        activation=st.sampled_from(ACTIVATIONS),
     )
 )
 WIDTHS = st.integers(1, 80)
@@ -373,6 +443,8 @@ def test_every_plan_adds_up(block, width):
     assert min([*kept, planned.last.outputs]) >= 1
     if ENDINGS[block.ending].fills:
         assert concatenated == inner
+    if planned.inside:
+        assert planned.last.outputs == width  # to which the block's input is added
     assert (planned.fusion.inputs, planned.fusion.outputs) == (concatenated, width)
     assert planned.attends == block.attention == (block.attention or ENDINGS[block.ending].attention)
     if block.attention == "cca":
@@ -381,10 +453,12 @@ def test_every_plan_adds_up(block, width):
         assert squeeze.outputs == excite.inputs == max(1, concatenated // 16)
     # A weight is used once a pixel, or once an image; a bias costs no multiplication.
     convs = [part for conv in (*planned.inner, *planned.ends) for part in _parts(conv)]
-    assert all(conv.params - conv.macs(1) in (0, conv.outputs) for conv in convs)
-    once = [getattr(conv, "pooled", False) for conv in convs]
-    macs = sum((1 if pooled else 10) * conv.macs(1) for conv, pooled in zip(convs, once, strict=True))
-    assert (planned.macs(10), planned.params) == (macs, sum(conv.params for conv in convs))
+    uses = [1 if getattr(conv, "pooled", False) else 360 // getattr(conv, "shrunk", 1) ** 2 for conv in convs]
+    assert all(
+        conv.params - conv.macs(360) // used in (0, conv.outputs) for conv, used in zip(convs, uses, strict=True)
+    )
+    assert planned.macs(360) == sum(conv.macs(360) for conv in convs)
+    assert planned.params == sum(conv.params for conv in convs)
 
 
 def _parts(conv):

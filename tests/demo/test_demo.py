@@ -131,7 +131,7 @@ def test_stages_go_with_the_files_that_they_stand_for(model, package, staged, tm
     described, known = staged
     bundle.build(model, tmp_path / "demo", "a name")
     made = json.loads((tmp_path / "demo" / "model" / "model.json").read_text())
-    assert made["stages"] == {"reaches": [4, 2, 2], "channels": [8, 4, 6]}
+    assert made["stages"] == {"reaches": [4, 2, 2], "channels": [8, 4, 6], "grid": 1}
     assert len(list((tmp_path / "demo" / "model" / "stages").iterdir())) == 3
     shutil.copy(model, tmp_path / "model_int8.onnx")
     bundle.build(tmp_path / "model_int8.onnx", tmp_path / "demo", "a name")

@@ -25,9 +25,9 @@ def saved(folder, text):
     network = nets.build(arch.parse(text))
     initialize(network, 0, "uniform")
     for block in getattr(network, "blocks", ()):  # gates that matter and differ from part to part, as trained ones do
-        gates = (block.attention.squeeze, block.attention.excite) if block.plan.attention else ()
-        for layer, factor in (*((gate, 30) for gate in gates), (block.fusion, 4), (block.last, 4)):
-            layer.kernel.assign(layer.kernel * factor)
+        gain = 30 if block.plan.attends == "cca" else 4
+        for layer, factor in (*((gate, gain) for gate in block.attention.convs), (block.fusion, 4), (block.last, 4)):
+            layer.weights[0].assign(layer.weights[0] * factor)
     files.save(network, folder / "model.keras")
     return folder / "model.keras"
 
@@ -62,6 +62,25 @@ def test_stages_give_what_the_whole_image_gives(model, pixels, monkeypatch):
     assert decibels(parts, whole) > 70
 
 
+FAR = [
+    "x2:w8:bare:r0.25:k3:f1:a.esa:TC-TC",
+    "x2:w8:bare:r0.25:k3:f1:a.lka:TC-SC+imdn+a.cca",
+    "x2:w8:row:inside:r0.25:b3:f1:a.esa:act.gelu:P-TC+bare+a.gate-C+a.lka",
+]
+
+
+@pytest.mark.parametrize("pixels", [60, 700, 2500])
+@pytest.mark.parametrize("text", FAR)
+def test_stages_of_attention_that_looks_far(tmp_path, text, pixels, monkeypatch):
+    """Parts see as much as it does, and begin where its groups of pixels begin in the whole image."""
+    monkeypatch.setattr(tiles, "ROWS", 4)
+    model = load_model(saved(tmp_path, text))
+    image = uneven()
+    parts, whole = tiles.enlarge(image, model, pixels), metrics.to_uint8(model.whole(image))
+    assert difference(parts, whole) <= 1
+    assert decibels(parts, whole) > 65
+
+
 @pytest.mark.parametrize("blocks", ["TCT-RS-SCS+imdn", "TCT-TC+a.cca+i2.0-SCS+i0.5"])
 def test_stages_of_blocks_without_attention(tmp_path, blocks):
     model = load_model(saved(tmp_path, f"x2:w8:bare:r0.25:k3:f1:{blocks}"))
@@ -84,6 +103,15 @@ def test_maps_on_disk_give_the_same(model, monkeypatch):
     on_disk = tiles.enlarge(image, model, 700)
     assert isinstance(on_disk, tiles.File)
     np.testing.assert_array_equal(on_disk[:], in_memory)
+
+
+def test_reach_and_grid_of_attention():
+    """ESA looks 19 pixels far and takes 6 together; of 6 too few or out of step, parts show."""
+    first, *later = stages(nets.build(arch.parse(FAR[0])))
+    assert (first.reach, [stage.reach for stage in later]) == (4, [19 + 3, 19 + 2])
+    assert {stage.grid for stage in (first, *later)} == {6}
+    assert [stage.reach for stage in stages(nets.build(arch.parse(FAR[1])))] == [4, 8 + 3, 2]
+    assert [tiles._before(start, 22, 6) for start in (0, 20, 22, 23, 28, 60)] == [0, 20, 22, 23, 22, 24]
 
 
 def test_what_can_be_cut(tmp_path):
@@ -218,3 +246,15 @@ def test_tile_flag(invoke, tmp_path):
     status, _, stderr = invoke(*flags, f"--output={tmp_path / 'b.png'}", "--tile=-1")
     assert status == 2
     assert "--tile=-1" in stderr
+
+
+def test_parts_out_of_step_or_too_near_show(tmp_path, monkeypatch):
+    monkeypatch.setattr(tiles, "ROWS", 4)
+    model, image = load_model(saved(tmp_path, FAR[0])), uneven()
+    whole, made = metrics.to_uint8(model.whole(image)), model.stages()
+    near = made._replace(reaches=tuple(min(reach, 8) for reach in made.reaches))
+    right, *wrong = (
+        decibels(tiles.enlarge(image, model._replace(stages=lambda each=each: each), 700), whole)
+        for each in (made, made._replace(grid=1), near)
+    )
+    assert max(wrong) < right - 5

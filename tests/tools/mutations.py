@@ -48,10 +48,10 @@ BUGS = [
     Bug("arch/block.py", "to_come - 1)", "to_come)", ARCH),
     Bug("arch/block.py", 'f"r{self.rate!r}"', 'f"r{self.rate:.2f}"', ARCH),
     Bug("arch/network.py", ".factor(self.scale) ** 2\n", ".factor(self.scale)\n", ARCH),
-    Bug("arch/network.py", "if option != usual]", "if option != usual][:1]", ARCH),
+    Bug("arch/network.py", "*block.options_after(common)]", "*block.options_after(common)[:1]]", ARCH),
     Bug("arch/space.py", 'itertools.product("SC"', 'itertools.product("CS"', ARCH),
     Bug("arch/space.py", 'owners = plans[:1] if self.sharing == "ends" else plans', "owners = plans", SHARING),
-    Bug("arch/block.py", "(convs + 1, 0) if step.trunk", "(convs, 0) if step.trunk", SHARING),
+    Bug("arch/plan.py", "(convs + 1, 0) if step.trunk", "(convs, 0) if step.trunk", SHARING),
     Bug(
         "nets/sharing.py",
         "kernel): np.concatenate(rows",

@@ -36,7 +36,7 @@ export async function loadModel() {
   return { name, card, whole, scale, stages: once(() => (known.stages ? loadStages(known.stages) : null)) };
 }
 
-async function loadStages({ reaches, channels }) {
+async function loadStages({ reaches, channels, grid = 1 }) {
   const sessions = [];
   for (const i of reaches.keys()) sessions.push(await session(`stages/stage${String(i).padStart(2, "0")}.onnx`));
 
@@ -54,5 +54,5 @@ async function loadStages({ reaches, channels }) {
     return { maps: outputs.map((name) => made[name].data), moments: made.moments_out.data };
   }
 
-  return { run, reaches, channels };
+  return { run, reaches, channels, grid };
 }

@@ -24,7 +24,7 @@ const UNIT = Float32Array.from({ length: 256 }, (_, level) => level / 255);
  *
  * @param {{width: number, height: number, rgba: Uint8ClampedArray}} image
  * @param {object} model `whole(lr, height, width)`: float32 [3, height, width] in 0..1 -> the same enlarged; `scale`;
- *     `stages()`: the same in stages, `{run, reaches, channels}`, or null.
+ *     `stages()`: the same in stages, `{run, reaches, channels, grid}`, or null.
  * @param {number} pixels how many to enlarge at a time.
  * @param {object} sink `begin()` is called first, and again where all begins anew; `rows(levels)` takes Uint8 RGB rows,
  *     top to bottom.
@@ -147,12 +147,12 @@ async function inStages(image, stages, scale, pixels, sink, progress) {
     for (const [stage, reach] of stages.reaches.entries()) {
       const seen = stage === 0 ? [source] : stage === last ? [...maps, source] : maps;
       const total = new Moments(moments.length);
-      for (const { top, bottom, above, count, bands } of bandsOf(seen, height, rows, reach)) {
+      for (const { top, bottom, above, count, bands } of bandsOf(seen, height, rows, reach, stages.grid)) {
         const high = bottom - top;
         const levels = stage === last ? new Uint8ClampedArray(high * width * scale * scale * 3) : null;
         const joined = stage === last ? [] : maps.map((map) => map.room(high));
         for (const [left, right] of across) {
-          const [before, after] = [Math.min(reach, left), Math.min(reach, width - right)];
+          const [before, after] = [beforeOf(left, reach, stages.grid), Math.min(reach, width - right)];
           const wide = right - left + before + after;
           const own = { top: above, rows: high, left: before, columns: right - left };
           const given = seen.map((map, i) => ({
@@ -180,6 +180,11 @@ async function inStages(image, stages, scale, pixels, sink, progress) {
   }
 }
 
+/** How many pixels before its first a part sees: those that it looks at, from the beginning of their group on. */
+function beforeOf(start, reach, grid) {
+  return start - Math.floor(Math.max(0, start - reach) / grid) * grid;
+}
+
 /** The image's rows as float32 [channels, width] each, as `Rows` gives those of a map. */
 class Source {
   constructor(image) {
@@ -202,7 +207,7 @@ class Source {
  *
  * A band's rows may be overwritten before the next one is asked for: what that needs of them is kept.
  */
-function* bandsOf(seen, height, rows, reach) {
+function* bandsOf(seen, height, rows, reach, grid) {
   let kept = seen.map((map) => map.room(0));
   let above = 0;
   for (const [top, bottom] of parts(height, rows)) {
@@ -216,7 +221,7 @@ function* bandsOf(seen, height, rows, reach) {
     });
     yield { top, bottom, above, count, bands };
     const end = above + bottom - top;
-    const next = Math.min(reach, end);
+    const next = beforeOf(bottom, reach, grid);
     kept = bands.map((band, i) => {
       const row = seen[i].channels * seen[i].width;
       return band.slice((end - next) * row, end * row);
