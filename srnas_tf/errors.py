@@ -1,25 +1,12 @@
 """The exceptions that the command line prints as one line."""
 
 import contextlib
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
-_DECORATION = re.compile(r"^\{\{.*?\}\} *| *\[Op:\w+\]( name: .*)?$")
-"""Which of its operations failed, as TensorFlow puts it around what happened."""
+from srnas_tf.kit.mistakes import UserError, first_line
 
-
-class UserError(ValueError):
-    """Bad input: a flag, a path, or data. Exit status 2.
-
-    The message names the file or flag and says what to do about it.
-    """
-
-
-def first_line(error: BaseException) -> str:
-    """What a library's exception says, in one line; its kind where it says nothing."""
-    line = next(iter(str(error).splitlines()), "")
-    return _DECORATION.sub("", line) or type(error).__name__
+__all__ = ["UserError", "WorkError", "first_line", "writing"]
 
 
 class WorkError(RuntimeError):

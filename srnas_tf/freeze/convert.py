@@ -134,8 +134,12 @@ def _litert_int8(source: Path, target: Path, patches: np.ndarray, inner: str) ->
         _litert(source, Path(folder) / "float.tflite")
         made = quantizer.Quantizer(str(Path(folder) / "float.tflite"))
         made.add_static_config(inner, TFLOperationName.CONV_2D, activation_num_bits=8, weight_num_bits=8)
-        ranges = made.calibrate({"serving_default": [{"lr": patch[None]} for patch in patches]})
-        target.write_bytes(made.quantize(ranges).quantized_model)
+        found = made.calibrate({"serving_default": [{"lr": patch[None]} for patch in _with_flats(patches)]})
+        target.write_bytes(made.quantize(found).quantized_model)
+
+
+def _with_flats(patches: np.ndarray) -> np.ndarray:
+    return np.concatenate([patches, ranges.flats(patches.shape[1:3])])
 
 
 def _litert_uint8(source: Path, target: Path, patches: np.ndarray, inner: str) -> None:
@@ -164,9 +168,11 @@ def _onnx_int8(source: Path, target: Path, patches: np.ndarray, inner: str) -> N
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
+    flats = ranges.flats(patches.shape[1:3])
+
     class Patches(quantization.CalibrationDataReader):
         def __init__(self) -> None:
-            self._left = iter(patches.transpose(0, 3, 1, 2))
+            self._left = iter(_with_flats(patches).transpose(0, 3, 1, 2))
 
         def get_next(self):
             patch = next(self._left, None)
@@ -178,7 +184,9 @@ def _onnx_int8(source: Path, target: Path, patches: np.ndarray, inner: str) -> N
         quant_pre_process(str(plain), str(tidy), skip_symbolic_shape=True)
         model = onnx.load(tidy)
         chosen = [node for node in model.graph.node if node.op_type == "Conv" and re.search(inner, node.name)]
-        made = ranges.least_error(model, [node.output[0] for node in chosen], patches.transpose(0, 3, 1, 2))
+        made = ranges.least_error(
+            model, [node.output[0] for node in chosen], *(each.transpose(0, 3, 1, 2) for each in (patches, flats))
+        )
         overrides = {name: [{"rmin": np.float32(a), "rmax": np.float32(b)}] for name, (a, b) in made.items()}
         quantization.quantize_static(
             str(tidy),

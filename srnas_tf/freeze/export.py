@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from srnas_tf.data.sources import Pair
 from srnas_tf.errors import UserError, WorkError, writing
-from srnas_tf.freeze import contents, int8, latency, staged, stopwatch
+from srnas_tf.freeze import contents, int8, latency, ranges, staged, stopwatch
 from srnas_tf.freeze.card import model_card
 from srnas_tf.freeze.runtimes import Size, load_upscaler
 from srnas_tf.freeze.saved_model import save
@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 INVISIBLE = 0.25 / 255
 """A quarter of a level: where the PSNR is very high, such a difference changes it and is no fault."""
 
+FLAT = 3.5 / 255
+"""Of flat colours: three levels, and what is lost in rounding."""
+
 
 class Target(NamedTuple):
     """A file to freeze into, and how far its output may be from the network's.
@@ -39,6 +42,7 @@ class Target(NamedTuple):
         file: its path within the export folder.
         tolerance: the largest absolute difference allowed, 1.0 = white.
         psnr_tolerance: the largest difference of the mean PSNR allowed, dB.
+        flat_tolerance: the largest difference allowed on flat colours, 1.0 = white; None where they are not tried.
         load: how to run the file.
         needs: what a network must have for it: "stages" that it can be run in, or "inner" convolutions to be int8.
         optional: whether a file that is further off is left out; any other fails the export.
@@ -51,6 +55,7 @@ class Target(NamedTuple):
     load: Callable[[Path], Upscaler] = lambda path: load_upscaler(path)[0]
     needs: str = ""
     optional: bool = False
+    flat_tolerance: float | None = None
 
     def accepts(self, difference: float, psnr_difference: float) -> bool:
         """Whether a file is near enough: by both measures, or so near that no PSNR, however high, counts against it."""
@@ -72,8 +77,8 @@ TARGETS = (
     Target("onnx", "model.onnx", 1e-4, 0.001),
     Target("onnx_fp16", "model_fp16.onnx", 2e-2, 0.1, needs="stages"),
     # A pixel may be off by much at an edge: it is the PSNR that counts here.
-    Target("litert_int8", "model_int8.tflite", 0.5, 0.1, needs="inner", optional=True),
-    Target("onnx_int8", "model_int8.onnx", 0.5, 0.1, needs="inner", optional=True),
+    Target("litert_int8", "model_int8.tflite", 0.5, 0.1, needs="inner", optional=True, flat_tolerance=FLAT),
+    Target("onnx_int8", "model_int8.onnx", 0.5, 0.1, needs="inner", optional=True, flat_tolerance=FLAT),
     # Rounded to levels, of which float16 between the stages may move one by one.
     Target("litert_stages", f"{staged.FOLDER}/stages.tflite", 1.01 / 255, 0.01, staged.in_parts, needs="stages"),
     Target("onnx_stages", f"{staged.FOLDER}/{staged.name(0)}.onnx", 1.01 / 255, 0.01, staged.in_parts, needs="stages"),
@@ -177,13 +182,16 @@ def _freeze(
         near = [np.clip(b, 0, 1) for b in expected] if target.load is staged.in_parts else expected
         difference = max(float(np.max(np.abs(a - b))) for a, b in zip(got, near, strict=True))
         psnr_difference = mean_psnr(got, pairs, network.scale) - psnr
-        accepted = target.accepts(difference, psnr_difference)
+        tint = _tint(target, path, network, patches.shape[1:3])
+        flat = tint <= (target.flat_tolerance or 0)
+        accepted = target.accepts(difference, psnr_difference) and flat
         if target.optional and not accepted:
             log.warning(
-                "no %s: it is %+.2f dB from the network, more than %.2f",
+                "no %s: it is %+.2f dB from the network, more than %.2f"
+                if flat
+                else "no %s: it is %.0f levels from the network on flat colours, more than %.0f",
                 path.name,
-                psnr_difference,
-                target.psnr_tolerance,
+                *((psnr_difference, target.psnr_tolerance) if flat else (255 * tint, 255 * FLAT)),
             )
             path.unlink()
             continue
@@ -197,6 +205,15 @@ def _freeze(
     if TARGETS[0].file not in report:
         shutil.rmtree(source.parent)
     return report
+
+
+def _tint(target: Target, path: Path, network: Net, size: Size) -> float:
+    """How far a file is from its network on flat colours, as they are seen; 0 where that is not asked."""
+    if target.flat_tolerance is None:
+        return 0.0
+    upscale, expected = target.load(path), of_network(network)
+    clipped = [(np.clip(upscale(flat), 0, 1), np.clip(expected(flat), 0, 1)) for flat in ranges.flats(size)]
+    return max(float(np.abs(a - b).max()) for a, b in clipped)
 
 
 def _wanted(settings: ExportSettings, target: Target) -> bool:

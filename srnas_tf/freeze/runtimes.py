@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from srnas_tf.errors import UserError, first_line
-from srnas_tf.freeze import stopwatch, tiles, untrusted
+from srnas_tf.freeze import stopwatch, untrusted
 from srnas_tf.host.silence import stderr_aside
+from srnas_tf.kit import tiles
 from srnas_tf.nets import files
 from srnas_tf.train.evaluate import Upscaler, as_batch, of_network
 

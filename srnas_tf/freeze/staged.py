@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from srnas_tf.errors import UserError
-from srnas_tf.freeze import runtimes, tiles
+from srnas_tf.freeze import runtimes
 from srnas_tf.host.silence import stderr_aside
+from srnas_tf.kit import tiles
 from srnas_tf.nets import files
 from srnas_tf.nets.stages import Stage, stages
 from srnas_tf.train.evaluate import Upscaler

@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 
 FLOORS = [
-    {"archives", "bicubic", "errors", "executors", "model_file", "models", "seeding", "settings"},
+    {"archives", "bicubic", "errors", "executors", "kit", "model_file", "models", "seeding", "settings"},
     {"arch", "metrics", "host"},
     {"workdir"},
     {"flags"},
