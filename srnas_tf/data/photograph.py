@@ -87,7 +87,7 @@ def _stream(path: Path, photograph: Photograph, deep: bool, quality: int) -> Non
         image = image.copy(xres=across, yres=down)
     if profile := colours.fits(photograph.profile, photograph.gray):
         image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
-    if photograph.exif:
+    if photograph.exif is not None:
         image.set_type(pyvips.GValue.blob_type, "exif-data", photograph.exif.tobytes())
     with writing.written(path) as partial, partial.open("w+b") as file:
         try:

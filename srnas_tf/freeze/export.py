@@ -15,11 +15,12 @@ import tensorflow as tf
 
 from srnas_tf.data.sources import Pair
 from srnas_tf.errors import UserError, WorkError, writing
-from srnas_tf.freeze import contents, int8, latency, ranges, staged, stopwatch
+from srnas_tf.freeze import contents, int8, latency, staged, stopwatch
 from srnas_tf.freeze.card import model_card
 from srnas_tf.freeze.runtimes import Size, load_upscaler
 from srnas_tf.freeze.saved_model import save
 from srnas_tf.freeze.settings import ExportSettings, LatencySettings
+from srnas_tf.freeze.tint import MOST, tint
 from srnas_tf.nets import Net
 from srnas_tf.nets.stages import stages
 from srnas_tf.train.evaluate import Upscaler, mean_psnr, of_network, scores
@@ -30,9 +31,6 @@ log = logging.getLogger(__name__)
 INVISIBLE = 0.25 / 255
 """A quarter of a level: where the PSNR is very high, such a difference changes it and is no fault."""
 
-FLAT = 3.5 / 255
-"""Of flat colours: three levels, and what is lost in rounding."""
-
 
 class Target(NamedTuple):
     """A file to freeze into, and how far its output may be from the network's.
@@ -42,7 +40,6 @@ class Target(NamedTuple):
         file: its path within the export folder.
         tolerance: the largest absolute difference allowed, 1.0 = white.
         psnr_tolerance: the largest difference of the mean PSNR allowed, dB.
-        flat_tolerance: the largest difference allowed on flat colours, 1.0 = white; None where they are not tried.
         load: how to run the file.
         needs: what a network must have for it: "stages" that it can be run in, or "inner" convolutions to be int8.
         optional: whether a file that is further off is left out; any other fails the export.
@@ -55,7 +52,6 @@ class Target(NamedTuple):
     load: Callable[[Path], Upscaler] = lambda path: load_upscaler(path)[0]
     needs: str = ""
     optional: bool = False
-    flat_tolerance: float | None = None
 
     def accepts(self, difference: float, psnr_difference: float) -> bool:
         """Whether a file is near enough: by both measures, or so near that no PSNR, however high, counts against it."""
@@ -77,8 +73,8 @@ TARGETS = (
     Target("onnx", "model.onnx", 1e-4, 0.001),
     Target("onnx_fp16", "model_fp16.onnx", 2e-2, 0.1, needs="stages"),
     # A pixel may be off by much at an edge: it is the PSNR that counts here.
-    Target("litert_int8", "model_int8.tflite", 0.5, 0.1, needs="inner", optional=True, flat_tolerance=FLAT),
-    Target("onnx_int8", "model_int8.onnx", 0.5, 0.1, needs="inner", optional=True, flat_tolerance=FLAT),
+    Target("litert_int8", "model_int8.tflite", 0.5, 0.1, needs="inner", optional=True),
+    Target("onnx_int8", "model_int8.onnx", 0.5, 0.1, needs="inner", optional=True),
     # Rounded to levels, of which float16 between the stages may move one by one.
     Target("litert_stages", f"{staged.FOLDER}/stages.tflite", 1.01 / 255, 0.01, staged.in_parts, needs="stages"),
     Target("onnx_stages", f"{staged.FOLDER}/{staged.name(0)}.onnx", 1.01 / 255, 0.01, staged.in_parts, needs="stages"),
@@ -156,7 +152,7 @@ def _freeze(
 ) -> dict:
     """Makes the files and compares each with the network."""
     cut = [] if settings.size else stages(network)
-    convolutions = int8.inner(network.network)
+    convolutions = int8.choices(network.network)
     has = {"": True, "stages": bool(cut), "inner": bool(convolutions)}
     wanted = [_with(settings, target) for target in TARGETS if _wanted(settings, target)]
     if not convolutions and any(target.needs == "inner" for target in wanted):
@@ -182,17 +178,12 @@ def _freeze(
         near = [np.clip(b, 0, 1) for b in expected] if target.load is staged.in_parts else expected
         difference = max(float(np.max(np.abs(a - b))) for a, b in zip(got, near, strict=True))
         psnr_difference = mean_psnr(got, pairs, network.scale) - psnr
-        tint = _tint(target, path, network, patches.shape[1:3])
-        flat = tint <= (target.flat_tolerance or 0)
-        accepted = target.accepts(difference, psnr_difference) and flat
+        off = tint(target.load(path), of_network(network), patches.shape[1:3]) if target.needs == "inner" else 0
+        accepted = target.accepts(difference, psnr_difference) and off <= MOST
         if target.optional and not accepted:
-            log.warning(
-                "no %s: it is %+.2f dB from the network, more than %.2f"
-                if flat
-                else "no %s: it is %.0f levels from the network on flat colours, more than %.0f",
-                path.name,
-                *((psnr_difference, target.psnr_tolerance) if flat else (255 * tint, 255 * FLAT)),
-            )
+            tinted = f"{off} levels from the network on flat colours, more than {MOST}"
+            lost = f"{psnr_difference:+.2f} dB from the network, more than {target.psnr_tolerance:.2f}"
+            log.warning("no %s: it is %s", path.name, tinted if off > MOST else lost)
             path.unlink()
             continue
         report[target.file] = {
@@ -205,15 +196,6 @@ def _freeze(
     if TARGETS[0].file not in report:
         shutil.rmtree(source.parent)
     return report
-
-
-def _tint(target: Target, path: Path, network: Net, size: Size) -> float:
-    """How far a file is from its network on flat colours, as they are seen; 0 where that is not asked."""
-    if target.flat_tolerance is None:
-        return 0.0
-    upscale, expected = target.load(path), of_network(network)
-    clipped = [(np.clip(upscale(flat), 0, 1), np.clip(expected(flat), 0, 1)) for flat in ranges.flats(size)]
-    return max(float(np.abs(a - b).max()) for a, b in clipped)
 
 
 def _wanted(settings: ExportSettings, target: Target) -> bool:
@@ -293,7 +275,7 @@ def _middle(pair: Pair, size: Size, scale: int) -> Pair:
     return Pair(pair.name, middle(pair.lr, size), middle(pair.hr, size, scale))
 
 
-def _convert(source: Path, folder: Path, targets: Sequence[Target], patches: np.ndarray, inner: str) -> None:
+def _convert(source: Path, folder: Path, targets: Sequence[Target], patches: np.ndarray, inner: Sequence[str]) -> None:
     others = [target for target in targets if target.converter]
     if not others:
         return
@@ -301,7 +283,7 @@ def _convert(source: Path, folder: Path, targets: Sequence[Target], patches: np.
         np.save(file, patches)
         file.flush()
         command = [sys.executable, "-m", "srnas_tf.freeze.convert", str(source)]
-        command += [f"patches={file.name}", f"inner={inner}"]
+        command += [f"patches={file.name}", *(f"inner={each}" for each in inner)]
         command += [f"{target.converter}={folder / target.file}" for target in others]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

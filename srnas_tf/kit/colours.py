@@ -10,7 +10,9 @@ from PIL import Image, ImageCms
 SRGB_GAMMA = 0.45455
 """What a PNG file's gAMA says where its numbers are sRGB's, or near enough."""
 
-_CLOSE = 0.01
+CLOSE = 0.01
+"""How near that is."""
+
 _PROFILED = ("CMYK", "LAB", "YCbCr")
 _PHOTOMETRIC, _MIN_IS_WHITE = 262, 0
 
@@ -53,7 +55,7 @@ def in_srgb(image: Image.Image) -> Image.Image:
 def gamma_of(image: Image.Image, cicp: bytes | None) -> float | None:
     """The exponent that a PNG file's numbers were made with, where it alone says so and it is not sRGB's."""
     gamma = image.info.get("gamma")
-    if not gamma or not 0.05 < gamma < 20 or abs(gamma - SRGB_GAMMA) < _CLOSE:
+    if not gamma or not 0.05 < gamma < 20 or abs(gamma - SRGB_GAMMA) < CLOSE:
         return None
     return None if cicp or "srgb" in image.info or image.info.get("icc_profile") else gamma
 

@@ -124,7 +124,7 @@ def check(path: Path, photograph: Photograph, scale: int) -> None:
 
 
 def _exif_bytes(photograph: Photograph) -> bytes:
-    return photograph.exif.tobytes() if photograph.exif else b""
+    return b"" if photograph.exif is None else photograph.exif.tobytes()
 
 
 def options(path: Path, photograph: Photograph, quality: int = 0) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def options(path: Path, photograph: Photograph, quality: int = 0) -> dict[str, A
     holds = of(path)
     told: dict[str, Any] = {"format": holds.kind, "dpi": photograph.dpi}
     if holds.described:
-        told |= {"icc_profile": fits(photograph.profile, photograph.gray), "exif": photograph.exif}
+        told |= {"icc_profile": fits(photograph.profile, photograph.gray), "exif": _exif_bytes(photograph)}
     if holds.kind == "JPEG":
         told |= {"quality": quality or QUALITY, "subsampling": 0}
     elif holds.kind == "WEBP":
@@ -146,7 +146,7 @@ def options(path: Path, photograph: Photograph, quality: int = 0) -> dict[str, A
     elif holds.kind == "PNG" and photograph.cicp:
         told["pnginfo"] = PngImagePlugin.PngInfo()
         told["pnginfo"].add(b"cICP", photograph.cicp)
-    return {name: value for name, value in told.items() if value}
+    return {name: value for name, value in told.items() if value not in (None, b"")}
 
 
 def allow(megapixels: float) -> None:

@@ -67,7 +67,7 @@ def enlarge(
 
 def _resized(exif: Image.Exif | None, shape: tuple[int, ...]) -> Image.Exif | None:
     """EXIF data that tells the size tells the new one."""
-    if exif:
+    if exif is not None:
         taken = exif.get_ifd(_EXIF_IFD)
         for tag, size in ((_EXIF_HEIGHT, shape[0]), (_EXIF_WIDTH, shape[1])):
             if tag in taken:

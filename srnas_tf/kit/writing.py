@@ -39,17 +39,18 @@ def written(path: Path) -> Iterator[Path]:
 
 def check_writable(path: Path) -> None:
     """Refuses, before any work is done for it, a file that cannot be written. Raises as `written`."""
-    if path.is_dir():
-        raise UserError(f"{path}: is a folder; name a file")
     probe = path.with_name(f".partial-{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         probe.touch()
         probe.unlink()
-        if path.exists():  # a name may be too long, whatever else stands there
-            return
-        path.touch()
-        path.unlink()
+        if path.is_dir():
+            raise UserError(f"{path}: is a folder; name a file")
+        if not path.exists():  # the name alone may be too long
+            path.touch()
+            path.unlink()
+    except UserError:
+        raise
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
 

@@ -257,6 +257,6 @@ def test_other_networks_freeze_at_any_size(tmp_path, text):
     assert all(entry["ok"] for entry in report.values())
     used = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     assert report["model.onnx"]["bytes"] < 4 * used + 200_000
-    assert report["saved_model/1"]["bytes"] < 4 * used + 600_000
+    assert report["saved_model/1"]["bytes"] < 4 * used + 700_000
     upscale, _ = load_upscaler(tmp_path / "export" / "model.onnx")
     assert upscale(np.full((1, 2, 3), 99, np.uint8)).shape == (network.scale, 2 * network.scale, 3)

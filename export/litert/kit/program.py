@@ -43,6 +43,9 @@ def main(load_model: Callable[[Path], tiles.Model], kit: Path, file: str, argv: 
     except UserError as error:
         print(f"upscale: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"upscale: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
     return 0

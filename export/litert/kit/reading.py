@@ -103,9 +103,8 @@ def take_apart(path: Path, opened: Opened, deep: Deep | None = None) -> Photogra
     """
     with reading(path):
         image = opened.image
-        gray = image.mode in _GRAY_MODES or image.mode.startswith("I;16")
+        gray = image.mode in _GRAY_MODES or image.mode.startswith("I;16") or "LA;16" in str(opened.deep)
         if opened.deep and deep:
-            gray = "LA;16" in opened.deep
             pixels, alpha = deep(path, opened)
         elif image.mode.startswith("I;16"):
             levels = np.asarray(image).astype(np.uint16)[..., None]

@@ -106,6 +106,13 @@ def jobs(source: Path, target: Path, paths: Sequence[Path], form: str = "") -> l
     Raises:
         UserError: where an image would be written over its own original or another one's result, or cannot be written.
     """
+    try:
+        return _jobs(source, target, paths, form)
+    except OSError as error:  # a name that is too long, for one
+        raise UserError(f"{target}: cannot be written ({error.strerror or error}); give another name") from None
+
+
+def _jobs(source: Path, target: Path, paths: Sequence[Path], form: str) -> list[tuple[Path, Path]]:
     if source.is_dir():
         if target.exists() and not target.is_dir():
             raise UserError(f"{target}: is a file, but {source} is a folder; name a folder")

@@ -30,7 +30,7 @@ def run(
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         ahead = [reader.submit(read, *job) for job in jobs[:1]]
         behind: list[tuple[Job, Future]] = []
-        for job, following in zip(jobs, (*jobs[1:], None), strict=True):
+        for job, following in zip(jobs, (*jobs[1:], None), strict=False):
             made: Future = Future()
             try:
                 photograph = ahead.pop().result()
