@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from srnas_tf.data.tiff import describe
 from srnas_tf.errors import first_line
 from srnas_tf.host import silence
 from srnas_tf.kit import colours, formats, reading, writing
@@ -89,11 +90,15 @@ def _stream(path: Path, photograph: Photograph, deep: bool, quality: int) -> Non
         image.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
     if photograph.exif is not None:
         image.set_type(pyvips.GValue.blob_type, "exif-data", photograph.exif.tobytes())
-    with writing.written(path) as partial, partial.open("w+b") as file:
-        try:
-            image.write_to_target(_target(file, photograph.cicp), path.suffix.lower(), **_options(path, image, quality))
-        except pyvips.Error as error:
-            raise OSError(first_line(error)) from None
+    with writing.written(path) as partial:
+        with partial.open("w+b") as file:
+            target = _target(file, photograph.cicp)
+            try:
+                image.write_to_target(target, path.suffix.lower(), **_options(path, image, quality))
+            except pyvips.Error as error:
+                raise OSError(first_line(error)) from None
+        if tiff and photograph.exif is not None:
+            describe(partial, photograph.exif)
 
 
 def _options(path: Path, image, quality: int) -> dict:

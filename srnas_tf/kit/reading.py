@@ -16,8 +16,8 @@ from .picture import Photograph
 
 _GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
 _PALETTE_MODES = ("P", "PA")
-_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
-_DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)
+EXIF_IFD, GPS_IFD = 0x8769, 0x8825
+DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)
 """Tags of a TIFF file that tell how a photograph was taken, not how it is written."""
 
 
@@ -184,7 +184,7 @@ def _exif(image: Image.Image) -> Image.Exif | None:
     """What can be written again; None where that is nothing."""
     try:
         exif = image.getexif()
-        exif.get_ifd(_EXIF_IFD)
+        exif.get_ifd(EXIF_IFD)
         exif.tobytes()
     except Exception:  # what cannot be read says nothing
         return None
@@ -195,8 +195,8 @@ def _descriptive(image: Image.Image) -> Image.Exif | None:
     """Of a TIFF file's tags those that other formats have too."""
     try:
         source, exif = image.getexif(), Image.Exif()
-        exif.update({tag: source[tag] for tag in _DESCRIPTIVE if tag in source})
-        for number in (_EXIF_IFD, _GPS_IFD):
+        exif.update({tag: source[tag] for tag in DESCRIPTIVE if tag in source})
+        for number in (EXIF_IFD, GPS_IFD):
             if found := source.get_ifd(number):
                 exif.get_ifd(number).update(found)
                 exif[number] = dict(found)

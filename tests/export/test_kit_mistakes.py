@@ -67,11 +67,11 @@ def test_one_file_does_not_stop_a_folder(tmp_path, model):
     for name in ("a.png", "sub/b.png", f"{'写' * 83}.png", os.fsdecode(b"caf\xe9.png")):
         Image.fromarray(RGB).save(folder / name)
     (folder / "._a.png").write_bytes(b"a fork")
-    (folder / "c.heic").write_bytes(b"?")
+    (folder / "c.jp2").write_bytes(b"?")
     (folder / "d.png").write_bytes(b"no image")
     done = upscale(KIT, model, folder, tmp_path / "out", "--quality=90", "--format=jpg")
     assert done.returncode == 2
-    assert "1 image (c.heic) of a kind that is not read" in done.stderr
+    assert "1 image (c.jp2) of a kind that is not read" in done.stderr
     assert "1 sub-folder (sub): give --recursive" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("upscale: 3 of 4 images enlarged; ")
     assert len(list((tmp_path / "out").iterdir())) == 3

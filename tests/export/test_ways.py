@@ -79,7 +79,7 @@ def files(tmp_path_factory):
 
 def levels(path: Path) -> np.ndarray:
     """RGBA, 8 bits; what is transparent is black."""
-    image = pyvips.Image.new_from_file(str(path))
+    image = pyvips.Image.new_from_file(str(path), revalidate=True)  # it keeps what it has read, by name
     made = image.numpy()
     made = made if made.ndim == 3 else made[..., None]
     made = np.rint(made / 257) if made.dtype == np.uint16 else made.astype(float)
@@ -114,7 +114,7 @@ def test_a_kit_makes_what_the_command_line_makes(files, product, frozen, kit):
 
 
 def test_serving_makes_what_the_command_line_makes(files, product, frozen):
-    """PNG, JPEG and BMP, as its README says; no inks, and profiles are not kept."""
+    """PNG, JPEG and BMP, as its README says; no inks, no profiles, and RGB of gray."""
     serve = tf.saved_model.load(str(frozen[2] / "saved_model" / "1"))
     enlarge = serve.signatures["serving_image"]
     wrong = {}
@@ -125,7 +125,10 @@ def test_serving_makes_what_the_command_line_makes(files, product, frozen):
             continue
         [made] = enlarge(image_bytes=tf.constant([path.read_bytes()]))["sr_bytes"].numpy()
         (product.parent / "made.png").write_bytes(made)
-        off = np.abs(levels(product.parent / "made.png") - levels(product / f"{path.stem}.png")).max()
+        theirs, ours = levels(product.parent / "made.png"), levels(product / f"{path.stem}.png")
+        if pyvips.Image.new_from_file(str(product / f"{path.stem}.png")).bands < 3:
+            theirs[..., :3] = theirs[..., :3] @ [[0.299], [0.587], [0.114]]
+        off = np.abs(ours - theirs).max()
         if off > 2:
             wrong[path.name] = off
     assert not wrong

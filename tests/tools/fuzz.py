@@ -35,6 +35,8 @@ sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / room) for room in ("", "data",
 SECONDS, MEMORY = 60.0, 3 << 30
 """A case may take: of wall clock, on a busy machine; bytes beyond what the process had before. Pillow's own limit for
 bombs, 179 million pixels, comes to 1.4 GiB in a file of a few bytes, and a copy of it to more."""
+START = 600.0
+"""Seconds until a process must have begun: it imports TensorFlow, on a busy machine."""
 ADDRESSES = 24 << 30
 """Of a process that reads, bytes: where a case goes far beyond, it is the case that fails, and not the machine."""
 WRITTEN = 1 << 20
@@ -320,7 +322,7 @@ class Campaign:
         """Until the process is to end, or does; returns the next case."""
         name, began = "", None
         while True:
-            there = pipe.poll(SECONDS if began else 120)
+            there = pipe.poll(SECONDS if began else START)
             try:
                 said = pipe.recv() if there else None
             except EOFError:

@@ -13,7 +13,7 @@ SRGB_GAMMA = 0.45455
 CLOSE = 0.01
 """How near that is."""
 
-_PROFILED = ("CMYK", "LAB", "YCbCr")
+_PROFILED = ("CMYK", "LAB")
 _PHOTOMETRIC, _MIN_IS_WHITE = 262, 0
 
 
@@ -26,12 +26,15 @@ def upright_gray(image: Image.Image, tags: dict) -> Image.Image:
     """
     if tags.get(_PHOTOMETRIC) != _MIN_IS_WHITE:
         return image
+    levels = np.asarray(image)
     if image.mode.startswith("I;16"):
-        return Image.fromarray(np.uint16(65535) - np.asarray(image).astype(np.uint16))
-    if image.mode == "F":
-        levels = np.asarray(image)
-        return Image.fromarray(np.float32(1 if levels.max(initial=0) <= 1 else 255) - levels)
-    return image
+        made = Image.fromarray(np.uint16(65535) - levels.astype(np.uint16))
+    elif image.mode == "F":
+        made = Image.fromarray(np.float32(1 if levels.max(initial=0) <= 1 else 255) - levels)
+    else:
+        return image
+    made.info = dict(image.info)
+    return made
 
 
 def in_srgb(image: Image.Image) -> Image.Image:
