@@ -58,6 +58,7 @@ setup(
         "pareto": PARETO,
         "benchmarks": ["torch>=2.13,<3", *RAY],
         "docs": DOCS,
+        "heic": ["pillow-heif>=1.1,<2"],
         "ray": RAY,
         "serving": ["tensorflow-serving-api>=2.19,<3"],
         "test": [

@@ -64,9 +64,10 @@ def _enlarge(name: str, way: str, folder: Path) -> dict:
     path = folder / "export" / file
     if kit:
         sys.path.insert(0, str(ROOT / "export" / kit))
-        tiles, model = importlib.import_module("tiles"), importlib.import_module("upscale").load_model(path)
+        tiles, model = importlib.import_module("kit.tiles"), importlib.import_module("upscale").load_model(path)
     else:
-        from srnas_tf.freeze import staged, tiles
+        from srnas_tf.freeze import staged
+        from srnas_tf.kit import tiles
 
         model = staged.load_model(path / "1" if (path / "1").is_dir() else path)
     image = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)

@@ -14,12 +14,14 @@ from absl import flags as absl_flags
 
 from srnas_tf import flags, models
 from srnas_tf.arch import NETS, SPACES, Space
+from srnas_tf.data.settings import PictureSettings
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.demo.settings import DemoSettings
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.freeze.settings import BenchmarkSettings, ExportSettings, LatencySettings
 from srnas_tf.host import devices, interrupt, streams, watchdog
 from srnas_tf.host.cluster import read_cluster
+from srnas_tf.kit import formats
 from srnas_tf.search.ranking import RankSettings
 from srnas_tf.search.settings import Budget, Pick, SearchSettings
 from srnas_tf.train.settings import MachineSettings, RetrainSettings, TrainSettings
@@ -96,7 +98,7 @@ def define_flags() -> dict[str, list[str]]:
     absl_flags.DEFINE_string("table", None, "one table of the thesis, 4.1 to 4.5; all unless given")
     absl_flags.DEFINE_bool("help", False, "show this help")
     kinds: dict[str, list[type]] = {
-        "photographs": [DataSettings],
+        "photographs": [DataSettings, PictureSettings],
         "training": [TrainSettings],
         "retraining": [RetrainSettings],
         "search": [SearchSettings, Budget, Pick],
@@ -181,6 +183,7 @@ def _run(mode: Mode, arguments: list[str]) -> None:
     if together and cpu_devices > 1:
         raise UserError(f"--cpu_devices={cpu_devices}: of several workers each is one device; drop the flag")
     cluster = read_cluster() if together else None
+    formats.allow(flags.from_flags(PictureSettings).max_megapixels)
     owned = not mode.reads and (cluster is None or cluster.is_chief)
     with contextlib.ExitStack() as stack:
         workdir = None

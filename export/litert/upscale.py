@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pictures
-import tiles
 from ai_edge_litert.interpreter import Interpreter
+from kit import mistakes, program, tiles
 
 MODEL = "model.tflite"
 """Comes with this program, in `x<scale>/`; its card, MODEL_CARD.md, says what it may be used for."""
@@ -21,7 +20,7 @@ def load_model(path: Path) -> tiles.Model:
         interpreter = _interpreter(path)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        raise pictures.UserError(f"{path}: cannot be loaded ({str(error).splitlines()[0]})") from None
+        raise mistakes.UserError(f"{path}: cannot be loaded ({str(error).splitlines()[0]})") from None
     [taken], [made] = interpreter.get_input_details(), interpreter.get_output_details()
     sides = [int(side) for side in taken["shape_signature"][1:3]]  # -1: any
     size = None if -1 in sides else (sides[0], sides[1])
@@ -82,4 +81,4 @@ def _interpreter(path: Path) -> Interpreter:
 
 
 if __name__ == "__main__":
-    sys.exit(pictures.main(load_model, Path(__file__).parent, MODEL, sys.argv[1:]))
+    sys.exit(program.main(load_model, Path(__file__).parent, MODEL, sys.argv[1:]))

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-import pictures
-import tiles
+from kit import mistakes, program, tiles
 
 MODEL = "model.onnx"
 """Comes with this program, in `x<scale>/`; its card, MODEL_CARD.md, says what it may be used for."""
@@ -19,7 +18,7 @@ def load_model(path: Path) -> tiles.Model:
     try:
         session = _session(path)
     except Exception as error:  # onnxruntime has many kinds of its own.
-        raise pictures.UserError(f"{path}: cannot be loaded ({str(error).splitlines()[0]})") from None
+        raise mistakes.UserError(f"{path}: cannot be loaded ({str(error).splitlines()[0]})") from None
 
     def whole(lr: np.ndarray) -> np.ndarray:
         [sr] = session.run(["sr"], {"lr": np.ascontiguousarray(lr.transpose(2, 0, 1))[None]})
@@ -71,4 +70,4 @@ def _options() -> onnxruntime.SessionOptions:
 
 
 if __name__ == "__main__":
-    sys.exit(pictures.main(load_model, Path(__file__).parent, MODEL, sys.argv[1:]))
+    sys.exit(program.main(load_model, Path(__file__).parent, MODEL, sys.argv[1:]))

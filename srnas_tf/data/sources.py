@@ -1,6 +1,5 @@
 """Where photographs come from: folders, DIV2K's layout, or the few that scikit-image carries."""
 
-import hashlib
 import importlib.util
 import os
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from srnas_tf.data import images, imresize
+from srnas_tf.data.held_out import split
 from srnas_tf.errors import UserError
 from srnas_tf.settings import setting
 
@@ -35,6 +35,7 @@ class DataSettings:
     data: str = setting("photos", "training photographs: folders, comma-separated, or `photos` (embedded)")
     val_data: str = setting("", "validation photographs; unless given, some of --data are held out")
     test_data: str = setting("", "photographs for the final table; unless given, some of --data or --val_data")
+    recursive: bool = setting(False, "look into the sub-folders of --data, or of upscale's --input, too")
 
     def __post_init__(self) -> None:
         for name in ("data", "val_data", "test_data"):
@@ -58,32 +59,32 @@ class DataSettings:
         """
         given = {"train": self.data, "val": self.val_data, "test": self.test_data or self.val_data}
         if role != "train" and given[role]:
-            return [path for spec in given[role].split(",") for path in _given(spec, role)]
+            return [path for spec in given[role].split(",") for path in _given(spec, role, self.recursive)]
         held_out = () if self.val_data else ("val",) if self.test_data else ("val", "test")
-        return [path for spec in self.data.split(",") for path in _of_training_data(spec, role, held_out)]
+        return [
+            path for spec in self.data.split(",") for path in _of_training_data(spec, role, held_out, self.recursive)
+        ]
 
 
-def _given(spec: str, role: str) -> list[Path]:
-    return _photos(role) if spec == "photos" else images.find(_subfolder(Path(spec), role) or hr_folder(Path(spec)))
+def _given(spec: str, role: str, recursive: bool) -> list[Path]:
+    if spec == "photos":
+        return _photos(role)
+    return images.find(_subfolder(Path(spec), role) or hr_folder(Path(spec)), recursive)
 
 
-def _of_training_data(spec: str, role: str, held_out: tuple[str, ...]) -> list[Path]:
+def _of_training_data(spec: str, role: str, held_out: tuple[str, ...], recursive: bool) -> list[Path]:
     """A role's share of a training folder: a subfolder made for it, or images held out by a hash of their names."""
     if spec == "photos":
         return _photos(role)
     folder = Path(spec)
-    paths = images.find(_subfolder(folder, "train") or hr_folder(folder))
+    paths = images.find(_subfolder(folder, "train") or hr_folder(folder), recursive)
     separate = _subfolder(folder, "val")
     if separate:
         # Nothing need be held out; without photographs of its own the final table takes those of validation.
-        return paths if role == "train" else images.find(_subfolder(folder, role) or separate)
+        return paths if role == "train" else images.find(_subfolder(folder, role) or separate, recursive)
     if len(paths) <= len(held_out):
         raise UserError(f"{folder}: {len(paths)} images are too few to hold some out; add images, or give --val_data")
-    shuffled = sorted(paths, key=lambda path: hashlib.sha256(os.fsencode(path.name)).digest())
-    count = max(1, len(paths) // 10)
-    shares = {name: shuffled[i * count : (i + 1) * count] for i, name in enumerate(held_out)}
-    shares["train"] = shuffled[len(held_out) * count :]
-    return sorted(shares[role])
+    return split(paths, held_out)[role]
 
 
 def _subfolder(folder: Path, role: str) -> Path | None:

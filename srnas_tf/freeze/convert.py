@@ -4,7 +4,7 @@ python -m srnas_tf.freeze.convert SAVED_MODEL TARGET=FILE ... [-- SAVED_MODEL TA
 
 It prints the name of each file that it has written. `patches=FILE.npy` before the targets names representative images,
 float32 [n, height, width, 3] in 0..1, that int8 files learn their ranges of, and `inner=REGEX` the convolutions that
-are int8 there, by their names.
+are int8 there, by their names; of several the first that leaves flat colours as they are.
 """
 
 import copy
@@ -21,6 +21,9 @@ import numpy as np
 import tensorflow as tf
 
 from srnas_tf.freeze import contents, ranges
+from srnas_tf.freeze.loaders import Size
+from srnas_tf.freeze.runtimes import load_upscaler
+from srnas_tf.freeze.tint import MOST, tint
 
 if TYPE_CHECKING:
     import onnx
@@ -125,22 +128,49 @@ def _onnx(source: Path, target: Path) -> None:
     target.write_bytes(_onnx_model(source).SerializeToString())
 
 
-def _litert_int8(source: Path, target: Path, patches: np.ndarray, inner: str) -> None:
+def _litert_int8(source: Path, target: Path, patches: np.ndarray, choices: list[str]) -> None:
     """int8 inside the blocks; what lost most by it (docs/int8.md) stays as it is."""
     from litert_quantizer import quantizer
     from litert_quantizer.recipe import TFLOperationName
 
+    def quantize(whole: Path, inner: str) -> None:
+        made = quantizer.Quantizer(str(whole))
+        made.add_static_config(inner, TFLOperationName.CONV_2D, activation_num_bits=8, weight_num_bits=8)
+        found, *extremes = (
+            made.calibrate({"serving_default": [{"lr": image[None]} for image in each]})
+            for each in (patches, *ranges.flats(patches.shape[1:3])[:, None])
+        )
+        target.write_bytes(made.quantize(functools.reduce(_held, extremes, found)).quantized_model)
+
     with tempfile.TemporaryDirectory() as folder:
         _litert(source, Path(folder) / "float.tflite")
-        made = quantizer.Quantizer(str(Path(folder) / "float.tflite"))
-        made.add_static_config(inner, TFLOperationName.CONV_2D, activation_num_bits=8, weight_num_bits=8)
-        ranges = made.calibrate({"serving_default": [{"lr": patch[None]} for patch in patches]})
-        target.write_bytes(made.quantize(ranges).quantized_model)
+        _least_tinted(quantize, Path(folder) / "float.tflite", target, choices, patches.shape[1:3])
 
 
-def _litert_uint8(source: Path, target: Path, patches: np.ndarray, inner: str) -> None:
+def _held(found: dict, extremes: dict) -> dict:
+    """Ranges of tensors, by name, that hold others of the same; of photographs they are moving averages."""
+    return {
+        name: {**known, "min": np.minimum(known["min"], other["min"]), "max": np.maximum(known["max"], other["max"])}
+        if "min" in known and "min" in (other := extremes.get(name, {}))
+        else known
+        for name, known in found.items()
+    }
+
+
+def _least_tinted(
+    quantize: Callable[[Path, str], None], whole: Path, target: Path, choices: list[str], size: Size
+) -> None:
+    """Makes a file with the first choice that leaves flat colours as `whole` has them; with the last, if none does."""
+    expected = load_upscaler(whole)[0]
+    for inner in choices:
+        quantize(whole, inner)
+        if tint(load_upscaler(target)[0], expected, size) <= MOST:
+            return
+
+
+def _litert_uint8(source: Path, target: Path, patches: np.ndarray, choices: list[str]) -> None:
     """The same with uint8 in and out."""
-    _litert_int8(source, target, patches, inner)
+    _litert_int8(source, target, patches, choices)
     contents.take_levels(target)
 
 
@@ -158,32 +188,32 @@ def _onnx_half(source: Path, target: Path) -> None:
     onnx.save(half.model, str(target))
 
 
-def _onnx_int8(source: Path, target: Path, patches: np.ndarray, inner: str) -> None:
+def _onnx_int8(source: Path, target: Path, patches: np.ndarray, choices: list[str]) -> None:
     """The same in ONNX: QDQ, weights by channel; what a convolution takes keeps its whole range (docs/int8.md)."""
     import onnx
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    class Patches(quantization.CalibrationDataReader):
+    flats = ranges.flats(patches.shape[1:3])
+    photographs, extremes = (each.transpose(0, 3, 1, 2) for each in (patches, flats))
+
+    class Images(quantization.CalibrationDataReader):
         def __init__(self) -> None:
-            self._left = iter(patches.transpose(0, 3, 1, 2))
+            self._left = iter([*photographs, *extremes])
 
         def get_next(self):
-            patch = next(self._left, None)
-            return None if patch is None else {"lr": patch[None]}
+            image = next(self._left, None)
+            return None if image is None else {"lr": image[None]}
 
-    with tempfile.TemporaryDirectory() as folder:
-        plain, tidy = Path(folder) / "float.onnx", Path(folder) / "tidy.onnx"
-        _onnx(source, plain)
-        quant_pre_process(str(plain), str(tidy), skip_symbolic_shape=True)
-        model = onnx.load(tidy)
+    def quantize(whole: Path, inner: str) -> None:
+        model = onnx.load(whole)
         chosen = [node for node in model.graph.node if node.op_type == "Conv" and re.search(inner, node.name)]
-        made = ranges.least_error(model, [node.output[0] for node in chosen], patches.transpose(0, 3, 1, 2))
+        made = ranges.least_error(model, [node.output[0] for node in chosen], photographs, extremes)
         overrides = {name: [{"rmin": np.float32(a), "rmax": np.float32(b)}] for name, (a, b) in made.items()}
         quantization.quantize_static(
-            str(tidy),
+            str(whole),
             str(target),
-            Patches(),
+            Images(),
             quant_format=quantization.QuantFormat.QDQ,
             op_types_to_quantize=["Conv"],
             nodes_to_quantize=[node.name for node in chosen],
@@ -192,6 +222,12 @@ def _onnx_int8(source: Path, target: Path, patches: np.ndarray, inner: str) -> N
             weight_type=quantization.QuantType.QInt8,
             extra_options={"TensorQuantOverrides": overrides},
         )
+
+    with tempfile.TemporaryDirectory() as folder:
+        plain, tidy = Path(folder) / "float.onnx", Path(folder) / "tidy.onnx"
+        _onnx(source, plain)
+        quant_pre_process(str(plain), str(tidy), skip_symbolic_shape=True)
+        _least_tinted(quantize, tidy, target, choices, patches.shape[1:3])
     onnx.checker.check_model(onnx.load(target), full_check=True)
 
 
@@ -206,7 +242,7 @@ CONVERTERS: dict[str, Callable[..., None]] = {
     "litert_uint8": _litert_uint8,
     "onnx_int8": _onnx_int8,
 }
-"""(SavedModel, target) -> None; those named int8 or uint8 take the patches and the inner convolutions' names too."""
+"""(SavedModel, target) -> None; those named int8 or uint8 take the patches and names of inner convolutions too."""
 
 
 def main(argv: list[str]) -> None:
@@ -214,12 +250,12 @@ def main(argv: list[str]) -> None:
         if separates:
             continue
         source, *arguments = job
-        known: dict[str, str] = {}
+        known: dict[str, list[str]] = {"patches": [], "inner": []}
         for name, _, value in (argument.partition("=") for argument in arguments):
-            if name in ("patches", "inner"):
-                known[name] = value
+            if name in known:
+                known[name].append(value)
                 continue
-            more = [np.load(known["patches"]), known["inner"]] if name.endswith("int8") else []
+            more = [np.load(known["patches"][0]), known["inner"]] if name.endswith("int8") else []
             CONVERTERS[name](Path(source), Path(value), *more)
             print(value, flush=True)
 

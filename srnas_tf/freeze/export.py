@@ -20,6 +20,7 @@ from srnas_tf.freeze.loaders import Size
 from srnas_tf.freeze.runtimes import load_upscaler
 from srnas_tf.freeze.saved_model import save
 from srnas_tf.freeze.settings import ExportSettings, LatencySettings
+from srnas_tf.freeze.tint import MOST, tint
 from srnas_tf.host import child
 from srnas_tf.nets import Net
 from srnas_tf.nets.stages import stages
@@ -152,7 +153,7 @@ def _freeze(
 ) -> dict:
     """Makes the files and compares each with the network."""
     cut = [] if settings.size else stages(network)
-    convolutions = int8.inner(network.network)
+    convolutions = int8.choices(network.network)
     has = {"": True, "stages": bool(cut), "inner": bool(convolutions)}
     wanted = [_with(settings, target) for target in TARGETS if _wanted(settings, target)]
     if not convolutions and any(target.needs == "inner" for target in wanted):
@@ -178,14 +179,12 @@ def _freeze(
         near = [np.clip(b, 0, 1) for b in expected] if target.load is staged.in_parts else expected
         difference = max(float(np.max(np.abs(a - b))) for a, b in zip(got, near, strict=True))
         psnr_difference = mean_psnr(got, pairs, network.scale) - psnr
-        accepted = target.accepts(difference, psnr_difference)
+        off = tint(target.load(path), of_network(network), patches.shape[1:3]) if target.needs == "inner" else 0
+        accepted = target.accepts(difference, psnr_difference) and off <= MOST
         if target.optional and not accepted:
-            log.warning(
-                "no %s: it is %+.2f dB from the network, more than %.2f",
-                path.name,
-                psnr_difference,
-                target.psnr_tolerance,
-            )
+            tinted = f"{off} levels from the network on flat colours, more than {MOST}"
+            lost = f"{psnr_difference:+.2f} dB from the network, more than {target.psnr_tolerance:.2f}"
+            log.warning("no %s: it is %s", path.name, tinted if off > MOST else lost)
             path.unlink()
             continue
         report[target.file] = {
@@ -277,7 +276,7 @@ def _middle(pair: Pair, size: Size, scale: int) -> Pair:
     return Pair(pair.name, middle(pair.lr, size), middle(pair.hr, size, scale))
 
 
-def _convert(source: Path, folder: Path, targets: Sequence[Target], patches: np.ndarray, inner: str) -> None:
+def _convert(source: Path, folder: Path, targets: Sequence[Target], patches: np.ndarray, inner: Sequence[str]) -> None:
     others = [target for target in targets if target.converter]
     if not others:
         return
@@ -285,7 +284,7 @@ def _convert(source: Path, folder: Path, targets: Sequence[Target], patches: np.
         np.save(file, patches)
         file.flush()
         command = child.command("srnas_tf.freeze.convert", str(source))
-        command += [f"patches={file.name}", f"inner={inner}"]
+        command += [f"patches={file.name}", *(f"inner={each}" for each in inner)]
         command += [f"{target.converter}={folder / target.file}" for target in others]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

@@ -27,3 +27,11 @@ def inner(network: arch.Architecture) -> str:
         if isinstance(layer, Convolve) and before.get(tensor) and layer not in last
     ]
     return rf"/({'|'.join(names)})(_\d+)?/" if names else ""
+
+
+def choices(network: arch.Architecture) -> list[str]:
+    """What to try, the most first: the blocks' first convolutions take the trunk, and cost most where values are
+    extreme.
+    """
+    chosen = inner(network)
+    return [each for each in dict.fromkeys((chosen, chosen.replace("first|", ""))) if each]

@@ -1,6 +1,7 @@
 """Ranges of int8 activations that lose least. Needs numpy, onnx and onnxruntime alone."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import onnx
@@ -11,14 +12,42 @@ SHARES = np.linspace(0.2, 1, 17)
 """Of the least and of the greatest value that was seen: what ranges are tried."""
 
 
-def least_error(model: onnx.ModelProto, tensors: Sequence[str], patches: np.ndarray) -> dict[str, tuple[float, float]]:
+def flats(size: tuple[int, int]) -> np.ndarray:
+    """The corners of RGB, black and white among them, as images: float32 [8, *size, 3] in 0..1.
+
+    Photographs seldom hold them, logos and drawings do.
+    """
+    corners = np.array(list(itertools.product((0, 1), repeat=3)), np.float32)
+    return np.broadcast_to(corners[:, None, None], (8, *size, 3)).copy()
+
+
+def least_error(
+    model: onnx.ModelProto, tensors: Sequence[str], patches: np.ndarray, extremes: np.ndarray
+) -> dict[str, tuple[float, float]]:
     """For each tensor the range, zero within, whose 255 steps give its values back with the least squared error.
 
     Args:
         model: with one input; it is not changed.
         tensors: of float32, by name.
         patches: what the model is run on, one by one, float32 [n, channels, height, width].
+        extremes: more of the kind, of which ranges hold all values: what is clipped there is a tint of the whole.
     """
+    run = _watched(model, tensors)
+    limits = _limits(map(run, patches))
+    counts = [np.zeros(BINS)] * len(tensors)
+    for seen in map(run, patches):  # a second time: bins want limits, and all values together would be gigabytes
+        found = [np.histogram(each, BINS, limit)[0] for each, limit in zip(seen, limits, strict=True)]
+        counts = [before + more for before, more in zip(counts, found, strict=True)]
+    best = [_best(count, *limit) for count, limit in zip(counts, limits, strict=True)]
+    held = _limits(map(run, extremes))
+    return {
+        name: (min(low, least), max(high, most))
+        for name, (low, high), (least, most) in zip(tensors, best, held, strict=True)
+    }
+
+
+def _watched(model: onnx.ModelProto, tensors: Sequence[str]) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """The model as a function of an image [channels, height, width] to the values of tensors."""
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
     del watched.graph.output[:]
@@ -27,21 +56,16 @@ def least_error(model: onnx.ModelProto, tensors: Sequence[str], patches: np.ndar
     )
     session = onnxruntime.InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
     [source] = session.get_inputs()
+    return lambda image: session.run(list(tensors), {source.name: image[None]})
 
-    def values():
-        for patch in patches:
-            yield session.run(tensors, {source.name: patch[None]})
 
-    extremes = [[(float(each.min()), float(each.max())) for each in seen] for seen in values()]
-    limits = [
+def _limits(values: Iterable[list[np.ndarray]]) -> list[tuple[float, float]]:
+    """By tensor, the least and the greatest of its values, and zero."""
+    extremes = [[(float(each.min()), float(each.max())) for each in seen] for seen in values]
+    return [
         (min(0.0, *(low for low, _ in each)), max(0.0, *(high for _, high in each)))
         for each in zip(*extremes, strict=True)
     ]
-    counts = [np.zeros(BINS)] * len(tensors)
-    for seen in values():  # a second time: bins want limits, and all values together would be gigabytes
-        found = [np.histogram(each, BINS, limit)[0] for each, limit in zip(seen, limits, strict=True)]
-        counts = [before + more for before, more in zip(counts, found, strict=True)]
-    return {name: _best(count, *limit) for name, count, limit in zip(tensors, counts, limits, strict=True)}
 
 
 def _best(count: np.ndarray, low: float, high: float) -> tuple[float, float]:

@@ -8,8 +8,9 @@ import numpy as np
 
 from srnas_tf import reading
 from srnas_tf.errors import UserError, WorkError, first_line
-from srnas_tf.freeze import loaders, tiles, trial, untrusted
+from srnas_tf.freeze import loaders, trial, untrusted
 from srnas_tf.freeze.loaders import Loaded, NumberError
+from srnas_tf.kit import tiles
 from srnas_tf.nets import files
 from srnas_tf.train.evaluate import Lanes, Upscaler, of_network
 

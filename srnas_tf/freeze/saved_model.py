@@ -2,13 +2,13 @@
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from srnas_tf.freeze import serving, staged
+from srnas_tf.freeze import decoding, serving, staged
 from srnas_tf.freeze.loaders import SIGNATURE, Size
 from srnas_tf.nets.stages import Stage
 
@@ -33,7 +33,7 @@ def save(
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def serve_image(image_bytes):
-        return {"sr_bytes": tf.map_fn(lambda file: _enlarge_file(network, file), image_bytes)}
+        return {"sr_bytes": tf.map_fn(lambda file: decoding.enlarge_file(network, file), image_bytes)}
 
     module = tf.Module()
     with sums_apart(network):
@@ -68,16 +68,3 @@ def sums_apart(network: keras.Layer) -> Iterator[None]:
     finally:
         for layer in convolutions:
             layer.activation = keras.activations.linear
-
-
-def _enlarge_file(network: Callable, file):
-    """The bytes of a PNG, JPEG, GIF or BMP file to those of a PNG, 8 bits a channel, RGB."""
-    image = tf.cond(
-        tf.io.is_jpeg(file),
-        # What it does by default is quick, and levels away from what the file says.
-        lambda: tf.io.decode_jpeg(file, channels=3, dct_method="INTEGER_ACCURATE"),
-        lambda: tf.io.decode_image(file, channels=3, expand_animations=False),
-    )
-    image = tf.ensure_shape(image, [None, None, 3])
-    sr = network(tf.cast(image[None], tf.float32) / 255)[0]
-    return tf.io.encode_png(tf.cast(tf.round(tf.clip_by_value(sr, 0, 1) * 255), tf.uint8))

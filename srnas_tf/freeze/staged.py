@@ -9,8 +9,9 @@ import tensorflow as tf
 
 from srnas_tf import reading
 from srnas_tf.errors import UserError
-from srnas_tf.freeze import loaders, runtimes, tiles
+from srnas_tf.freeze import loaders, runtimes
 from srnas_tf.host.silence import stderr_aside
+from srnas_tf.kit import tiles
 from srnas_tf.nets import files
 from srnas_tf.nets.stages import Stage, stages
 from srnas_tf.train.evaluate import Upscaler

@@ -13,7 +13,7 @@ PLAIN_INTERVAL = 15.0
 
 
 @contextlib.contextmanager
-def progress(title: str, total: int, done: int = 0) -> Iterator[Callable[[int, str], None]]:
+def progress(title: str, total: int, done: int = 0) -> Iterator[Callable[[float, str], None]]:
     """Shows work in progress on stderr.
 
     Args:
@@ -22,7 +22,7 @@ def progress(title: str, total: int, done: int = 0) -> Iterator[Callable[[int, s
         done: work that an earlier process did.
 
     Yields:
-        A function to call with (work done so far, a short note).
+        A function to call with (work done so far, in fractions of one too, a short note).
     """
     if sys.stderr.isatty():
         columns = (
@@ -35,7 +35,7 @@ def progress(title: str, total: int, done: int = 0) -> Iterator[Callable[[int, s
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(title, total=total, completed=done, note="")
 
-            def show(now: int, note: str = "") -> None:
+            def show(now: float, note: str = "") -> None:
                 bar.update(task, completed=now, note=note)
 
             yield show
@@ -43,13 +43,15 @@ def progress(title: str, total: int, done: int = 0) -> Iterator[Callable[[int, s
 
     start = printed = time.monotonic()
 
-    def report(now: int, note: str = "") -> None:
+    def report(now: float, note: str = "") -> None:
         nonlocal printed
         clock = time.monotonic()
         if clock - printed < PLAIN_INTERVAL:
             return
         printed = clock
-        left = (clock - start) / max(1, now - done) * (total - now)
-        print(f"{title}: {now}/{total}, {left:.0f} s left{', ' + note if note else ''}", file=sys.stderr, flush=True)
+        left = (clock - start) / max(0.01, now - done) * (total - now)
+        print(
+            f"{title}: {now:.4g}/{total}, {left:.0f} s left{', ' + note if note else ''}", file=sys.stderr, flush=True
+        )
 
     yield report

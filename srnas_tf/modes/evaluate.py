@@ -12,6 +12,7 @@ from srnas_tf.data.sources import DataSettings, hr_folder, load_pairs
 from srnas_tf.errors import UserError
 from srnas_tf.freeze.runtimes import load_upscaler
 from srnas_tf.host import devices
+from srnas_tf.host.progress import progress
 from srnas_tf.reading import check_fields, is_of
 from srnas_tf.report import results
 from srnas_tf.report.table import print_table
@@ -30,7 +31,10 @@ def run(workdir: Workdir) -> None:
     upscale, scale = load_upscaler(path)
     sets = {name: load_pairs(paths, scale) for name, paths in folders(flags.from_flags(DataSettings)).items()}
     workdir.make()
-    report = {name: scores(upscale, pairs, scale).summary() for name, pairs in sets.items()}
+    report = {}
+    for name, pairs in sets.items():
+        with progress(f"measuring {name}", len(pairs)) as told:
+            report[name] = scores(upscale, pairs, scale, told).summary()
     write_json(workdir / "evaluate.json", report)
     write_json(workdir / SUBJECT, {"model": str(path), "sha256": _digest(path)})
     if described:
@@ -96,7 +100,7 @@ def folders(data: DataSettings) -> dict[str, list[Path]]:
             name, paths = spec, DataSettings(data=spec).paths("test")
         else:
             folder = Path(spec)
-            name, paths = folder.name, images.find(hr_folder(folder))
+            name, paths = folder.name, images.find(hr_folder(folder), data.recursive)
         if name in sets:
             raise UserError(f"--data: two folders are named {name}; measure them one after the other")
         sets[name] = paths

@@ -1,6 +1,7 @@
 """PSNR and SSIM of anything that enlarges, over a set of pairs."""
 
 import functools
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -110,12 +111,17 @@ def _psnr(enlarged: np.ndarray, pair: Pair, scale: int) -> float:
     return metrics.psnr(metrics.to_uint8(enlarged), pair.hr, scale)
 
 
-def scores(upscale: Upscaler, pairs: Sequence[Pair], scale: int) -> Scores:
-    """Both figures of each image."""
+def scores(
+    upscale: Upscaler, pairs: Sequence[Pair], scale: int, told: Callable[[int, str], None] = lambda done, name: None
+) -> Scores:
+    """Both figures of each image; `told` hears how many are done, and which was the last."""
+    done = itertools.count(1)
 
     def both(enlarged: np.ndarray, pair: Pair) -> tuple[float, float]:
         levels = metrics.to_uint8(enlarged)
-        return metrics.psnr(levels, pair.hr, scale), metrics.ssim(levels, pair.hr, scale)
+        found = metrics.psnr(levels, pair.hr, scale), metrics.ssim(levels, pair.hr, scale)
+        told(next(done), pair.name)
+        return found
 
     each = measured(upscale, both, pairs)
     return Scores([psnr for psnr, _ in each], [ssim for _, ssim in each])

@@ -5,14 +5,13 @@ import glob
 import json
 import os
 import secrets
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from srnas_tf import reading
-from srnas_tf.errors import UserError, is_full, writing
+from srnas_tf.errors import UserError, writing
 
 
 def write_text(path: Path, text: str) -> None:
@@ -51,17 +50,6 @@ def whole(path: Path) -> Iterator[Path]:
     finally:
         partial.unlink(missing_ok=True)
         _sweep(path)
-
-
-def no_room(folder: Path) -> OSError | None:
-    """What the system says where a folder's disk is full; None where it is not. Libraries keep that to themselves."""
-    try:
-        with tempfile.TemporaryFile(dir=folder) as file:
-            file.write(bytes(1 << 16))
-            file.flush()
-    except OSError as error:
-        return error if is_full(error) else None
-    return None
 
 
 def is_partial_of(path: Path, whole_path: Path) -> bool:

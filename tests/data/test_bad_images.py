@@ -258,6 +258,7 @@ def test_a_folder_of_them_all(wild, caplog, capfd):
     assert patches.at(0)[0].shape == (4, 16, 16, 3)
     messages = [record.getMessage() for record in caplog.records]
     assert not any("\n" in message for message in messages)
+    assert "left out: 1 sub-folder (folder.png)" in messages.pop(0)
     for name in BROKEN:
         assert sum(f"/{name}: " in message for message in messages) == 1
     assert len(messages) == len(BROKEN) + 1

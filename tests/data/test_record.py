@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from PIL import Image
 
 from srnas_tf.data import record
 from srnas_tf.data.sources import DataSettings
@@ -73,8 +74,10 @@ def test_a_spoiled_record_is_named(photographs, tmp_path, text):
 def test_ten_thousand_files_take_no_time(tmp_path):
     folder, home = tmp_path / "many", tmp_path / "w"
     folder.mkdir()
-    for i in range(10_000):
-        (folder / f"{i:05}.png").touch()
+    Image.new("L", (1, 1)).save(folder / "00000.png")
+    content = (folder / "00000.png").read_bytes()
+    for i in range(1, 10_000):
+        (folder / f"{i:05}.png").write_bytes(content)
     data = DataSettings(data=str(folder))
     record.keep(data, home)
     start = time.process_time()

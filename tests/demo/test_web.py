@@ -75,6 +75,9 @@ def write_all(folder: Path) -> None:
     Image.fromarray(pixels).convert("L").save(folder / "gray.png")
     alpha = np.linspace(0, 255, pixels.shape[1]).astype(np.uint8) ^ (np.arange(96)[:, None] // 8 % 2 * 255)
     Image.fromarray(np.dstack([pixels, alpha.astype(np.uint8)])).save(folder / "transparent.png")
+    seen = np.hypot(*(np.mgrid[:96, :130] - np.array([48, 60])[:, None, None])) < 30
+    hidden = np.where(seen[..., None], pixels, np.array([255, 0, 255], np.uint8))
+    Image.fromarray(np.dstack([hidden, np.where(seen, 255, 0).astype(np.uint8)])).save(folder / "cut-out.png")
     exif = Image.Exif()
     exif[0x0112] = 6  # lies on its side
     Image.fromarray(pixels).save(folder / "turned.jpg", quality=92, exif=exif)
@@ -125,7 +128,7 @@ def check_equal(made: np.ndarray, expected: Path) -> None:
     assert (difference <= 1).mean() >= 0.999
 
 
-@pytest.mark.parametrize("name", ["colour.png", "gray.png", "transparent.png", "turned.jpg"])
+@pytest.mark.parametrize("name", ["colour.png", "gray.png", "transparent.png", "cut-out.png", "turned.jpg"])
 def test_the_page_makes_what_the_python_kit_makes(page, kinds, downloads, name):
     made = by_browser(page, downloads, kinds / name)
     assert made.shape[:2] == ((260, 192) if name == "turned.jpg" else (192, 260))

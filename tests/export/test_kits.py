@@ -31,13 +31,6 @@ def upscale(kit: str | Path, *arguments) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.parametrize("kit", KITS)
-def test_what_kits_share_is_the_same(kit):
-    own = ROOT / "export" / kit
-    assert (own / "tiles.py").read_text() == (ROOT / "srnas_tf" / "freeze" / "tiles.py").read_text()
-    assert (own / "pictures.py").read_text() == (ROOT / "export" / "onnxruntime" / "pictures.py").read_text()
-
-
-@pytest.mark.parametrize("kit", KITS)
 def test_kit_enlarges_a_folder_in_parts(frozen, tmp_path, kit):
     model, _, folder = frozen
     (tmp_path / "in").mkdir()

@@ -34,6 +34,15 @@ def networks():
     return {scale: of_network(files.load(models.path(scale))) for scale in SCALES}
 
 
+@pytest.mark.parametrize("kit", KITS)
+def test_what_kits_share_with_the_package_is_the_same(kit):
+    own, shared = (
+        {path.name: path.read_text("utf-8") for path in (ROOT / home).glob("*.py")}
+        for home in (f"export/{kit}/kit", "srnas_tf/kit")
+    )
+    assert own == shared, "run make kits"
+
+
 @pytest.mark.parametrize(("kit", "scale"), SHIPPED)
 def test_is_what_was_made_of_the_network_in_the_package(kit, scale):
     home, source = folder(kit, scale), models.path(scale)

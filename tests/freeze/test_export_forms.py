@@ -15,11 +15,12 @@ from srnas_tf.arch.latency import parse_size
 from srnas_tf.data import images
 from srnas_tf.data.sources import load_pairs
 from srnas_tf.errors import UserError, WorkError
-from srnas_tf.freeze import contents, int8, tiles
+from srnas_tf.freeze import contents, int8
 from srnas_tf.freeze import export as freezing
 from srnas_tf.freeze.runtimes import load, load_upscaler
 from srnas_tf.freeze.settings import FILES, ExportSettings
 from srnas_tf.freeze.staged import load_model
+from srnas_tf.kit import tiles
 from srnas_tf.nets import files
 from srnas_tf.nets.initial import initialize
 from srnas_tf.train.evaluate import of_network

@@ -17,9 +17,9 @@ from srnas_tf.data import images
 from srnas_tf.data.sources import load_pairs
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.freeze import export as freezing
-from srnas_tf.freeze import tiles
 from srnas_tf.freeze.runtimes import load_upscaler
 from srnas_tf.freeze.staged import load_model
+from srnas_tf.kit import tiles
 from srnas_tf.nets import files
 from srnas_tf.nets.initial import initialize
 from srnas_tf.train.evaluate import of_network
@@ -257,6 +257,6 @@ def test_other_networks_freeze_at_any_size(tmp_path, text):
     assert all(entry["ok"] for entry in report.values())
     used = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     assert report["model.onnx"]["bytes"] < 4 * used + 200_000
-    assert report["saved_model/1"]["bytes"] < 4 * used + 600_000
+    assert report["saved_model/1"]["bytes"] < 4 * used + 700_000
     upscale, _ = load_upscaler(tmp_path / "export" / "model.onnx")
     assert upscale(np.full((1, 2, 3), 99, np.uint8)).shape == (network.scale, 2 * network.scale, 3)

@@ -9,10 +9,10 @@ from PIL import Image
 
 from srnas_tf import arch, metrics, nets
 from srnas_tf.data import photograph
-from srnas_tf.data.photograph import Photograph
 from srnas_tf.errors import UserError, WorkError
-from srnas_tf.freeze import tiles
 from srnas_tf.freeze.staged import load_model
+from srnas_tf.kit import formats, tiles
+from srnas_tf.kit.picture import Photograph
 from srnas_tf.modes.upscale import Enlarger
 from srnas_tf.nets import files
 from srnas_tf.nets.initial import initialize
@@ -196,7 +196,7 @@ def test_depth_that_a_format_has_not_is_rounded(tmp_path):
     photograph.write(tmp_path / "a.webp", Photograph(COLOURS.astype(np.uint16) * 257))
     assert photograph.read(tmp_path / "a.webp").pixels.dtype == np.uint8
     with pytest.raises(UserError, match=r"choose \.png"):
-        photograph.check_size(tmp_path / "a.webp", 10, 20000)
+        formats.check(tmp_path / "a.webp", Photograph(np.zeros((10, 10000, 3), np.uint8)), 2)
 
 
 def test_orientation_is_obeyed_and_exif_and_profile_survive(tmp_path):

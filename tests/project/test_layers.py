@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 
 FLOORS = [
-    {"archives", "bicubic", "errors", "executors", "model_file", "models", "reading", "seeding", "settings"},
+    {"archives", "bicubic", "errors", "executors", "kit", "model_file", "models", "reading", "seeding", "settings"},
     {"arch", "metrics", "host"},
     {"workdir"},
     {"flags"},

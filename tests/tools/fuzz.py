@@ -39,6 +39,8 @@ sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / room) for room in ("", "data",
 SECONDS, MEMORY = 60.0, 3 << 30
 """A case may take: of wall clock, on a busy machine; bytes beyond what the process had before. Pillow's own limit for
 bombs, 179 million pixels, comes to 1.4 GiB in a file of a few bytes, and a copy of it to more."""
+START = 600.0
+"""Seconds until a process must have begun: it imports TensorFlow, on a busy machine."""
 ADDRESSES = 24 << 30
 """Of a process that reads, bytes: where a case goes far beyond, it is the case that fails, and not the machine."""
 WRITTEN = 1 << 20
@@ -164,24 +166,39 @@ def _images() -> list[Seed]:
     seeds.append(Seed("animated.gif", kinds.encoded(rgb.quantize(32), "GIF", save_all=True, append_images=kinds.PAGES)))
     seeds.append(Seed("palette.bmp", kinds.encoded(kinds.palette(), "BMP")))
     seeds.append(Seed("lossy.webp", kinds.encoded(rgb, "WEBP")))
+    seeds.append(Seed("plain.avif", kinds.encoded(rgb, "AVIF")))
+    seeds.append(Seed("described.tif", kinds.encoded(rgb, "TIFF", exif=exif, dpi=(300, 300))))
+    rows = b"".join(b"\0" + row.tobytes() for row in kinds.RGB)
+    said = [kinds.chunk(b"gAMA", (100_000).to_bytes(4, "big")), kinds.chunk(b"cICP", b"\x0c\r\0\1")]
+    seeds += [Seed(f"{i}.png", kinds.png(64, 48, 8, 2, rows, each)) for i, each in enumerate(said)]
     return seeds
 
 
 def _read_image(path: Path) -> None:
-    """As training and measuring do, and then as upscaling does, which writes what it read."""
+    """As training and measuring do, and then as upscaling and the kits do, which write what they read."""
     from srnas_tf.data import images, photograph
     from srnas_tf.errors import UserError
+    from srnas_tf.kit import formats, picture, reading, tiles, writing
 
     refused = None
+    assert isinstance(reading.is_readable(path), bool)
     try:
         images.load(path)
     except UserError as error:
         refused = error
     image = photograph.read(path)
     if image.pixels.shape[0] * image.pixels.shape[1] <= WRITTEN:
-        for suffix in (".png", ".jpg", ".tif", ".webp"):
-            if suffix != ".jpg" or image.alpha is None:
-                photograph.write(path.with_name(f"again{suffix}"), image)
+        same = tiles.Model(lambda lr: lr, 1)
+        for each, write in ((image, photograph.write), (reading.read(path), writing.write)):
+            enlarged = picture.enlarge(each, same)
+            for suffix in (".png", ".jpg", ".tif", ".webp", ".bmp"):
+                again = path.with_name(f"again{suffix}")
+                try:
+                    formats.check(again, each, 1)
+                except UserError:
+                    continue
+                write(again, enlarged)
+                images.load(again)
     if refused:
         raise refused
 
@@ -315,7 +332,7 @@ class Campaign:
         """Until the process is to end, or does; returns the next case."""
         name, began = "", None
         while True:
-            there = pipe.poll(SECONDS if began else 120)
+            there = pipe.poll(SECONDS if began else START)
             try:
                 said = pipe.recv() if there else None
             except EOFError:

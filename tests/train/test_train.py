@@ -336,9 +336,11 @@ def test_scores_of_a_perfect_upscaler(photographs):
 
     pairs = load_pairs(images.find(photographs), 2)
     answers = {pair.lr.tobytes(): pair.hr / np.float32(255) for pair in pairs}
-    result = evaluate.scores(lambda lr: answers[lr.tobytes()], pairs, 2)
+    told = []
+    result = evaluate.scores(lambda lr: answers[lr.tobytes()], pairs, 2, lambda done, name: told.append((done, name)))
     assert result.psnr == float("inf")
     assert result.ssim == pytest.approx(1)
+    assert told == [(i, pair.name) for i, pair in enumerate(pairs, start=1)]
 
 
 def test_official_imdn_in_the_papers_table(shared):

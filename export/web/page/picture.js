@@ -1,5 +1,7 @@
 // A file as pixels, as it looks upright: RGBA, colours not multiplied by alpha, in sRGB.
 
+import { bleed } from "./alpha.js";
+
 const BAND = 256;
 
 /** What the reader of the page is told. */
@@ -25,7 +27,10 @@ export async function decode(file) {
     const { width, height } = bitmap;
     let rgba = read(bitmap);
     const transparent = some(rgba, (at) => rgba[at + 3] < 255);
-    if (transparent) rgba = readStraight(bitmap) ?? rgba;
+    if (transparent) {
+      rgba = readStraight(bitmap) ?? rgba;
+      bleed(rgba, width, height);
+    }
     const gray = !some(rgba, (at) => rgba[at] !== rgba[at + 1] || rgba[at] !== rgba[at + 2]);
     return { width, height, rgba, transparent, gray };
   } catch (error) {

@@ -4,15 +4,13 @@ A network that can be run in stages (`nets.stages`) gives what it gives for the 
 on all parts, and what the stages hand on lies in memory or, for large images, in a temporary file. Any other model
 enlarges parts that overlap; what it knows of the whole image it then sees of a part. A file that takes images of one
 size alone is given parts of that size.
-
-This file stands, to the letter, in the kits of `export/`.
 """
 
 import itertools
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -31,6 +29,8 @@ IN_MEMORY = 512 * 2**20
 ROWS = 64
 """The fewest rows of a part of a wide image: fewer would cost more in overlaps than they save in memory."""
 
+
+Told = Callable[[float], None]
 
 _CACHED = 2**15
 """How many numbers are turned into levels at a time."""
@@ -71,6 +71,18 @@ class Model(NamedTuple):
     size: tuple[int, int] | None = None
 
 
+class Rows(Protocol):
+    """An array, or a file that is one: [height, width, channels], `name` the file's."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype: ...
+
+    def __getitem__(self, rows: slice, /) -> np.ndarray: ...
+
+
 class File:
     """Rows of an array in a file that is gone with it; it is read and written by slices of rows.
 
@@ -109,7 +121,11 @@ def rows_of(shape: tuple[int, ...], dtype) -> "np.ndarray | File":
 
 
 def enlarge(
-    image: np.ndarray, model: Model, pixels: int = 0, shrunk: Callable[[int], None] = lambda pixels: None
+    image: np.ndarray,
+    model: Model,
+    pixels: int = 0,
+    shrunk: Callable[[int], None] = lambda pixels: None,
+    told: Told = lambda share: None,
 ) -> "np.ndarray | File":
     """The enlarged image, of the same kind; where memory runs out, in smaller parts.
 
@@ -118,6 +134,7 @@ def enlarge(
         model: what enlarges it.
         pixels: how many pixels of the image to enlarge at a time; PIXELS where 0. A model of one size has no choice.
         shrunk: called with that number each time that memory ran out for a larger one.
+        told: called after each part with the share of the work that is done, up to 1.
 
     Raises:
         MemoryError: where not even the smallest parts fit.
@@ -127,7 +144,7 @@ def enlarge(
     result = rows_of((height * model.scale, width * model.scale, channels), image.dtype)
     while True:
         try:
-            _enlarge(image, model, pixels, result)
+            _enlarge(image, model, pixels, result, told)
             return result
         except Exception as error:
             if not is_out_of_memory(error):
@@ -145,16 +162,16 @@ def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or exhausted or any(word in str(error).lower() for word in words)
 
 
-def _enlarge(image: np.ndarray, model: Model, pixels: int, result) -> None:
+def _enlarge(image: np.ndarray, model: Model, pixels: int, result, told: Told) -> None:
     height, width = image.shape[:2]
     if model.size:
-        _in_windows(image, model, model.size, result)
+        _in_windows(image, model, model.size, result, told)
     elif height * width <= pixels:
         result[0 : height * model.scale] = _levels(model.whole(_floats(image)), image.dtype)
     elif stages := model.stages():
-        _in_stages(image, stages, model.scale, pixels, result)
+        _in_stages(image, stages, model.scale, pixels, result, told)
     else:
-        _overlapping(image, model, pixels, result)
+        _overlapping(image, model, pixels, result, told)
 
 
 def _floats(image: np.ndarray) -> np.ndarray:
@@ -179,7 +196,7 @@ def _parts(size: int, part: int) -> Iterator[tuple[int, int]]:
     return itertools.pairwise(ends)
 
 
-def _overlapping(image: np.ndarray, model: Model, pixels: int, result) -> None:
+def _overlapping(image: np.ndarray, model: Model, pixels: int, result, told: Told) -> None:
     height, width = image.shape[:2]
     side = max(1, round(pixels**0.5))
     columns = min(width, max(side, pixels // height))
@@ -192,10 +209,11 @@ def _overlapping(image: np.ndarray, model: Model, pixels: int, result) -> None:
             sr = model.whole(_floats(image[top - above : bottom + below, left - before : right + after]))
             sr = sr[above * s : (above + bottom - top) * s, before * s : (before + right - left) * s]
             pieces.append(_levels(sr, image.dtype))
+            told((top * width + (bottom - top) * right) / (height * width))
         result[top * s : bottom * s] = np.concatenate(pieces, axis=1)
 
 
-def _in_windows(image: np.ndarray, model: Model, size: tuple[int, int], result) -> None:
+def _in_windows(image: np.ndarray, model: Model, size: tuple[int, int], result, told: Told) -> None:
     """Parts of one size; a smaller image is continued by its last rows and columns."""
     height, width = image.shape[:2]
     missing = [max(0, side - own) for side, own in zip(size, (height, width), strict=True)]
@@ -206,6 +224,7 @@ def _in_windows(image: np.ndarray, model: Model, size: tuple[int, int], result) 
         for x, left, right in _windows(image.shape[1], size[1]):
             sr = model.whole(_floats(image[y : y + size[0], x : x + size[1]]))
             pieces.append(_levels(sr[(top - y) * s : (bottom - y) * s, (left - x) * s : (right - x) * s], image.dtype))
+            told((top + (bottom - top) * right / image.shape[1]) / image.shape[0])
         result[top * s : bottom * s] = np.concatenate(pieces, axis=1)[: (height - top) * s, : width * s]
 
 
@@ -218,7 +237,7 @@ def _windows(size: int, side: int) -> Iterator[tuple[int, int, int]]:
     return zip(starts, meet[:-1], meet[1:], strict=True)
 
 
-def _in_stages(image: np.ndarray, stages: Stages, scale: int, pixels: int, result) -> None:
+def _in_stages(image: np.ndarray, stages: Stages, scale: int, pixels: int, result, told: Told) -> None:
     height, width = image.shape[:2]
     rows = min(height, max(ROWS, pixels // width))
     columns = max(1, pixels // rows)
@@ -241,6 +260,8 @@ def _in_stages(image: np.ndarray, stages: Stages, scale: int, pixels: int, resul
                 made, found = stages.run(stage, part, moments, _mask(part[0], own, planes))
                 total.add(found, (bottom - top) * (right - left))
                 pieces.append([_own(each, own, scale if stage == last else 1, planes) for each in made])
+                done = (top * width + (bottom - top) * right) / (height * width)
+                told((stage + done) / len(stages.reaches))
             along = 2 if planes else 1
             joined = [np.concatenate(each, along) if len(each) > 1 else each[0] for each in zip(*pieces, strict=True)]
             if stage == last:

@@ -1,0 +1,50 @@
+"""Exceptions as lines."""
+
+import errno
+import re
+from pathlib import Path
+
+_DECORATION = re.compile(r"^\{\{.*?\}\} *| *\[Op:\w+\]( name: .*)?$")
+"""Which of its operations failed, as TensorFlow puts it around what happened."""
+
+
+class UserError(ValueError):
+    """Bad input: a flag, a path, or data. Exit status 2.
+
+    The message names the file or flag and says what to do about it.
+    """
+
+
+class WorkError(RuntimeError):
+    """The work itself failed: training diverged, an exported file disagrees with its network. Exit status 1."""
+
+
+def first_line(error: BaseException) -> str:
+    """What a library's exception says, in one line; its kind where it says nothing."""
+    line = next(iter(str(error).splitlines()), "")
+    return _DECORATION.sub("", line) or type(error).__name__
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL_SAYS = re.compile(r"no space left|quota exceeded|file too large", re.IGNORECASE)
+"""What libraries make of it, which keep no number; libvips' "write failed" among others."""
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_GONE = (errno.ENOENT, errno.ENOTDIR)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether a disk, or a share of it, has no room left."""
+    return getattr(error, "errno", None) in _FULL or bool(_FULL_SAYS.search(str(error)))
+
+
+def not_written(path: Path, error: BaseException) -> UserError | WorkError:
+    """What to say of a file that could not be written, by its reason: a full disk is no mistake of the user's."""
+    reason, number = getattr(error, "strerror", None) or first_line(error), getattr(error, "errno", None)
+    what = f"{path}: cannot be written ({reason})"
+    if is_full(error):
+        return WorkError(f"{what}; nothing earlier is lost: make room for it, then give the same command again")
+    if number in _DENIED:
+        return UserError(f"{what}; see to it that this user may write there")
+    if number in _GONE or not path.parent.is_dir():
+        return UserError(f"{what}; {path.parent} is not there, or no longer")
+    return UserError(what)

@@ -1,0 +1,171 @@
+"""The command line of the kits: photographs in, photographs out."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from . import folders, formats, picture, pipeline, reading, tiles, writing
+from .mistakes import UserError, WorkError
+from .picture import Photograph
+
+INTERVAL = 15.0
+"""Seconds between two lines that say how far an image is."""
+
+USAGE = "%(prog)s INPUT [OUTPUT] [--scale N] [...]\n       %(prog)s MODEL INPUT OUTPUT [...]"
+
+
+def main(load_model: Callable[[Path], tiles.Model], kit: Path, file: str, argv: list[str]) -> int:
+    """The command line with a runtime's models; returns the exit status.
+
+    Args:
+        load_model: reads a model file.
+        kit: the folder with those that come along, `x<scale>/`.
+        file: their name.
+        argv: what was given.
+    """
+    given = _parsed(kit, file, argv)
+    own = kit / f"x{given.scale or 4}" / file
+    path, (source, *target) = (own, given.paths) if len(given.paths) < 3 else (given.paths[0], given.paths[1:])
+    try:
+        formats.allow(given.max_megapixels)
+        if path == own and target and target[0].is_file():  # two photographs, of a shell's *.jpg
+            raise UserError(f"{target[0]}: is there already; remove it, or name another file")
+        if not path.exists():
+            raise UserError(f"{path}: no such model")
+        model = load_model(path)
+        if model.size and given.tile:
+            height, width = model.size
+            raise UserError(f"--tile={given.tile}: {path} takes parts of {height}x{width} alone; drop it")
+        jobs = _jobs(source, target[0] if target else None, model.scale, given)
+        _enlarge_all(model, jobs, given)
+    except UserError as error:
+        print(f"upscale: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except WorkError as error:
+        print(f"upscale: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"upscale: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parsed(kit: Path, file: str, argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(usage=USAGE, description="Enlarges a photograph, or all of a folder.")
+    parser.add_argument(
+        "paths", type=Path, nargs="+", metavar="PATH", help="image or folder, and what it becomes: beside it, "
+        "NAME-xN.png or NAME-xN, unless given; before both, an exported model file; its stages/ folder lies beside it",
+    )  # fmt: skip
+    scales = sorted(int(path.parent.name[1:]) for path in kit.glob(f"x[0-9]/{file}"))
+    parser.add_argument("--scale", type=int, choices=scales, help="how much to enlarge, where no MODEL is given; 4")
+    parser.add_argument("--tile", type=int, default=0, help="side of the parts, in pixels; 0: as memory is usual")
+    parser.add_argument(
+        "--quality", type=int, default=0, help=f"of JPEG and WebP, 1 to 100; JPEG {formats.QUALITY}, WebP without loss"
+    )
+    parser.add_argument(
+        "--format", choices=formats.BY_NAME, default="", help="what a folder's images become; their own"
+    )
+    parser.add_argument("--recursive", action="store_true", help="look into a folder's sub-folders, too")
+    parser.add_argument(
+        "--max_megapixels", type=float, default=formats.MEGAPIXELS, help=f"of what is read; {formats.MEGAPIXELS:g}"
+    )
+    given = parser.parse_args(argv)
+    if len(given.paths) > 3:
+        parser.error(f"unexpected argument {given.paths[3]}")
+    if len(given.paths) == 3 and given.scale:
+        parser.error(f"--scale={given.scale}: {given.paths[0]} has a scale of its own")
+    if given.tile < 0:
+        parser.error(f"--tile={given.tile}: give a number of pixels, or 0")
+    if not 0 <= given.quality <= 100:
+        parser.error(f"--quality={given.quality}: give a number of 1 to 100")
+    if not given.max_megapixels > 0:
+        parser.error(f"--max_megapixels={given.max_megapixels:g}: give a number above 0")
+    return given
+
+
+def _jobs(source: Path, target: Path | None, scale: int, given: argparse.Namespace) -> list[pipeline.Job]:
+    """What to enlarge to what; a target that nobody named is not replaced."""
+    beside = target is None
+    if target is None:
+        whole = source.resolve() if source.is_dir() else source  # `.` has no name
+        name = f"{whole.name}-x{scale}" if source.is_dir() else f"{source.stem}-x{scale}.{given.format or 'png'}"
+        target = whole.parent / name
+    paths = [source]
+    if source.is_dir():
+        found = folders.find(source, given.recursive, besides=target)
+        paths = found.paths
+        if found.left_out:
+            print(f"{source}: left out: {found.left_out}", file=sys.stderr)
+    jobs = folders.jobs(source, target, paths, given.format if source.is_dir() else "")
+    if beside and not source.is_dir() and target.exists():
+        raise UserError(f"{target}: is there already; remove it, or name another file")
+    writing.check_writable(jobs[0][1])
+    return jobs
+
+
+def _enlarge_all(model: tiles.Model, jobs: Sequence[pipeline.Job], given: argparse.Namespace) -> None:
+    clock, broken, shrunk = _Clock(len(jobs)), [], [given.tile**2]
+
+    def smaller(count: int) -> None:
+        if len(shrunk) == 1:
+            print(f"out of memory: going on with parts of about {count} pixels", file=sys.stderr)
+        shrunk.append(count)
+
+    def read(path: Path, result: Path) -> Photograph:
+        photograph = reading.eight_bits(reading.read(path))
+        formats.check(result, photograph, model.scale)
+        return photograph
+
+    def enlarge(path: Path, photograph: Photograph) -> Photograph:
+        clock.begin(path)
+        return picture.enlarge(photograph, model, shrunk[-1], smaller, clock.told)
+
+    def write(path: Path, photograph: Photograph) -> None:
+        writing.write(path, photograph, given.quality)
+
+    for number, ((_, result), wrong) in enumerate(pipeline.run(jobs, read, enlarge, write), start=1):
+        if wrong:
+            broken.append(wrong)
+        else:
+            print(f"{number}/{len(jobs)} {_said(result)} {clock.lap():.1f} s", file=sys.stderr, flush=True)
+    if broken:
+        raise UserError(f"{len(jobs) - len(broken)} of {len(jobs)} images enlarged; {'; '.join(broken)}")
+
+
+def _said(path: Path) -> str:
+    """A name in one line, whatever it is made of."""
+    return " ".join(str(path).split())
+
+
+class _Clock:
+    """Says every INTERVAL how far an image is, and how long it and those behind it may take.
+
+    Args:
+        count: of images.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count, self._begun, self._name = count, 0, ""
+        self._start = self._printed = self._lap = time.monotonic()
+
+    def begin(self, path: Path) -> None:
+        self._begun, self._name = self._begun + 1, _said(path)
+
+    def told(self, share: float) -> None:
+        """Takes the share of the image that is done."""
+        now = time.monotonic()
+        if now - self._printed < INTERVAL or not share:
+            return
+        self._printed, done = now, self._begun - 1 + share
+        left = (now - self._start) / done * (self._count - done)
+        print(f"{self._begun}/{self._count} {self._name} {share:.0%}, {left:.0f} s left", file=sys.stderr, flush=True)
+
+    def lap(self) -> float:
+        """Seconds since it was last asked."""
+        now = time.monotonic()
+        self._lap, before = now, self._lap
+        return now - before

@@ -1,0 +1,136 @@
+"""The images of a folder, what is left out of it, and what each becomes."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from . import formats
+from .mistakes import UserError
+
+UNREAD = (
+    ".gif", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jpf", ".jxl", ".psd", ".svg", ".tga", ".exr", ".hdr", ".ico",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".pcx", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2",
+)  # fmt: skip
+"""Suffixes of images that are not read, unless something reads them here."""
+
+_NAMED = 3
+"""How many of what is left out are named."""
+
+
+class Found(NamedTuple):
+    """What a folder holds; hidden files, which begin with a dot, it does not hold.
+
+    Attributes:
+        paths: of images, by name.
+        unread: of images of a kind that is not read.
+        folders: sub-folders that were not looked into.
+    """
+
+    paths: list[Path]
+    unread: list[Path]
+    folders: list[Path]
+
+    @property
+    def left_out(self) -> str:
+        """What was left out and what to do about it, in one line; empty where nothing was."""
+        parts = []
+        if self.unread:
+            heic = any(path.suffix.lower() in (".heic", ".heif") for path in self.unread)
+            cure = "make PNG or JPEG of them" + (", or `pip install pillow-heif`, which reads HEIC" if heic else "")
+            parts.append(f"{_few(self.unread, 'image')} of a kind that is not read: {cure}")
+        if self.folders:
+            parts.append(f"{_few(self.folders, 'sub-folder')}: give --recursive to have them too")
+        return "; ".join(parts)
+
+
+def _few(paths: Sequence[Path], what: str) -> str:
+    names = ", ".join(path.name for path in paths[:_NAMED]) + (", ..." if len(paths) > _NAMED else "")
+    return f"{len(paths)} {what}{'s' * (len(paths) > 1)} ({names})"
+
+
+def find(folder: Path, recursive: bool = False, besides: Path | None = None) -> Found:
+    """The image files of a folder.
+
+    Args:
+        folder: where to look.
+        recursive: whether in its sub-folders, too.
+        besides: a sub-folder to leave out without a word.
+
+    Raises:
+        UserError: where the folder is missing, may not be read, or holds no image.
+    """
+    found = Found([], [], [])
+    try:
+        if not folder.is_dir():
+            raise UserError(f"{folder}: no such folder; give a folder of photographs")
+        _look(folder, recursive, besides and besides.resolve(), found)
+    except OSError as error:
+        raise UserError(f"{folder}: {error.strerror}; give a folder of photographs") from None
+    if not found.paths:
+        more = f"; left out: {found.left_out}" if found.left_out else ""
+        raise UserError(f"{folder}: holds no images ({', '.join(formats.READ)}){more}")
+    return Found(*map(sorted, found))
+
+
+def _look(folder: Path, recursive: bool, besides: Path | None, found: Found) -> None:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = folder / entry.name
+            kind = path.suffix.lower()
+            if entry.name.startswith("."):
+                continue
+            if path.is_dir():
+                if besides and path.resolve() == besides:
+                    continue
+                if recursive and not entry.is_symlink():
+                    _look(path, recursive, besides, found)
+                else:
+                    found.folders.append(path)
+            elif kind in formats.READ and path.is_file():
+                found.paths.append(path)
+            elif kind in UNREAD and path.is_file():
+                found.unread.append(path)
+
+
+def jobs(source: Path, target: Path, paths: Sequence[Path], form: str = "") -> list[tuple[Path, Path]]:
+    """What each image becomes.
+
+    Args:
+        source: an image, or a folder.
+        target: a file, or a folder.
+        paths: the folder's images; of an image itself alone.
+        form: what a folder's images all become, of `formats.BY_NAME`; unless given, each keeps its own where that can
+            be written, and becomes PNG where it cannot.
+
+    Raises:
+        UserError: where an image would be written over its own original or another one's result, or cannot be written.
+    """
+    try:
+        return _jobs(source, target, paths, form)
+    except OSError as error:  # a name that is too long, for one
+        raise UserError(f"{target}: cannot be written ({error.strerror or error}); give another name") from None
+
+
+def _jobs(source: Path, target: Path, paths: Sequence[Path], form: str) -> list[tuple[Path, Path]]:
+    if source.is_dir():
+        if target.exists() and not target.is_dir():
+            raise UserError(f"{target}: is a file, but {source} is a folder; name a folder")
+        made = [(path, target / _named(path.relative_to(source), form)) for path in paths]
+    else:
+        made = [(source, target / _named(Path(source.name), form) if target.is_dir() else target)]
+    taken: dict[Path, Path] = {}
+    for path, result in made:
+        formats.of(result)
+        if result.exists() and path.exists() and result.samefile(path):
+            raise UserError(f"{result}: would overwrite the original {path}; give another file or folder")
+        if result in taken:
+            raise UserError(f"{result}: is what both {taken[result].name} and {path.name} would become; rename one")
+        taken[result] = path
+    return made
+
+
+def _named(path: Path, form: str) -> Path:
+    if form:
+        return path.with_suffix(formats.BY_NAME[form])
+    return path if path.suffix.lower() in formats.SUFFIXES else path.with_suffix(".png")

@@ -1,0 +1,159 @@
+"""What each image format holds, and what is refused before any work is done for it."""
+
+import warnings
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PIL import Image, PngImagePlugin, features
+
+from .colours import fits
+from .mistakes import UserError
+from .picture import Photograph
+from .tiles import IN_MEMORY
+
+QUALITY = 95
+"""Of JPEG, with colours at full size (4:4:4), unless somebody says otherwise; WebP then loses nothing."""
+
+SRGB_CICP = {b"\1\r\0\1", b"\1\1\0\1"}
+"""cICP that says no more than a file without it."""
+
+
+class Format(NamedTuple):
+    """What a format can hold.
+
+    Attributes:
+        kind: Pillow's name for it.
+        alpha: whether it has transparency.
+        rounds: whether 16 bits may become 8 there, or stay.
+        deep: whether they stay.
+        described: whether it has EXIF data and a profile.
+        side: pixels a side at most; 0: as many as there are.
+        exif: bytes of EXIF data at most; 0: as many as there are.
+        streams: whether images larger than memory can be written.
+    """
+
+    kind: str
+    alpha: bool = True
+    rounds: bool = True
+    deep: bool = False
+    described: bool = True
+    side: int = 0
+    exif: int = 0
+    streams: bool = True
+
+
+_JPEG = Format("JPEG", alpha=False, side=65500, exif=65533)
+_TIFF = Format("TIFF", deep=True)
+FORMATS = {
+    ".png": Format("PNG", deep=True),
+    ".jpg": _JPEG,
+    ".jpeg": _JPEG,
+    ".jfif": _JPEG,
+    ".bmp": Format("BMP", alpha=False, rounds=False, described=False, streams=False),
+    ".tif": _TIFF,
+    ".tiff": _TIFF,
+    ".webp": Format("WEBP", side=16383),
+}
+"""What is written, by suffix."""
+
+BY_NAME = {"png": ".png", "jpg": ".jpg", "webp": ".webp", "tiff": ".tiff"}
+"""What a folder's images may all become."""
+
+SUFFIXES = tuple(FORMATS)
+
+
+def _heif() -> bool:
+    """Whether Pillow reads HEIC here: by the package `pillow-heif`."""
+    try:
+        import pillow_heif  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener()
+    return True
+
+
+_MORE = {".avif": ("AVIF", features.check("avif")), ".heic": ("HEIF", _heif()), ".heif": ("HEIF", _heif())}
+READ = (*SUFFIXES, *(suffix for suffix, (_, known) in _MORE.items() if known))
+"""Suffixes of what is read in a folder."""
+
+KINDS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", *dict.fromkeys(kind for kind, known in _MORE.values() if known))
+"""What a photograph comes in, whatever it is called. Pillow reads others, one of them by running a program on it."""
+
+
+def of(path: Path) -> Format:
+    """The format of a name.
+
+    Raises:
+        UserError: where it is none that is written.
+    """
+    known = FORMATS.get(path.suffix.lower())
+    if not known:
+        raise UserError(f"{path}: unknown image format; end the name in one of {', '.join(SUFFIXES)}")
+    return known
+
+
+def check(path: Path, photograph: Photograph, scale: int) -> None:
+    """Refuses what the format of a name cannot hold, before any work is done for it.
+
+    Args:
+        path: of the enlarged image.
+        photograph: what is to be enlarged.
+        scale: how much.
+
+    Raises:
+        UserError: with what to choose instead.
+    """
+    holds = of(path)
+    height, width = (side * scale for side in photograph.pixels.shape[:2])
+    if photograph.alpha is not None and not holds.alpha:
+        raise UserError(f"{path}: {holds.kind} has no transparency; choose .png, .tif or .webp")
+    if photograph.deep and not (holds.deep or holds.rounds):
+        raise UserError(f"{path}: {holds.kind} holds 8 bits a channel, and this image has 16; choose .png or .tif")
+    if holds.side and max(height, width) > holds.side:
+        raise UserError(
+            f"{path}: {width} x {height} pixels; this format holds {holds.side} a side, choose .png or .tif"
+        )
+    if holds.exif and len(_exif_bytes(photograph)) > holds.exif:
+        raise UserError(
+            f"{path}: its EXIF data are larger than the {holds.exif >> 10} KB that {holds.kind} holds; choose .png"
+        )
+    if photograph.cicp and holds.kind != "PNG" and photograph.cicp not in SRGB_CICP:
+        raise UserError(f"{path}: its colours are described by cICP, which {holds.kind} does not hold; choose .png")
+    if not holds.streams and height * width * 3 > IN_MEMORY:
+        raise UserError(f"{path}: {width} x {height} pixels are too many for {holds.kind}; choose .png or .tif")
+
+
+def _exif_bytes(photograph: Photograph) -> bytes:
+    return b"" if photograph.exif is None else photograph.exif.tobytes()
+
+
+def options(path: Path, photograph: Photograph, quality: int = 0) -> dict[str, Any]:
+    """What Pillow's `save` is to be told.
+
+    Args:
+        path: of the file, whose suffix says the format.
+        photograph: what is written.
+        quality: 1 to 100, of JPEG and WebP; 0: QUALITY, and WebP without loss.
+    """
+    holds = of(path)
+    told: dict[str, Any] = {"format": holds.kind, "dpi": photograph.dpi}
+    if holds.described:
+        told |= {"icc_profile": fits(photograph.profile, photograph.gray), "exif": _exif_bytes(photograph)}
+    if holds.kind == "JPEG":
+        told |= {"quality": quality or QUALITY, "subsampling": 0}
+    elif holds.kind == "WEBP":
+        told |= {"quality": quality} if quality else {"lossless": True}
+    elif holds.kind == "PNG" and photograph.cicp:
+        told["pnginfo"] = PngImagePlugin.PngInfo()
+        told["pnginfo"].add(b"cICP", photograph.cicp)
+    return {name: value for name, value in told.items() if value not in (None, b"")}
+
+
+def allow(megapixels: float) -> None:
+    """Lets images of up to so many megapixels be read. Pillow refuses twice what it warns of."""
+    warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    Image.MAX_IMAGE_PIXELS = int(megapixels * 500_000)
+
+
+MEGAPIXELS = 178.0
+"""What is read unless somebody says otherwise: a file of a few bytes can say that it holds more than memory does."""
