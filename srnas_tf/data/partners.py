@@ -1,5 +1,6 @@
 """Low-resolution images that people have: which file belongs to which high-resolution one."""
 
+import functools
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,9 +37,8 @@ def layouts(folder: Path, scale: int) -> tuple[Path | None, list[Path]]:
     if stem == folder.name:
         return None, []
     like = sorted(path for path in _folders(folder.parent) if path.name.startswith(f"{stem}LR"))
-    wanted = [f"{stem}LR", f"{stem}LRbicx{scale}", f"{stem}LR_bicubic", f"{stem}LR_x{scale}", f"{stem}LRx{scale}"]
-    for name in wanted:
-        base = folder.parent / name
+    wanted = ("LR", f"LRbicx{scale}", "LR_bicubic", f"LR_x{scale}", f"LRx{scale}", f"LRbicx{scale}_matlab")
+    for base in (folder.parent / f"{stem}{name}" for name in wanted):
         if not base.is_dir():
             continue
         found = folder_of(base, scale)
@@ -52,8 +52,14 @@ def _folders(parent: Path) -> Iterable[Path]:
     return (path for path in parent.iterdir() if path.is_dir())
 
 
-def match(hr: Sequence[Path], folder: Path, scale: int) -> dict[Path, Path]:
+def match(hr: Sequence[Path], folder: Path, scale: int, flag: str) -> dict[Path, Path]:
     """The low-resolution file of each high-resolution one, by their stems.
+
+    Args:
+        hr: the high-resolution files.
+        folder: with the low-resolution ones.
+        scale: the enlargement.
+        flag: to speak of.
 
     Raises:
         UserError: where files have none (how many, the first three), or the folder is missing or empty.
@@ -73,9 +79,40 @@ def match(hr: Sequence[Path], folder: Path, scale: int) -> dict[Path, Path]:
     if missing:
         raise UserError(
             f"{folder}: holds no low-resolution image for {len(missing)} of {len(hr)} high-resolution ones: "
-            f"{', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}; add them, or give another --lr_data"
+            f"{', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}; add them, or give another --{flag}, or "
+            "`none`"
         )
     return found
+
+
+def found(hr: Sequence[Path], scale: int, use: bool, flag: str) -> dict[Path, Path]:
+    """The low-resolution files that lie beside high-resolution ones, by `layouts`; says what is used, and what is not.
+
+    Args:
+        hr: the high-resolution files.
+        scale: the enlargement.
+        use: whether they are wanted.
+        flag: that names others.
+
+    Raises:
+        UserError: as `match`.
+    """
+    pairs: dict[Path, Path] = {}
+    for folder in dict.fromkeys(path.parent for path in hr):
+        used, others = layouts(folder, scale)
+        if used and use:
+            pairs |= match([path for path in hr if path.parent == folder], used, scale, flag)
+            _say(f"low-resolution images are those of {used}; --{flag}=none reduces {folder} instead")
+        elif used or others:
+            why = f"none of its folders is known to be of x{scale}" if use else "--degradation or --lr_data says so"
+            _say(f"{used or others[0]}: looks like low-resolution images, and is not used: {why}")
+    return pairs
+
+
+@functools.cache
+def _say(line: str) -> None:
+    """Once, on stderr."""
+    log.warning("%s", line)
 
 
 def _bare(stem: str) -> str:
@@ -85,19 +122,21 @@ def _bare(stem: str) -> str:
     return stem
 
 
-def common_size(hr: Path, lr: Path, shapes: Mapping[Path, tuple[int, int]], scale: int) -> tuple[int, int]:
-    """The height and width, low-resolution pixels, that both files of a pair have.
+def common_size(hr: Path, lr: Path | None, shapes: Mapping[Path, tuple[int, int]], scale: int) -> tuple[int, int]:
+    """Height and width of a low-resolution image; of a file that is there, as far as both files of the pair reach.
 
     Raises:
         UserError: where the sizes differ by the scale or more, naming both files and their sizes.
     """
-    (height, width), (low_height, low_width) = shapes[hr], shapes[lr]
+    height, width = shapes[hr]
+    if lr is None:
+        return height // scale, width // scale
+    low_height, low_width = shapes[lr]
     if any(abs(high - scale * low) >= scale for high, low in ((height, low_height), (width, low_width))):
         raise UserError(
-            f"{lr}: is {low_width} x {low_height} pixels and {hr} {width} x {height}, which is not {scale} times as "
+            f"{lr}: is {low_width} x {low_height} pixels, and {hr} {width} x {height}, which is not {scale} times as "
             "large; give pairs of one scale, and that as --scale"
         )
-    size = min(height // scale, low_height), min(width // scale, low_width)
     if (height, width) != (scale * low_height, scale * low_width):
-        log.warning("%s: %d x %d is cropped to fit its low-resolution image", hr, width, height)
-    return size
+        log.warning("%s: its %d x %d pixels are cropped to fit its low-resolution image", hr, width, height)
+    return min(height // scale, low_height), min(width // scale, low_width)

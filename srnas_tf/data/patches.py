@@ -36,7 +36,7 @@ class Photographs:
         scale: enlargement.
         memory: bytes of pixels to keep.
         degradation: how low-resolution images are made.
-        pairs: the files of those that are there; all photographs have one, or none.
+        pairs: files of low-resolution images that are there, by their photographs; others are made.
         store: for what does not fit in memory.
 
     Raises:
@@ -52,18 +52,15 @@ class Photographs:
         pairs: Mapping[Path, Path] = {},
         store: Store | None = None,
     ) -> None:
-        self.scale, self._degradation, self._pairs = scale, degradation, pairs
+        self.scale, self._degradation, self.pairs = scale, degradation, pairs
         self._shelf = Shelf(memory, store)
-        plain = degradation.plain and not pairs
-        self._reduced = {f"x{scale} {degradation}": functools.partial(_reduction, scale=scale)} if plain else {}
-        self._shelf.load([*paths, *pairs.values()], self._reduced)
+        self._plain = {f"x{scale} {degradation}": functools.partial(_reduction, scale=scale)}
+        self._shelf.load((path for path in paths if path not in pairs), self._plain if degradation.plain else {})
+        self._shelf.load(each for path in paths if path in pairs for each in (path, pairs[path]))
         shapes = self._shelf.shapes
-        self.paths = [path for path in paths if path in shapes and (not pairs or pairs[path] in shapes)]
+        self.paths = [path for path in paths if path in shapes and pairs.get(path, path) in shapes]
         self.sizes: list[tuple[int, int]] = [
-            partners.common_size(path, pairs[path], shapes, scale)
-            if pairs
-            else (shapes[path][0] // scale, shapes[path][1] // scale)
-            for path in self.paths
+            partners.common_size(path, pairs.get(path), shapes, scale) for path in self.paths
         ]
         """Heights and widths of the low-resolution images."""
 
@@ -83,9 +80,10 @@ class Photographs:
         window = np.s_[top : top + size, left : left + size]
         hr = self._shelf.pixels(path)
         patch = hr[top * s : (top + size) * s, left * s : (left + size) * s]
-        if self._pairs:
-            return self._shelf.pixels(self._pairs[path])[window], patch
-        for text, make in self._reduced.items():
+        if path in self.pairs:
+            return self._shelf.pixels(self.pairs[path])[window], patch
+        if self._degradation.plain:
+            [(text, make)] = self._plain.items()
             whole = self._shelf.made(path, text, make)
             if whole is not None:
                 return whole[window], patch
@@ -93,7 +91,7 @@ class Photographs:
         return self._degradation.window(hr, self.sizes[index], s, at, rng), patch
 
 
-def _reduction(image: np.ndarray, scale: int) -> np.ndarray:
+def _reduction(image: np.ndarray, path: Path, scale: int) -> np.ndarray:
     """The plain reduction of an image of any size."""
     return imresize.pair(image, scale)[0]
 

@@ -23,8 +23,8 @@ SMALL = 64 << 20
 _RESERVE = 256 << 20
 """Bytes of a disk that a store leaves free."""
 
-Make = Callable[[np.ndarray], np.ndarray]
-"""What is to be made of a decoded image, and kept with it."""
+Make = Callable[[np.ndarray, Path], np.ndarray]
+"""What is to be made of a decoded image and its path, and kept with it."""
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +68,8 @@ class Shelf:
             UserError: where none is readable.
         """
         paths = list(dict.fromkeys(paths))
+        if not paths:
+            return
         if self._store and _pixels(paths) > SMALL:
             self._fill(paths, make)
         rest = [path for path in paths if path not in self._stored]
@@ -102,7 +104,7 @@ class Shelf:
         """What is made of an image and kept with it; None of an image that is not kept."""
         if path in self._kept:
             if (path, text) not in self._made:
-                self._made[path, text] = make(self._kept[path])
+                self._made[path, text] = make(self._kept[path], path)
             return self._made[path, text]
         return self._find(path, text)
 
@@ -156,7 +158,7 @@ class Shelf:
                     store.put(named[path], pixels)
                 for text, each in make.items():
                     if store.get(Store.variant(named[path], text)) is None:
-                        store.put(Store.variant(named[path], text), each(pixels))
+                        store.put(Store.variant(named[path], text), each(pixels, path))
             except UserError:
                 return  # it is named when it is read again
             except OSError as error:

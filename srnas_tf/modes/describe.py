@@ -6,12 +6,17 @@ from pathlib import Path
 from srnas_tf import flags, model_file
 from srnas_tf.arch import Architecture, Space, parse
 from srnas_tf.arch.describe import describe
+from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
 from srnas_tf.workdir.folder import Workdir
 
 
 def run(workdir: Workdir | None) -> None:
-    """Describes `--model`, `--net`, or `--arch` in the space that the flags name, or the space alone."""
+    """Describes `--model`, `--net`, or `--arch` in the space that the flags name, or the space alone.
+
+    Says besides how `--degradation` was understood, if it is given.
+    """
+    degradation = flags.from_flags(DataSettings).degradation
     if flags.FLAGS.model:
         described = describe(None, described_in(flags.required_path("model")))
     else:
@@ -20,6 +25,8 @@ def run(workdir: Workdir | None) -> None:
         if network is None and len(space.choices) == 1:
             network = space.network((0,) * space.depth)
         described = describe(None if flags.FLAGS.net else space, network)
+    if flags.FLAGS["degradation"].present:
+        described["degradation"] = degradation
     print(json.dumps(described, indent=1))
 
 
