@@ -131,7 +131,7 @@ class Store:
                 offset, shape, width = self._layouts[name]
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             array = np.frombuffer(mapped, np.uint8, math.prod(shape), offset).reshape(shape)
-        except (OSError, ValueError):  # of a file that is not there, or not whole
+        except (OSError, ValueError, EOFError):  # of a file that is not there, or not whole
             return None
         return Strips(array, width, self._note)
 
