@@ -29,11 +29,11 @@ Make = Callable[[np.ndarray, Path], np.ndarray]
 log = logging.getLogger(__name__)
 
 
-def open_store(cache_dir: str, memory: int) -> Store | None:
+def open_store(cache_dir: str) -> Store | None:
     """The store that `--cache_dir` speaks of: a folder, the user's cache unless given, or `none`."""
     if cache_dir == "none":
         return None
-    return Store(Path(cache_dir).expanduser() if cache_dir else default_folder(), memory)
+    return Store(Path(cache_dir).expanduser() if cache_dir else default_folder())
 
 
 class Shelf:

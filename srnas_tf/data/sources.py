@@ -37,9 +37,6 @@ SUBFOLDERS = {
 
 LR = ("lr_data", "val_lr_data", "test_lr_data")
 
-MAPPED = 1 << 28
-"""Bytes of the store that measuring maps at a time: it copies what it needs."""
-
 FIXED = 0
 """The seed of what is drawn for images to measure on: they are the same for each seed of a training."""
 
@@ -275,7 +272,7 @@ def load_for(data: DataSettings, role: str, scale: int, cache_dir: str = "", see
         UserError: as `DataSettings.images` and `load_pairs`.
     """
     paths, pairs, degradation = data.images(role, scale)
-    return load_pairs(paths, scale, degradation, pairs, open_store(cache_dir, MAPPED), seed)
+    return load_pairs(paths, scale, degradation, pairs, open_store(cache_dir), seed)
 
 
 def load_some(data: DataSettings, scale: int, most: int = 24) -> list[np.ndarray]:

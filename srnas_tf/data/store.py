@@ -1,15 +1,15 @@
-"""Decoded images on disk, in files that are mapped into memory: an image is decoded once, and not at every start.
+"""Decoded images on disk: an image is decoded once, and not at every start.
 
-One file an image: a changed image replaces one file, two processes that fill the store together share no file, and what
-a kill leaves is whole images. The files are NumPy's own (`.npy`), which maps them without a library more; the operating
-system keeps in memory what is used. Within, an image lies in strips of columns: a patch is then a piece or two of the
-file, and not a few bytes on each of a thousand pages.
+One file an image: a changed image replaces one file, two processes that fill the store together share no file, and
+what a kill leaves is whole images. The files are NumPy's own (`.npy`). Within, an image lies in strips of columns: a
+patch is then a piece or two of the file, and not a few bytes on each of a thousand pages. Pieces are read, not mapped:
+that is as fast where the file is in the page cache, needs no memory of this process, and a file that goes away is an
+error and not the end.
 """
 
 import contextlib
 import hashlib
 import math
-import mmap
 import os
 import resource
 import socket
@@ -17,23 +17,21 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
+
+from srnas_tf.errors import UserError
 
 FORMAT = 1
 """To be raised if the same image file should be stored otherwise."""
 
-STRIP = 256
+STRIP = 128
 """Columns of a strip."""
 
 _MOST_FILES = 8192
-"""File descriptors that are asked for: each mapped file holds one, and a process often begins with 1024."""
-
-_AROUND = 64 << 10
-"""Bytes that Linux maps around a page that is read."""
+"""File descriptors that are asked for: most of them for the store, and a process often begins with 1024."""
 
 _STALE = 3600.0
 """Seconds after which a file that was never finished is what a kill left."""
@@ -47,27 +45,49 @@ def default_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or home) / "srnas_tf" / "images"
 
 
+class Layout(NamedTuple):
+    """Where the strips begin in a file, the shape of the image, and the bytes of the file."""
+
+    start: int
+    shape: tuple[int, int, int]
+    size: int
+
+
 class Strips:
-    """An image in a mapped file: RGB uint8, of which rectangles are read, `image[top:bottom, left:right]`.
+    """An image in a file: RGB uint8, of which rectangles are read, `image[top:bottom, left:right]`.
 
     Args:
-        mapped: uint8 [strips, height, STRIP, 3].
-        width: of the image; the last strip may be longer.
-        note: is told how many bytes a reading may have brought into memory.
+        path: of the file; it is closed when nobody has this object any more.
+        layout: of the file, if it was open before.
+
+    Raises:
+        OSError: where there is no such file.
+        ValueError: where it is not one of a store, or not whole.
     """
 
-    def __init__(self, mapped: np.ndarray, width: int, note: Callable[["Strips", int], None]) -> None:
-        self._mapped, self._note = mapped, note
-        self.shape = (mapped.shape[1], width, 3)
-        self.touched = 0
+    def __init__(self, path: Path, layout: Layout | None = None) -> None:
+        self._path, self._file = path, path.open("rb", buffering=0)
+        self.layout = layout or _layout(self._file)
+        self._start, self.shape, size = self.layout
+        if os.fstat(self._file.fileno()).st_size != size:
+            raise ValueError("is not whole")
 
     def __getitem__(self, window: tuple[slice, slice]) -> np.ndarray:
         (top, bottom, _), (left, right, _) = (part.indices(n) for part, n in zip(window, self.shape, strict=False))
-        pixels = np.empty((max(0, bottom - top), max(0, right - left), 3), np.uint8)
-        for i in range(left // STRIP, -(-right // STRIP)):
-            low, high = max(left, i * STRIP), min(right, (i + 1) * STRIP)
-            pixels[:, low - left : high - left] = self._mapped[i, top:bottom, low - i * STRIP : high - i * STRIP]
-            self._note(self, (bottom - top) * STRIP * 3 + _AROUND)
+        if bottom <= top or right <= left:
+            return np.empty((max(0, bottom - top), max(0, right - left), 3), np.uint8)
+        pieces = [self._piece(i, top, bottom) for i in range(left // STRIP, -(-right // STRIP))]
+        whole = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+        first = left // STRIP * STRIP
+        return whole[:, left - first : right - first]
+
+    def _piece(self, strip: int, top: int, bottom: int) -> np.ndarray:
+        """Rows of a strip."""
+        pixels = np.empty((bottom - top, STRIP, 3), np.uint8)
+        row = STRIP * 3
+        offset = self._start + (strip * self.shape[0] + top) * row
+        if os.preadv(self._file.fileno(), [pixels.data], offset) != pixels.nbytes:
+            raise UserError(f"{self._path}: was cut short; remove it, then give the same command again")
         return pixels
 
     def __array__(self, dtype: None = None, copy: bool | None = None) -> np.ndarray:
@@ -81,16 +101,14 @@ class Store:
 
     Args:
         folder: made when something is written.
-        memory: bytes of mapped files that may be in use; the least recently used ones go first.
     """
 
-    def __init__(self, folder: Path, memory: int) -> None:
-        self.folder, self._memory = folder, memory
-        self._maps: OrderedDict[str, Strips] = OrderedDict()
-        self._layouts: dict[str, tuple[int, tuple[int, ...], int]] = {}
-        self._touched = 0
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._open: OrderedDict[str, Strips] = OrderedDict()
+        self._layouts: dict[str, Layout] = {}
         self._lock = threading.Lock()
-        self._most = _files() // 2
+        self._most = _files() * 3 // 4
 
     @staticmethod
     def name(path: Path) -> str:
@@ -111,35 +129,19 @@ class Store:
     def get(self, name: str) -> Strips | None:
         """The image in a file; None where there is none, or no whole one."""
         with self._lock:
-            found = self._maps.get(name)
+            found = self._open.get(name)
             if found is None:
-                found = self._map(name)
-            if found is None:
-                return None
-            self._maps[name] = found
-            self._maps.move_to_end(name)
-            while len(self._maps) > 1 and (self._touched > self._memory or len(self._maps) > self._most):
-                _, dropped = self._maps.popitem(last=False)
-                self._touched -= dropped.touched
+                path = self.folder / name
+                try:
+                    found = Strips(path, self._layouts.get(name))
+                except (OSError, ValueError, EOFError):
+                    self._layouts.pop(name, None)
+                    return None
+                self._open[name], self._layouts[name] = found, found.layout
+            self._open.move_to_end(name)
+            if len(self._open) > self._most:
+                self._open.popitem(last=False)
         return found
-
-    def _map(self, name: str) -> Strips | None:
-        try:
-            with (self.folder / name).open("rb") as file:
-                if name not in self._layouts:
-                    self._layouts[name] = _layout(file)
-                offset, shape, width = self._layouts[name]
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            array = np.frombuffer(mapped, np.uint8, math.prod(shape), offset).reshape(shape)
-        except (OSError, ValueError, EOFError):  # of a file that is not there, or not whole
-            return None
-        return Strips(array, width, self._note)
-
-    def _note(self, strips: Strips, count: int) -> None:
-        with self._lock:
-            count = min(count, strips._mapped.nbytes - strips.touched)
-            strips.touched += count
-            self._touched += count
 
     def put(self, name: str, pixels: np.ndarray) -> None:
         """Writes a file, whole or not at all.
@@ -176,18 +178,14 @@ class Store:
                     file.unlink(missing_ok=True)
 
 
-def _layout(file: BinaryIO) -> tuple[int, tuple[int, ...], int]:
-    """Where the strips begin in a file, their shape, and the image's width.
-
-    Raises:
-        ValueError: where the file is not one of this store.
-    """
+def _layout(file: BinaryIO) -> Layout:
+    """Raises ValueError where the file is not one of a store."""
     [width] = np.load(file, allow_pickle=False)
     np.lib.format.read_magic(file)
     shape, by_columns, kind = np.lib.format.read_array_header_1_0(file)
     if kind != np.uint8 or len(shape) != 4 or shape[2:] != (STRIP, 3) or by_columns or width > shape[0] * STRIP:
         raise ValueError("holds no image")
-    return file.tell(), shape, int(width)
+    return Layout(file.tell(), (shape[1], int(width), 3), file.tell() + math.prod(shape))
 
 
 def _files() -> int:

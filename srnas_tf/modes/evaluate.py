@@ -12,7 +12,7 @@ from srnas_tf.data import images, partners
 from srnas_tf.data.degrade import pipeline as degrade
 from srnas_tf.data.degrade.pipeline import DEFAULT
 from srnas_tf.data.shelf import open_store
-from srnas_tf.data.sources import MAPPED, DataSettings, Images, hr_folder, load_pairs
+from srnas_tf.data.sources import DataSettings, Images, hr_folder, load_pairs
 from srnas_tf.errors import UserError
 from srnas_tf.freeze.runtimes import load_upscaler
 from srnas_tf.host import devices
@@ -99,7 +99,7 @@ def _data(text: str) -> DataSettings:
 
 
 def _measure(upscale: Upscaler, scale: int, text: str, name: str, photographs: Images) -> Measured:
-    store = open_store(flags.from_flags(MachineSettings).cache_dir, MAPPED)
+    store = open_store(flags.from_flags(MachineSettings).cache_dir)
     paths, pairs, degradation = photographs
     both = load_pairs(paths, scale, degradation, pairs, store, flags.FLAGS.seed)
     network, plain = (scores(each, both, scale) for each in (upscale, bicubic(scale)))

@@ -68,7 +68,7 @@ class Job:
         memory = int(machine.memory_gb * 2**30)
         paths, pairs, degradation = training = data.images("train", scale)
         self._low_resolution = training.low_resolution
-        store = open_store(machine.cache_dir, memory)
+        store = open_store(machine.cache_dir)
         self._photographs = Photographs(paths, scale, memory, degradation, pairs, store)
         self.pairs = load_for(data, "val", scale, machine.cache_dir)
         self._follow(settings)
