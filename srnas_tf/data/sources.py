@@ -125,6 +125,25 @@ class DataSettings:
         held_out = () if self.val_data else ("val",) if self.test_data else ("val", "test")
         return [path for spec in self.data.split(",") for path in _of_training_data(spec, role, held_out)]
 
+    def low_resolution_files(self, role: str) -> list[Path]:
+        """All files in the folders that flags name as a role's low-resolution images, of whatever scale.
+
+        Raises:
+            UserError: where a folder is missing or empty.
+        """
+        flag, _ = self._flag_of(role)
+        folders = [Path(spec) for spec in getattr(self, flag).split(",") if spec not in ("", "none")]
+        scales = [
+            [folder / f"X{n}" for n in range(2, 5) if (folder / f"X{n}").is_dir()] or [folder] for folder in folders
+        ]
+        return [path for some in scales for folder in some for path in images.find(folder)]
+
+    def _flag_of(self, role: str) -> tuple[str, str]:
+        """The flag that names a role's low-resolution images, and the one that names its photographs."""
+        own = {"train": "data", "val": "val_data", "test": "test_data" if self.test_data else "val_data"}[role]
+        of = own if getattr(self, own) else "data"
+        return ("lr_data" if of == "data" else of.replace("data", "lr_data")), of
+
     def images(self, role: str, scale: int) -> Images:
         """The photographs of a role, and how they come to low-resolution images. Says what files are used for it.
 
@@ -132,9 +151,7 @@ class DataSettings:
             UserError: as `paths`, and where a low-resolution image is missing.
         """
         paths = self.paths(role)
-        own = {"train": "data", "val": "val_data", "test": "test_data" if self.test_data else "val_data"}[role]
-        of = own if getattr(self, own) else "data"
-        flag = {"data": "lr_data"}.get(of, of.replace("data", "lr_data"))
+        flag, of = self._flag_of(role)
         given = getattr(self, flag)
         pairs: dict[Path, Path] = {}
         if given and given != "none":
