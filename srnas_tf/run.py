@@ -15,7 +15,7 @@ from absl import flags as absl_flags
 
 from srnas_tf import flags
 from srnas_tf.arch import NETS, SPACES, Space
-from srnas_tf.data.degrade.pipeline import DEFAULT
+from srnas_tf.data.degrade.pipeline import DEFAULT, called
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.demo.settings import DemoSettings
 from srnas_tf.errors import UserError, WorkError
@@ -129,7 +129,10 @@ def default_workdir(mode: Mode) -> Path:
     stages = space.stages if SPACES[space.space].staged else ""
     network = flags.FLAGS.net or f"{space.space}{stages}-w{space.width}-d{space.depth}"
     arch = f"-{flags.FLAGS.arch}".replace(",", "").replace(":", "-") if flags.FLAGS.arch else ""
-    degraded = "" if data.degradation == DEFAULT else f"-{zlib.crc32(data.degradation.encode()):08x}"
+    degraded = called(data.degradation)
+    if degraded == data.degradation:  # which no name of a folder could hold
+        degraded = f"{zlib.crc32(degraded.encode()):08x}"
+    degraded = "" if data.degradation == DEFAULT else f"-{degraded}"
     name = f"{network}-x{space.scale}-{photographs}{degraded}{arch}"
     return Path("runs") / f"{name}-seed{flags.FLAGS.seed}"
 

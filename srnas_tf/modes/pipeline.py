@@ -8,7 +8,7 @@ from srnas_tf import flags, metrics
 from srnas_tf.arch import Network, Space
 from srnas_tf.arch.network import imdn_of_size
 from srnas_tf.data import record
-from srnas_tf.data.degrade.pipeline import DEFAULT
+from srnas_tf.data.degrade.pipeline import DEFAULT, called
 from srnas_tf.data.sources import DataSettings, load_for, load_some
 from srnas_tf.freeze.export import check_replaceable, export
 from srnas_tf.freeze.settings import ExportSettings, LatencySettings
@@ -144,7 +144,7 @@ def _print(rows: list[Row], data: DataSettings, scale: int, init: str, low_resol
     held_out = "photographs that the networks were chosen by" if shared else "held-out photographs"
     head_start = "" if init == "scratch" else f", found networks trained on from weights of {Path(init).name}"
     print_table(
-        f"x{scale}, {held_out}{head_start}{'' if low_resolution == DEFAULT else f'; {low_resolution}'}",
+        f"x{scale}, {held_out}{head_start}{'' if low_resolution == DEFAULT else f'; {called(low_resolution)}'}",
         ["", "recipes", "codes", "parameters", "MACs (1280x720)", "PSNR", "SSIM"],
         lines,
     )

@@ -87,6 +87,15 @@ def test_a_training_goes_by_its_degradation(invoke, photographs, tmp_path):
     assert UNDERSTOOD in (work / "report.html").read_text()
 
 
+def test_a_workdir_is_named_after_its_degradation(invoke, photographs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for degradation in ("photo", "area,jpeg=50", "bicubic"):
+        flags = ("--patch=8", "--steps=1", "--net=bicubic", "--scale=2", f"--data={photographs}")
+        assert invoke("--mode=train", *flags, f"--degradation={degradation}")[0] == 0
+    names = [path.name.split("photographs")[1] for path in sorted((tmp_path / "runs").iterdir())]
+    assert sorted(names) == ["-627d8571-seed0", "-photo-seed0", "-seed0"]
+
+
 def test_describe_prints_what_was_understood(invoke):
     status, stdout, _ = invoke("--mode=describe", "--net=carn", "--degradation=jpeg=.5e2@.3,noise=1:3")
     assert status == 0

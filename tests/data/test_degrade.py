@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from srnas_tf.data import imresize
 from srnas_tf.data.degrade.picture import Window
-from srnas_tf.data.degrade.pipeline import parse
+from srnas_tf.data.degrade.pipeline import called, parse
 from srnas_tf.data.degrade.resize import KERNELS
 from srnas_tf.data.degrade.steps import PHOTO, STEPS
 from srnas_tf.errors import UserError
@@ -48,6 +48,8 @@ def test_texts_are_understood(text, understood):
 def test_the_preset_is_its_text():
     assert str(parse("photo")) == str(parse(PHOTO)) == str(parse(str(parse("photo"))))
     assert str(parse("photo,noise=1")).endswith(",noise=1")
+    assert [called(str(parse(text))) for text in ("photo", "area", "bicubic")] == ["photo", "area", "bicubic"]
+    assert called("resize=area,noise=1") == "resize=area,noise=1"
 
 
 @pytest.mark.parametrize(

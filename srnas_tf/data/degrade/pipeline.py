@@ -101,5 +101,10 @@ def parse(text: str) -> Degradation:
     return Degradation(tuple(steps))
 
 
+def called(text: str) -> str:
+    """The preset that a text, with all its defaults, is; the text itself if it is none."""
+    return next((name for name, preset in PRESETS.items() if str(parse(preset)) == text), text)
+
+
 PLAIN = parse(DEFAULT)
 """MATLAB's bicubic reduction."""
