@@ -35,26 +35,26 @@ class Measured(NamedTuple):
         asked: the degradation as the command line has it; "" if that has none.
         low_resolution: what the low-resolution images are.
         network: scores of the model.
-        bicubic: scores of bicubic enlargement.
+        bicubic: scores of bicubic enlargement; None where the protocol's own reductions alone were asked for.
     """
 
     name: str
     asked: str
     low_resolution: str
     network: Scores
-    bicubic: Scores
-
-    @property
-    def worse(self) -> int:
-        """Images that the model enlarges worse than bicubic."""
-        return sum(ours < theirs for ours, theirs in zip(self.network.psnrs, self.bicubic.psnrs, strict=True))
+    bicubic: Scores | None
 
     def entry(self) -> dict:
         """Of `evaluate.json`; what the contract names stands first."""
-        if not self.asked and self.low_resolution == DEFAULT:
+        if self.bicubic is None:
             return self.network.summary()
         beside = {"set": self.name, "degradation": self.low_resolution}
-        return {**self.network.summary(), **beside, "bicubic": self.bicubic.summary()["psnr"], "worse": self.worse}
+        return {
+            **self.network.summary(),
+            **beside,
+            "bicubic": self.bicubic.summary()["psnr"],
+            "worse": _worse(self.network, self.bicubic),
+        }
 
 
 def run(workdir: Workdir) -> None:
@@ -102,8 +102,9 @@ def _measure(upscale: Upscaler, scale: int, text: str, name: str, photographs: I
     store = open_store(flags.from_flags(MachineSettings).cache_dir)
     paths, pairs, degradation = photographs
     both = load_pairs(paths, scale, degradation, pairs, store, flags.FLAGS.seed)
-    network, plain = (scores(each, both, scale) for each in (upscale, bicubic(scale)))
-    return Measured(name, text, photographs.low_resolution, network, plain)
+    compares = text or photographs.low_resolution != DEFAULT
+    plain = scores(bicubic(scale), both, scale) if compares else None
+    return Measured(name, text, photographs.low_resolution, scores(upscale, both, scale), plain)
 
 
 def _table(measured: list[Measured], compares: bool) -> tuple[list[str], list[list[str]]]:
@@ -111,11 +112,17 @@ def _table(measured: list[Measured], compares: bool) -> tuple[list[str], list[li
     rows = []
     for each in measured:
         row = [each.name, *([each.asked] if compares else []), _db(each.network.psnr), f"{each.network.ssim:.4f}"]
-        if compares:
-            row += [_db(each.bicubic.psnr), f"{each.network.psnr - each.bicubic.psnr:+.2f}", str(each.worse)]
+        if compares and each.bicubic:
+            ahead = f"{each.network.psnr - each.bicubic.psnr:+.2f}"
+            row += [_db(each.bicubic.psnr), ahead, str(_worse(each.network, each.bicubic))]
         rows.append([*row, str(len(each.network.psnrs))])
     more = ["bicubic", "ahead", "worse on"] if compares else []
     return ["", *(["degradation"] if compares else []), "PSNR", "SSIM", *more, "images"], rows
+
+
+def _worse(network: Scores, other: Scores) -> int:
+    """Images that the network enlarges worse than bicubic."""
+    return sum(ours < theirs for ours, theirs in zip(network.psnrs, other.psnrs, strict=True))
 
 
 def _db(psnr: float) -> str:
