@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from benchmarks import peer
 from benchmarks.actors import executor
+from benchmarks.degraded import degraded, store
 from benchmarks.growth import growth
 from benchmarks.images import real_images
 from benchmarks.large import large
@@ -149,6 +150,8 @@ FIGURES: dict[str, Callable[[int], Findings]] = {
     "large": large,
     "startup": startup,
     "real_images": real_images,
+    "degraded": degraded,
+    "store": store,
     "candidates": candidates,
     "growth": growth,
     "recipe": recipe,

@@ -20,7 +20,7 @@ from srnas_tf.train.trainee import whole
 _UNCOUNTED = 3
 
 
-class _OneBatch:
+class OneBatch:
     """Patches that are the same at every step, and made once."""
 
     def __init__(self, patches: Patches) -> None:
@@ -39,15 +39,16 @@ def real_images(rounds: int) -> Findings:
     settings = TrainSettings(steps=100)
     photographs = Photographs(DataSettings().paths("train"), 4)
     patches = Patches(photographs, settings.patch, settings.batch, settings.seed)
-    sources = {"photographs": patches, "one batch": _OneBatch(patches)}
+    sources = {"photographs": patches, "one batch": OneBatch(patches)}
     rates: dict[str, list[float]] = {name: [] for name in sources}
     for _ in range(rounds):
         for name, source in sources.items():
-            rates[name].append(_steps_per_second(source, settings))
+            rates[name].append(steps_per_second(source, settings))
     return Findings({"steps per second, photographs / one batch": ratio(rates["photographs"], rates["one batch"])})
 
 
-def _steps_per_second(source, settings: TrainSettings) -> float:
+def steps_per_second(source, settings: TrainSettings) -> float:
+    """Of IMDN x4, width 16, depth 4, on what a source's data set gives."""
     strategy = tf.distribute.get_strategy()
     model = nets.SRNet(arch.imdn(width=16, depth=4))
     initialize(model, 0)

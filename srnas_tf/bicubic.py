@@ -14,7 +14,7 @@ def taps(size: int, out_size: int) -> tuple[np.ndarray, np.ndarray]:
     first = np.floor(centres - width / 2)
     positions = first[None] + np.arange(int(np.ceil(width)) + 2)[:, None]
     distance = (centres[None] - positions) * min(scale, 1.0)
-    weights = _cubic(distance)
+    weights = cubic(distance)
     weights /= weights.sum(axis=0)
     # MATLAB mirrors at the borders.
     mirrored = np.concatenate([np.arange(size), np.arange(size - 1, -1, -1)])
@@ -41,7 +41,7 @@ def phases(up: int, down: int) -> tuple[np.ndarray, int]:
     return kernels, reach
 
 
-def _cubic(x: np.ndarray) -> np.ndarray:
+def cubic(x: np.ndarray) -> np.ndarray:
     """Keys' cubic convolution kernel, a = -0.5."""
     x = np.abs(x)
     near = 1.5 * x**3 - 2.5 * x**2 + 1

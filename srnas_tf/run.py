@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import warnings
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from absl import flags as absl_flags
 
 from srnas_tf import flags, models
 from srnas_tf.arch import NETS, SPACES, Space
+from srnas_tf.data.degrade.pipeline import DEFAULT, called
 from srnas_tf.data.settings import PictureSettings
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.demo.settings import DemoSettings
@@ -130,7 +132,11 @@ def default_workdir(mode: Mode) -> Path:
     stages = space.stages if SPACES[space.space].staged else ""
     network = flags.FLAGS.net or f"{space.space}{stages}-w{space.width}-d{space.depth}".replace("/", "_")
     arch = f"-{flags.FLAGS.arch}".replace(",", "").replace(":", "-") if flags.FLAGS.arch else ""
-    name = f"{network}-x{space.scale}-{photographs}{arch}"
+    degraded = called(data.degradation)
+    if degraded == data.degradation:  # which no name of a folder could hold
+        degraded = f"{zlib.crc32(degraded.encode()):08x}"
+    degraded = "" if data.degradation == DEFAULT else f"-{degraded}"
+    name = f"{network}-x{space.scale}-{photographs}{degraded}{arch}"
     return Path("runs") / f"{name}-seed{flags.FLAGS.seed}"
 
 

@@ -1,8 +1,15 @@
 """MATLAB's `imresize(..., 'bicubic')` on uint8 images, to the last bit."""
 
 import numpy as np
+from PIL import Image
 
 from srnas_tf.bicubic import taps
+
+CONTEXT = 3
+"""LR pixels around a part of a reduction whose HR pixels it depends on: the kernel reaches 2, one more for rounding."""
+
+_EXACT = (2, 4)
+"""Scales whose weights are multiples of 1/4096: Pillow's fixed point and doubles alike hold their sums exactly."""
 
 
 def _rows(image: np.ndarray, out_size: int) -> np.ndarray:
@@ -43,8 +50,22 @@ def crop_to_multiple(image: np.ndarray, scale: int) -> np.ndarray:
 
 
 def reduce(image: np.ndarray, scale: int) -> np.ndarray:
-    """The low-resolution image of a uint8 image whose sides `scale` divides."""
-    return imresize(image, image.shape[0] // scale, image.shape[1] // scale)
+    """The low-resolution image of a uint8 RGB image whose sides `scale` divides."""
+    if scale not in _EXACT or not image.size:
+        return imresize(image, image.shape[0] // scale, image.shape[1] // scale)
+    # Pillow renormalizes its kernel at borders, where MATLAB mirrors the image.
+    margin = CONTEXT * scale
+    mirrored = np.pad(image, ((margin, margin), (margin, margin), (0, 0)), mode="symmetric")
+    return np.ascontiguousarray(reduce_inner(mirrored, scale)[CONTEXT:-CONTEXT, CONTEXT:-CONTEXT])
+
+
+def reduce_inner(image: np.ndarray, scale: int) -> np.ndarray:
+    """As `reduce`, but for the outermost two rows and columns, where it may differ; in a third of the time."""
+    if scale not in _EXACT:
+        return reduce(image, scale)
+    height, width = image.shape[0] // scale, image.shape[1] // scale
+    rows = Image.fromarray(np.ascontiguousarray(image)).resize((image.shape[1], height), Image.Resampling.BICUBIC)
+    return np.asarray(rows.resize((width, height), Image.Resampling.BICUBIC))
 
 
 def pair(image: np.ndarray, scale: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,64 +1,99 @@
 """Training patches as a pure function of (seed, step)."""
 
 import contextlib
+import functools
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from srnas_tf.data import images, imresize
+from srnas_tf.data import imresize, partners
+from srnas_tf.data.degrade.picture import Window
+from srnas_tf.data.degrade.pipeline import PLAIN, Degradation
+from srnas_tf.data.shelf import Shelf
+from srnas_tf.data.store import Store
 from srnas_tf.errors import UserError
+from srnas_tf.host.devices import cores
 from srnas_tf.seeding import generator
 
-_CONTEXT = 3
-"""LR pixels around a patch whose HR pixels its reduction depends on: the kernel reaches 2, one more for rounding."""
+_AT_ONCE = 16
+"""Batches that are made at a time, at most."""
 
 log = logging.getLogger(__name__)
 
 
 class Photographs:
-    """Training photographs and their reductions.
+    """Training photographs and their low-resolution images.
 
-    They are decoded once and kept in memory while they fit; the rest is decoded again whenever a patch of it is cut,
-    and only that patch is reduced. Both give the same bytes.
+    They are decoded once and kept, in memory or in a store, or decoded again whenever a patch of one is cut. What is
+    kept is kept with its plain reduction, where that is wanted; all else is made for the patch. Each way gives the same
+    bytes.
 
     Args:
         paths: image files.
         scale: enlargement.
         memory: bytes of pixels to keep.
+        degradation: how low-resolution images are made.
+        pairs: files of low-resolution images that are there, by their photographs; others are made.
+        store: for what does not fit in memory.
 
     Raises:
-        UserError: where no file can be read.
+        UserError: where no file can be read, or the sizes of a pair do not agree.
     """
 
-    def __init__(self, paths: list[Path], scale: int, memory: int = 4 << 30) -> None:
-        self.scale = scale
-        self.paths: list[Path] = []
-        self.sizes: list[tuple[int, int]] = []
-        """Heights and widths of the reductions."""
-        self._kept: list[tuple[np.ndarray, np.ndarray] | None] = []
-        used = 0
-        for path, (lr, hr) in images.load_all(paths, lambda image: imresize.pair(image, scale)):
-            used += hr.nbytes + lr.nbytes
-            self.paths.append(path)
-            self.sizes.append((hr.shape[0] // scale, hr.shape[1] // scale))
-            self._kept.append((lr, hr) if used <= memory else None)
-        streamed = self._kept.count(None)
-        if streamed:
-            log.warning("%d of %d photographs do not fit in memory and are read again from disk", streamed, len(paths))
+    def __init__(
+        self,
+        paths: list[Path],
+        scale: int,
+        memory: int = 4 << 30,
+        degradation: Degradation = PLAIN,
+        pairs: Mapping[Path, Path] = {},
+        store: Store | None = None,
+    ) -> None:
+        self.scale, self._degradation, self.pairs = scale, degradation, pairs
+        self._shelf = Shelf(memory, store)
+        self._plain = {f"x{scale} {degradation}": functools.partial(_reduction, scale=scale)}
+        self._shelf.load((path for path in paths if path not in pairs), self._plain if degradation.plain else {})
+        self._shelf.load(each for path in paths if path in pairs for each in (path, pairs[path]))
+        shapes = self._shelf.shapes
+        self.paths = [path for path in paths if path in shapes and pairs.get(path, path) in shapes]
+        self.sizes: list[tuple[int, int]] = [
+            partners.common_size(path, pairs.get(path), shapes, scale) for path in self.paths
+        ]
+        """Heights and widths of the low-resolution images."""
 
-    def cut(self, index: int, top: int, left: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-        """A patch: uint8 LR [size, size, 3], and the HR [size * scale, size * scale, 3] it came from."""
-        s = self.scale
-        hr_window = np.s_[top * s : (top + size) * s, left * s : (left + size) * s]
-        kept = self._kept[index]
-        if kept is not None:
-            lr, hr = kept
-            return lr[top : top + size, left : left + size], hr[hr_window]
-        hr = imresize.crop_to_multiple(images.load(self.paths[index]), s)
-        return reduce_region(hr, s, top, left, size), hr[hr_window]
+    def cut(
+        self, index: int, top: int, left: int, size: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """A patch: uint8 LR [size, size, 3], and the HR [size * scale, size * scale, 3] it came from.
+
+        Args:
+            index: of the photograph.
+            top: of the patch, low-resolution pixels.
+            left: likewise.
+            size: likewise.
+            rng: decides what a degradation draws.
+        """
+        s, path = self.scale, self.paths[index]
+        window = np.s_[top : top + size, left : left + size]
+        hr = self._shelf.pixels(path)
+        patch = hr[top * s : (top + size) * s, left * s : (left + size) * s]
+        if path in self.pairs:
+            return self._shelf.pixels(self.pairs[path])[window], patch
+        if self._degradation.plain:
+            [(text, make)] = self._plain.items()
+            whole = self._shelf.made(path, text, make)
+            if whole is not None:
+                return whole[window], patch
+        at = Window(top, left, top + size, left + size)
+        return self._degradation.window(hr, self.sizes[index], s, at, rng), patch
+
+
+def _reduction(image: np.ndarray, path: Path, scale: int) -> np.ndarray:
+    """The plain reduction of an image of any size."""
+    return imresize.pair(image, scale)[0]
 
 
 class Patches:
@@ -96,20 +131,22 @@ class Patches:
         sides = (self.patch, self.patch * self.photographs.scale)
         lr, hr = (np.empty((self.batch, side, side, 3), np.uint8) for side in sides)
         for i in range(self.batch):
-            patches, turns, flip = self._draw(rng)
+            patches, turns, flip = self._draw(rng, step, i)
             for place, patch in zip((lr[i], hr[i]), patches, strict=True):
                 turned = np.rot90(_pixels(patch), turns)
                 _pixels(place)[...] = turned[:, ::-1] if flip else turned
         return lr, hr
 
-    def _draw(self, rng: np.random.Generator) -> tuple[tuple[np.ndarray, np.ndarray], int, bool]:
+    def _draw(self, rng: np.random.Generator, step: int, i: int) -> tuple[tuple[np.ndarray, np.ndarray], int, bool]:
         """A patch, as it lies in its photograph, the quarter turns that it is to make, and whether it is mirrored."""
         index = self._usable[int(rng.integers(len(self._usable)))]
         height, width = self.photographs.sizes[index]
         top = int(rng.integers(height - self.patch + 1))
         left = int(rng.integers(width - self.patch + 1))
         turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-        return self.photographs.cut(index, top, left, self.patch), turns, flip
+        # Of its own, so that a degradation changes neither where patches lie nor how they are turned.
+        drawn = generator(self.seed, f"degradation of patch {i}", step)
+        return self.photographs.cut(index, top, left, self.patch, drawn), turns, flip
 
     def dataset(self, start: int, stop: int) -> tf.data.Dataset:
         """Batches of the steps `start` .. `stop` - 1, made ahead of their use."""
@@ -123,7 +160,8 @@ class Patches:
         # There is nothing to tune, and whoever is done would wait for the tuner's next turn: up to a minute.
         options.autotune.enabled = False
         steps = tf.data.Dataset.range(start, stop).with_options(options)
-        return steps.map(make, num_parallel_calls=2, deterministic=True).prefetch(4)
+        at_once = max(2, min(cores(), _AT_ONCE))
+        return steps.map(make, num_parallel_calls=at_once, deterministic=True).prefetch(4)
 
     def _at(self, step: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         try:
@@ -146,16 +184,6 @@ class Patches:
             if self._gone is None:
                 raise
             raise UserError(f"{self._gone}; it could be read before: give it back, then the same command") from None
-
-
-def reduce_region(hr: np.ndarray, scale: int, top: int, left: int, size: int) -> np.ndarray:
-    """`reduce(hr, scale)[top : top + size, left : left + size]` without reducing the rest."""
-    (y0, y1, dy), (x0, x1, dx) = (
-        (max(0, start - _CONTEXT), min(length // scale, start + size + _CONTEXT), min(start, _CONTEXT))
-        for start, length in ((top, hr.shape[0]), (left, hr.shape[1]))
-    )
-    region = imresize.reduce(hr[y0 * scale : y1 * scale, x0 * scale : x1 * scale], scale)
-    return region[dy : dy + size, dx : dx + size]
 
 
 def _pixels(image: np.ndarray) -> np.ndarray:

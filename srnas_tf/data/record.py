@@ -52,7 +52,10 @@ def _roles(data: DataSettings) -> tuple[str, ...]:
 
 
 def _sizes(data: DataSettings, role: str) -> dict[str, int]:
-    return {f"{path.parent.name}/{path.name}": path.stat().st_size for path in data.paths(role)}
+    files = {"": data.paths(role), "low-resolution ": data.low_resolution_files(role)}
+    return {
+        f"{kind}{path.parent.name}/{path.name}": path.stat().st_size for kind, paths in files.items() for path in paths
+    }
 
 
 def _difference(then: dict[str, dict[str, int]], now: dict[str, dict[str, int]]) -> str:

@@ -2,15 +2,22 @@
 
 import importlib.util
 import os
+import sys
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from srnas_tf.data import images, imresize
+from srnas_tf.data import images, imresize, partners
+from srnas_tf.data.degrade.pipeline import DEFAULT, PLAIN, Degradation, parse
 from srnas_tf.data.held_out import split
+from srnas_tf.data.shelf import Shelf, open_store
+from srnas_tf.data.store import Store
 from srnas_tf.errors import UserError
+from srnas_tf.seeding import generator
 from srnas_tf.settings import setting
 
 PHOTOS = {
@@ -28,6 +35,33 @@ SUBFOLDERS = {
 """Folders within a data set that hold a role's photographs, in the order in which they are looked for."""
 
 
+LR = ("lr_data", "val_lr_data", "test_lr_data")
+
+FIXED = 0
+"""The seed of what is drawn for images to measure on: they are the same for each seed of a training."""
+
+
+class Images(NamedTuple):
+    """Photographs, and where their low-resolution images come from.
+
+    Attributes:
+        paths: files of the photographs.
+        pairs: files of low-resolution images, by photograph.
+        degradation: makes those of all others.
+    """
+
+    paths: list[Path]
+    pairs: dict[Path, Path]
+    degradation: Degradation
+
+    @property
+    def low_resolution(self) -> str:
+        """What the low-resolution images are, in a few words."""
+        folders = sorted({str(path.parent) for path in self.pairs.values()})
+        made = [] if len(self.pairs) == len(self.paths) else [str(self.degradation)]
+        return ", ".join([*made, *(f"files of {folder}" for folder in folders)])
+
+
 @dataclass(frozen=True)
 class DataSettings:
     """Which photographs to train on, to choose by, and to report on. Folders are kept as absolute paths."""
@@ -36,14 +70,43 @@ class DataSettings:
     val_data: str = setting("", "validation photographs; unless given, some of --data are held out")
     test_data: str = setting("", "photographs for the final table; unless given, some of --data or --val_data")
     recursive: bool = setting(False, "look into the sub-folders of --data, or of upscale's --input, too")
+    degradation: str = setting(
+        DEFAULT,
+        "how low-resolution images are made of photographs: steps name=value or name=low:high, with a probability "
+        "@p, separated by commas, or a preset (bicubic, photo); --mode=describe prints how it was understood",
+    )
+    lr_data: str = setting(
+        "", "low-resolution images of --data, as many folders; unless given, an LR folder beside HR; or `none`"
+    )
+    val_lr_data: str = setting("", "low-resolution images of --val_data, likewise")
+    test_lr_data: str = setting("", "low-resolution images of --test_data, likewise")
 
     def __post_init__(self) -> None:
-        for name in ("data", "val_data", "test_data"):
+        for name in ("data", "val_data", "test_data", *LR):
             parts = [part.strip() for part in getattr(self, name).split(",") if part.strip()]
-            absolute = [part if part == "photos" else os.path.abspath(Path(part).expanduser()) for part in parts]
+            words = ("none",) if name in LR else ("photos",)
+            absolute = [part if part in words else os.path.abspath(Path(part).expanduser()) for part in parts]
             object.__setattr__(self, name, ",".join(absolute))
         if not self.data:
             raise UserError("--data: names no folder; give one, or `photos`")
+        if ";" in self.degradation:
+            raise UserError("--degradation: several, separated by `;`, are for --mode=evaluate; give one")
+        object.__setattr__(self, "degradation", str(parse(self.degradation)))
+        for name in LR:
+            self._check_lr(name, name.replace("lr_", ""))
+
+    def _check_lr(self, name: str, of: str) -> None:
+        given = getattr(self, name)
+        if given in ("", "none"):
+            return
+        if given == getattr(self, of):
+            raise UserError(f"--{name}={given}: is --{of} itself; give the folder of the low-resolution images")
+        if not getattr(self, of):
+            raise UserError(f"--{name}={given}: is for --{of}, which is not given; give both")
+        if self.degradation != DEFAULT:
+            raise UserError(f"--{name}: low-resolution images are taken as they are; drop it, or --degradation")
+        if len(given.split(",")) != len(getattr(self, of).split(",")):
+            raise UserError(f"--{name}={given}: give as many folders as --{of} names, in their order")
 
     @property
     def name_of_test(self) -> str:
@@ -64,6 +127,47 @@ class DataSettings:
         return [
             path for spec in self.data.split(",") for path in _of_training_data(spec, role, held_out, self.recursive)
         ]
+
+    def low_resolution_files(self, role: str) -> list[Path]:
+        """All files in the folders that flags name as a role's low-resolution images, of whatever scale.
+
+        Raises:
+            UserError: where a folder is missing or empty.
+        """
+        flag, _ = self._flag_of(role)
+        folders = [Path(spec) for spec in getattr(self, flag).split(",") if spec not in ("", "none")]
+        scales = [
+            [folder / f"X{n}" for n in range(2, 5) if (folder / f"X{n}").is_dir()] or [folder] for folder in folders
+        ]
+        return [path for some in scales for folder in some for path in images.find(folder)]
+
+    def _flag_of(self, role: str) -> tuple[str, str]:
+        """The flag that names a role's low-resolution images, and the one that names its photographs."""
+        own = {"train": "data", "val": "val_data", "test": "test_data" if self.test_data else "val_data"}[role]
+        of = own if getattr(self, own) else "data"
+        return ("lr_data" if of == "data" else of.replace("data", "lr_data")), of
+
+    def images(self, role: str, scale: int) -> Images:
+        """The photographs of a role, and how they come to low-resolution images. Says what files are used for it.
+
+        Raises:
+            UserError: as `paths`, and where a low-resolution image is missing.
+        """
+        paths = self.paths(role)
+        flag, of = self._flag_of(role)
+        given = getattr(self, flag)
+        pairs: dict[Path, Path] = {}
+        if given and given != "none":
+            for spec, lr in zip(getattr(self, of).split(","), given.split(","), strict=True):
+                part = [path for path in paths if path.is_relative_to(spec)]
+                # A data set's folders for validation are not those of the training images that the flag speaks of.
+                if of == "data" and _subfolder(Path(spec), role) and role != "train":
+                    given = ""
+                else:
+                    pairs |= partners.match(part, partners.folder_of(Path(lr), scale), scale, flag)
+        if given in ("", "none"):
+            pairs |= partners.found(paths, scale, self.degradation == DEFAULT and given != "none", flag)
+        return Images(paths, pairs, parse(self.degradation))
 
 
 def _given(spec: str, role: str, recursive: bool) -> list[Path]:
@@ -108,16 +212,6 @@ def _photos(role: str) -> list[Path]:
     return paths
 
 
-def load_some(paths: list[Path], scale: int, most: int = 24) -> list[np.ndarray]:
-    """The reductions, uint8 RGB, of up to so many of the photographs, spread over all of them.
-
-    Raises:
-        UserError: where none is readable.
-    """
-    spread = paths[:: -(-len(paths) // most)]
-    return [lr for _, lr in images.load_all(spread, lambda image: imresize.pair(image, scale)[0]) if lr.size]
-
-
 class Pair(NamedTuple):
     """A photograph and its reduction, uint8 RGB; `hr` is exactly `scale` times as large."""
 
@@ -126,15 +220,85 @@ class Pair(NamedTuple):
     hr: np.ndarray
 
 
-def load_pairs(paths: list[Path], scale: int) -> list[Pair]:
-    """Pairs for measuring, by the protocol: HR cropped to a multiple of the scale, MATLAB's bicubic reduction.
+def load_pairs(
+    paths: list[Path],
+    scale: int,
+    degradation: Degradation = PLAIN,
+    pairs: Mapping[Path, Path] = {},
+    store: Store | None = None,
+    seed: int = FIXED,
+) -> list[Pair]:
+    """Pairs for measuring, HR cropped to a multiple of the scale.
+
+    Args:
+        paths: files of photographs.
+        scale: enlargement.
+        degradation: makes their low-resolution images; MATLAB's bicubic reduction unless given.
+        pairs: files of low-resolution images that are there.
+        store: where decoded images are kept.
+        seed: of what the degradation draws, for each image by its name.
 
     Raises:
         UserError: where no image is readable, or one is too small to be measured.
     """
-    pairs = []
-    for path, (lr, hr) in images.load_all(paths, lambda image: imresize.pair(image, scale)):
-        if min(hr.shape[:2]) < 11 + 2 * scale:  # SSIM's window, within the cropped border
-            raise UserError(f"{path}: {hr.shape[1]} x {hr.shape[0]} is too small to be measured at x{scale}")
-        pairs.append(Pair(path.name, lr, hr))
-    return pairs
+    measured = list(_pairs(Images(paths, dict(pairs), degradation), scale, store, seed))
+    for pair in measured:
+        height, width, _ = pair.hr.shape
+        if min(height, width) < 11 + 2 * scale:  # SSIM's window, within the cropped border
+            [path] = [path for path in paths if path.name == pair.name][:1]
+            raise UserError(f"{path}: {width} x {height} is too small to be measured at x{scale}")
+    return measured
+
+
+def _pairs(photographs: Images, scale: int, store: Store | None, seed: int) -> Iterator[Pair]:
+    """Of the readable images; empty ones of those that are smaller than the scale."""
+    paths, pairs, degradation = photographs
+    shelf = Shelf(sys.maxsize, store)
+
+    def make(image: np.ndarray, path: Path) -> np.ndarray:
+        hr = imresize.crop_to_multiple(image, scale)
+        drawn = generator(seed, "degraded image", zlib.crc32(os.fsencode(path.name)))
+        return degradation.whole(hr, scale, drawn) if hr.size else hr
+
+    text = f"x{scale} {degradation}" + ("" if degradation.plain else f" of seed {seed}")
+    shelf.load((path for path in paths if path not in pairs), {text: make})
+    shelf.load(each for path in paths if path in pairs for each in (path, pairs[path]))
+    for path in paths:
+        if path not in shelf.shapes or pairs.get(path, path) not in shelf.shapes:
+            continue
+        height, width = partners.common_size(path, pairs.get(path), shelf.shapes, scale)
+        hr = np.asarray(shelf.pixels(path))[: height * scale, : width * scale]
+        if path in pairs:
+            lr = np.asarray(shelf.pixels(pairs[path]))[:height, :width]
+        else:
+            made = shelf.made(path, text, make)
+            lr = make(hr, path) if made is None else np.asarray(made)
+        yield Pair(path.name, lr, hr)
+
+
+def load_for(data: DataSettings, role: str, scale: int, cache_dir: str = "", seed: int = FIXED) -> list[Pair]:
+    """The pairs of a role of an experiment's photographs, with the low-resolution images that it has or makes.
+
+    Args:
+        data: which photographs.
+        role: "train", "val" or "test".
+        scale: enlargement.
+        cache_dir: of `MachineSettings`.
+        seed: as `load_pairs` takes it.
+
+    Raises:
+        UserError: as `DataSettings.images` and `load_pairs`.
+    """
+    paths, pairs, degradation = data.images(role, scale)
+    return load_pairs(paths, scale, degradation, pairs, open_store(cache_dir), seed)
+
+
+def load_some(data: DataSettings, scale: int, most: int = 24) -> list[np.ndarray]:
+    """Low-resolution images, uint8 RGB, of up to so many of the training photographs, spread over all of them.
+
+    Raises:
+        UserError: where none is readable.
+    """
+    photographs = data.images("train", scale)
+    spread = photographs._replace(paths=photographs.paths[:: -(-len(photographs.paths) // most)])
+    return [pair.lr for pair in _pairs(spread, scale, None, FIXED) if pair.lr.size]

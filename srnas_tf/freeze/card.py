@@ -19,7 +19,12 @@ TEMPLATE = Path(__file__).with_name("MODEL_CARD.md.j2")
 
 
 def model_card(
-    network: Net, scores: Scores, files: dict, settings: ExportSettings, evaluated: Mapping[str, dict] = {}
+    network: Net,
+    scores: Scores,
+    files: dict,
+    settings: ExportSettings,
+    evaluated: Mapping[str, dict] = {},
+    low_resolution: str = "bicubic",
 ) -> str:
     """The card as Markdown.
 
@@ -29,6 +34,7 @@ def model_card(
         files: what `export.json` says of each.
         settings: what the files take.
         evaluated: PSNR, SSIM and number of images by set, as `evaluate.json` has them.
+        low_resolution: what the low-resolution images of those photographs are.
     """
     arch = network.network
     blocks = arch.blocks if isinstance(arch, Network) else ()
@@ -46,6 +52,8 @@ def model_card(
         files=files,
         settings=settings,
         evaluated=evaluated,
+        low_resolution=low_resolution,
+        trained_on=network.provenance.get("low_resolution", "bicubic"),
         stages=any(name.startswith(staged.FOLDER) for name in files),
         attends=any(attention.pools for attention in attentions),
         reach=max(attention.reach for attention in attentions),

@@ -93,6 +93,7 @@ def export(
     settings: ExportSettings = UNTIMED,
     evaluated: Mapping[str, dict] = {},
     source: Path | None = None,
+    low_resolution: str = "bicubic",
 ) -> dict:
     """Writes the targets that the settings want, `export.json` and `MODEL_CARD.md` into the folder.
 
@@ -105,6 +106,7 @@ def export(
         settings: which files, and what they take; of one size, they are compared on the photographs' middles.
         evaluated: what `evaluate.json` says of this network, for the card.
         source: the file that the network was read from, which the files then say.
+        low_resolution: what the low-resolution images of `pairs` are, for the card.
 
     Returns:
         By file: `bytes`, `max_abs_diff` (1.0 = white), `psnr_diff` (dB, the file's minus the network's), `ok`, `files`
@@ -133,7 +135,7 @@ def export(
             _time(report, partial, settings.static_size)
         write_json(partial / "export.json", report)
         quality = scores(of_network(network), pairs, network.scale)
-        write_text(partial / "MODEL_CARD.md", model_card(network, quality, report, settings, evaluated))
+        write_text(partial / "MODEL_CARD.md", model_card(network, quality, report, settings, evaluated, low_resolution))
         if wrong:
             rejected = folder.with_name(f"{folder.name}-rejected")
             _put(partial, rejected)

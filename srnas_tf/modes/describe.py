@@ -6,6 +6,7 @@ from pathlib import Path
 from srnas_tf import flags, model_file
 from srnas_tf.arch import Architecture, Space, parse
 from srnas_tf.arch.describe import describe
+from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
 from srnas_tf.search.feasible import PRICES, Feasible
 from srnas_tf.search.settings import Budget
@@ -13,7 +14,11 @@ from srnas_tf.workdir.folder import Workdir
 
 
 def run(workdir: Workdir | None) -> None:
-    """Describes `--model`, `--net`, or `--arch` in the space that the flags name, or the space alone."""
+    """Describes `--model`, `--net`, or `--arch` in the space that the flags name, or the space alone.
+
+    Says besides how `--degradation` was understood, if it is given.
+    """
+    degradation = flags.from_flags(DataSettings).degradation
     if flags.FLAGS.model:
         described = describe(None, described_in(flags.required_path("model")))
     else:
@@ -24,6 +29,8 @@ def run(workdir: Workdir | None) -> None:
         described = describe(None if flags.FLAGS.net else space, network)
         if not flags.FLAGS.net:
             described |= within(space, flags.from_flags(Budget))
+    if flags.FLAGS["degradation"].present:
+        described["degradation"] = degradation
     print(json.dumps(described, indent=1))
 
 

@@ -2,21 +2,25 @@
 
 import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from srnas_tf import flags, model_file
 from srnas_tf.arch import parse
-from srnas_tf.data import images
-from srnas_tf.data.sources import DataSettings, hr_folder, load_pairs
+from srnas_tf.data import images, partners
+from srnas_tf.data.degrade import pipeline as degrade
+from srnas_tf.data.degrade.pipeline import DEFAULT
+from srnas_tf.data.shelf import open_store
+from srnas_tf.data.sources import DataSettings, Images, hr_folder, load_pairs
 from srnas_tf.errors import UserError
 from srnas_tf.freeze.runtimes import load_upscaler
 from srnas_tf.host import devices
-from srnas_tf.host.progress import progress
 from srnas_tf.reading import check_fields, is_of
 from srnas_tf.report import results
 from srnas_tf.report.table import print_table
-from srnas_tf.train.evaluate import scores
+from srnas_tf.train.evaluate import Scores, Upscaler, bicubic, scores
+from srnas_tf.train.settings import MachineSettings
 from srnas_tf.workdir.files import read_json, write_json
 from srnas_tf.workdir.folder import Workdir
 
@@ -24,28 +28,108 @@ SUBJECT = "evaluated.json"
 """Beside `evaluate.json`: which file that is about, and its SHA-256 (null for a SavedModel)."""
 
 
+class Measured(NamedTuple):
+    """A set of photographs under one degradation.
+
+    Attributes:
+        name: of its folder.
+        asked: the degradation as the command line has it; "" if that has none.
+        low_resolution: what the low-resolution images are.
+        network: scores of the model.
+        bicubic: scores of bicubic enlargement; None where the protocol's own reductions alone were asked for.
+    """
+
+    name: str
+    asked: str
+    low_resolution: str
+    network: Scores
+    bicubic: Scores | None
+
+    def entry(self) -> dict:
+        """Of `evaluate.json`; what the contract names stands first."""
+        if self.bicubic is None:
+            return self.network.summary()
+        beside = {"set": self.name, "degradation": self.low_resolution}
+        return {
+            **self.network.summary(),
+            **beside,
+            "bicubic": self.bicubic.summary()["psnr"],
+            "worse": _worse(self.network, self.bicubic),
+        }
+
+
 def run(workdir: Workdir) -> None:
-    """Measures `--model` on each folder of `--data`; writes `evaluate.json` and `--record`, prints a table."""
+    """Measures `--model` on each folder of `--data`; writes `evaluate.json` and `--record`, prints a table.
+
+    `--degradation` may be several, separated by `;`: each folder is then measured under each of them.
+    """
     path = flags.required_path("model")
+    texts = _degradations()
+    if flags.FLAGS.record and texts not in ([""], [DEFAULT]):
+        raise UserError("--record: keeps what was measured on bicubic reductions; drop --degradation")
     described = to_record(path) if flags.FLAGS.record else None
     upscale, scale = load_upscaler(path)
-    sets = {name: load_pairs(paths, scale) for name, paths in folders(flags.from_flags(DataSettings)).items()}
+    asked = [(text, sets_of(_data(text), scale, found=not text)) for text in texts]
+    measured = [_measure(upscale, scale, text, name, own) for text, sets in asked for name, own in sets.items()]
     workdir.make()
-    report = {}
-    for name, pairs in sets.items():
-        with progress(f"measuring {name}", len(pairs)) as told:
-            report[name] = scores(upscale, pairs, scale, told).summary()
+    several = len(texts) > 1
+    report = {f"{each.name}, {each.asked}" if several else each.name: each.entry() for each in measured}
     write_json(workdir / "evaluate.json", report)
     write_json(workdir / SUBJECT, {"model": str(path), "sha256": _digest(path)})
     if described:
         params = parse(described.network).params
-        result = results.result_of(described.network, params, described.provenance, machine(), report)
+        plain = {name: {key: entry[key] for key in ("psnr", "ssim", "images")} for name, entry in report.items()}
+        result = results.result_of(described.network, params, described.provenance, machine(), plain)
         results.write(flags.required_path("record"), result)
-    rows = [
-        [name, "inf" if r["psnr"] is None else f"{r['psnr']:.4f}", f"{r['ssim']:.4f}", str(r["images"])]
-        for name, r in report.items()
-    ]
-    print_table(f"{flags.FLAGS.model}, x{scale}", ["", "PSNR", "SSIM", "images"], rows)
+    print_table(f"{flags.FLAGS.model}, x{scale}", *_table(measured, any(texts)))
+
+
+def _degradations() -> list[str]:
+    """The texts of `--degradation`; "" if there is none."""
+    if not flags.FLAGS["degradation"].present:
+        return [""]
+    texts = [text.strip() for text in flags.FLAGS.degradation.split(";") if text.strip()]
+    understood = [str(degrade.parse(text)) for text in texts]
+    if not texts or len(set(understood)) < len(texts):
+        raise UserError(f"--degradation={flags.FLAGS.degradation}: give each once, separated by `;`")
+    return texts
+
+
+def _data(text: str) -> DataSettings:
+    return DataSettings(**flags.given(DataSettings) | {"degradation": text or DEFAULT})
+
+
+def _measure(upscale: Upscaler, scale: int, text: str, name: str, photographs: Images) -> Measured:
+    store = open_store(flags.from_flags(MachineSettings).cache_dir)
+    paths, pairs, degradation = photographs
+    both = load_pairs(paths, scale, degradation, pairs, store, flags.FLAGS.seed)
+    compares = text or photographs.low_resolution != DEFAULT
+    plain = scores(bicubic(scale), both, scale) if compares else None
+    with progress(f"measuring {name}", len(both)) as told:
+        network = scores(upscale, both, scale, told)
+    return Measured(name, text, photographs.low_resolution, network, plain)
+
+
+def _table(measured: list[Measured], compares: bool) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows; how far the model is ahead of bicubic enlargement, if a degradation was asked for."""
+    rows = []
+    for each in measured:
+        row = [each.name, *([each.asked] if compares else []), _db(each.network.psnr), f"{each.network.ssim:.4f}"]
+        if compares and each.bicubic:
+            ahead = f"{each.network.psnr - each.bicubic.psnr:+.2f}"
+            row += [_db(each.bicubic.psnr), ahead, str(_worse(each.network, each.bicubic))]
+        rows.append([*row, str(len(each.network.psnrs))])
+    more = ["bicubic", "ahead", "worse on"] if compares else []
+    return ["", *(["degradation"] if compares else []), "PSNR", "SSIM", *more, "images"], rows
+
+
+def _worse(network: Scores, other: Scores) -> int:
+    """Images that the network enlarges worse than bicubic."""
+    return sum(ours < theirs for ours, theirs in zip(network.psnrs, other.psnrs, strict=True))
+
+
+def _db(psnr: float) -> str:
+    return f"{psnr:.4f}"
 
 
 def evaluated(workdir: Workdir, model: Path) -> dict:
@@ -90,6 +174,25 @@ def machine() -> str:
     for gpu in tf.config.list_physical_devices("GPU"):
         parts.append(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU"))
     return ", ".join(parts)
+
+
+def sets_of(data: DataSettings, scale: int, found: bool) -> dict[str, Images]:
+    """The photographs of each folder, and their low-resolution images, by `folders`' names.
+
+    Args:
+        data: its folders, and those of low-resolution images.
+        scale: the enlargement.
+        found: whether low-resolution images that lie beside the folders are wanted.
+    """
+    given = data.lr_data.split(",") if data.lr_data not in ("", "none") else []
+    sets = {}
+    for i, (name, paths) in enumerate(folders(data).items()):
+        if given:
+            pairs = partners.match(paths, partners.folder_of(Path(given[i]), scale), scale, "lr_data")
+        else:
+            pairs = partners.found(paths, scale, found and data.lr_data != "none", "lr_data")
+        sets[name] = Images(paths, pairs, degrade.parse(data.degradation))
+    return sets
 
 
 def folders(data: DataSettings) -> dict[str, list[Path]]:

@@ -1,7 +1,7 @@
 """`--mode=export`: freezes a model into the files that other runtimes load."""
 
 from srnas_tf import flags
-from srnas_tf.data.sources import DataSettings, load_pairs, load_some
+from srnas_tf.data.sources import DataSettings, load_for, load_some
 from srnas_tf.freeze.export import check_replaceable, export
 from srnas_tf.freeze.settings import ExportSettings
 from srnas_tf.modes.evaluate import evaluated
@@ -17,10 +17,11 @@ def run(workdir: Workdir) -> None:
     folder = workdir / "export"
     check_replaceable(folder)
     data = flags.from_flags(DataSettings)
-    pairs = load_pairs(data.paths("test"), network.scale)
-    training = load_some(data.paths("train"), network.scale)
+    pairs = load_for(data, "test", network.scale)
+    training = load_some(data, network.scale)
     workdir.make()
-    report = export(network, pairs, folder, training, settings, evaluated(workdir, path), path)
+    low_resolution = data.images("test", network.scale).low_resolution
+    report = export(network, pairs, folder, training, settings, evaluated(workdir, path), path, low_resolution)
     rows = [
         [str(folder / name), f"{r['bytes']}", f"{r['max_abs_diff']:.1e}", f"{r['psnr_diff']:+.4f}"]
         for name, r in report.items()

@@ -8,7 +8,8 @@ from srnas_tf import flags, metrics
 from srnas_tf.arch import Network, Space
 from srnas_tf.arch.network import imdn_of_size
 from srnas_tf.data import record
-from srnas_tf.data.sources import DataSettings, load_pairs, load_some
+from srnas_tf.data.degrade.pipeline import DEFAULT, called
+from srnas_tf.data.sources import DataSettings, load_for, load_some
 from srnas_tf.freeze.export import check_replaceable, export
 from srnas_tf.freeze.settings import ExportSettings, LatencySettings
 from srnas_tf.modes.retrain import retrain, starts_of
@@ -57,7 +58,7 @@ def run(workdir: Workdir) -> None:
     job = Job(data, training, machine, space.scale, workdir.path)
     retraining_job = job.by(retraining.recipe)
     check_replaceable(workdir / "export")
-    test = load_pairs(data.paths("test"), space.scale)
+    test = load_for(data, "test", space.scale, machine.cache_dir)
     start = start_of(training.init, space)
     sections = {"search": searching, "budget": budget, "pick": pick, "latency": conditions}
     sections |= {"retraining": retraining.differences, "retrain": retraining.recipe}
@@ -89,14 +90,19 @@ def run(workdir: Workdir) -> None:
         network = architectures.get(name)
         codes = space.codes(network) if network else None
         rows.append(Row(name, network, codes, scores(upscale, test, space.scale)))
+    low_resolution = data.images("test", space.scale).low_resolution
     evaluated = {data.name_of_test: rows[-1].scores.summary()}
+    if low_resolution != DEFAULT:
+        beside = {"degradation": low_resolution, "bicubic": rows[0].scores.summary()["psnr"]}
+        evaluated[data.name_of_test] |= {"set": data.name_of_test, **beside}
     write_json(workdir / "evaluate.json", evaluated)
-    training_images = load_some(data.paths("train"), space.scale)
-    export(found, test, workdir / "export", training_images, flags.from_flags(ExportSettings), evaluated)
+    training_images = load_some(data, space.scale)
+    exporting = flags.from_flags(ExportSettings)
+    export(found, test, workdir / "export", training_images, exporting, evaluated, low_resolution=low_resolution)
     _picture(upscalers, test, space.scale, workdir)
     _write(rows, workdir)
     page.write(workdir.path)
-    _print(rows, data, space.scale, retraining.recipe.init, workdir)
+    _print(rows, data, space.scale, retraining.recipe.init, low_resolution, workdir)
 
 
 def _picture(upscalers: Mapping[str, Upscaler], test, scale: int, workdir: Workdir) -> None:
@@ -122,7 +128,7 @@ def _write(rows: list[Row], workdir: Workdir) -> None:
     write_json(workdir / "pipeline.json", entries)
 
 
-def _print(rows: list[Row], data: DataSettings, scale: int, init: str, workdir: Workdir) -> None:
+def _print(rows: list[Row], data: DataSettings, scale: int, init: str, low_resolution: str, workdir: Workdir) -> None:
     lines = [
         [
             row.method,
@@ -139,7 +145,7 @@ def _print(rows: list[Row], data: DataSettings, scale: int, init: str, workdir: 
     held_out = "photographs that the networks were chosen by" if shared else "held-out photographs"
     head_start = "" if init == "scratch" else f", found networks trained on from weights of {Path(init).name}"
     print_table(
-        f"x{scale}, {held_out}{head_start}",
+        f"x{scale}, {held_out}{head_start}{'' if low_resolution == DEFAULT else f'; {called(low_resolution)}'}",
         ["", "recipes", "codes", "parameters", "MACs (1280x720)", "PSNR", "SSIM"],
         lines,
     )

@@ -11,7 +11,7 @@ import numpy as np
 from srnas_tf import flags
 from srnas_tf.arch import Space
 from srnas_tf.data import record
-from srnas_tf.data.sources import DataSettings, load_pairs
+from srnas_tf.data.sources import DataSettings, load_for
 from srnas_tf.errors import UserError
 from srnas_tf.executors import executor_of
 from srnas_tf.modes.search import trained_supernet
@@ -58,7 +58,7 @@ def run(workdir: Workdir) -> None:
     record.check(data, workdir.path, *(("val",) if source else ("train", "val")))
     machine = flags.from_flags(MachineSettings)
     supernet = trained_supernet(workdir)
-    scorer = PathScorer(supernet, load_pairs(data.paths("val"), space.scale), int(machine.memory_gb * 2**30))
+    scorer = PathScorer(supernet, load_for(data, "val", space.scale, machine.cache_dir), int(machine.memory_gb * 2**30))
     theirs = _ranked_in(source, space, data) if source else []
     alone = None if source else Alone(data, recipe, machine, space.scale, workdir.path)
     workdir.claim(rank=settings, ranked=recipe)

@@ -84,7 +84,9 @@ def search_supernet(
 ) -> list[dict]:
     """The networks to go on with, by validation PSNR with the supernet's weights."""
     policy = precision.settle(settings.search_precision, workdir.path)
-    evaluate, screen = travelling_scorers(supernet_file(workdir), data, int(machine.memory_gb * 2**30), policy)
+    evaluate, screen = travelling_scorers(
+        supernet_file(workdir), data, int(machine.memory_gb * 2**30), policy, machine.cache_dir
+    )
     run = executor_of(machine.executor, machine.ray_address, machine.actors, machine.patience)
     folder = workdir / "search"
     return search(feasible, settings, evaluate, folder, screen, pick, run, SearchBoard(folder).show)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from srnas_tf import flags
-from srnas_tf.arch import Space, parse
+from srnas_tf.arch import Architecture, Space, ZooNetwork, parse
 from srnas_tf.data import record
+from srnas_tf.data.degrade.pipeline import DEFAULT
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
 from srnas_tf.modes.start import start_of
@@ -31,9 +32,19 @@ def run(workdir: Workdir) -> None:
     subject = workdir.settle("subject", Subject, {"arch": str(asked)} if asked else {}, {})
     network = parse(subject.arch)
     flags.check_agrees(network)
+    _check_degradation(network, data)
     job = Job(data, settings, flags.from_flags(MachineSettings), network.scale, workdir.path)
     start = start_of(settings.init, network)
     workdir.claim(data=data, train=settings, subject=subject)
     if workdir.owned:
         record.keep(data, workdir.path)
     job.train_network(network, workdir / "train", start)
+
+
+def _check_degradation(network: Architecture, data: DataSettings) -> None:
+    """Refuses what a network that enlarges by bicubic in front could only learn to undo twice."""
+    if isinstance(network, ZooNetwork) and network.enlarges_first and data.degradation != DEFAULT:
+        raise UserError(
+            f"--degradation={data.degradation}: {network.name} enlarges by bicubic before its first layer, and is for "
+            "bicubic reductions; drop the flag, or take another network"
+        )

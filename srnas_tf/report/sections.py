@@ -134,7 +134,16 @@ def _photographs(data: Mapping[str, str]) -> list[tuple[str, str]]:
     held_out = "photographs held out of these"
     chosen = data.get("val_data") or held_out
     measured = data.get("test_data") or ("the same" if data.get("val_data") else held_out)
-    return [("Trained on", data["data"]), ("Chosen by", chosen), ("Measured on", measured)]
+    terms = [("Trained on", data["data"]), ("Chosen by", chosen), ("Measured on", measured)]
+    return [*terms, ("Low-resolution images", _low_resolution(data))]
+
+
+def _low_resolution(data: Mapping[str, str]) -> str:
+    """What they are: files, or how they are made."""
+    files = [
+        data[name] for name in ("lr_data", "val_lr_data", "test_lr_data") if data.get(name) not in (None, "", "none")
+    ]
+    return f"files of {', '.join(files)}" if files else data.get("degradation", "bicubic")
 
 
 def _search(settings: Mapping[str, Any], pick: Mapping[str, Any]) -> str:
@@ -244,7 +253,16 @@ def compared(holdings: Holdings) -> dict | None:
         + holdings.names("*/*/evaluate.json")
         for key, figures in holdings.json(name).items()
     ]
-    return {"rows": table, "sets": sets} if table or sets else None
+    plain = [row for row in sets if "bicubic" not in row]
+    degraded = [{**row, "ahead": _ahead(row)} for row in sets if "bicubic" in row]
+    return {"rows": table, "sets": plain, "degraded": degraded} if table or sets else None
+
+
+def _ahead(row: Mapping[str, Any]) -> str:
+    """How far a network is ahead of bicubic, dB."""
+    if row["psnr"] is None or row["bicubic"] is None:
+        return ""
+    return f"{row['psnr'] - row['bicubic']:+.2f}".replace("-", "−")
 
 
 def files(holdings: Holdings) -> dict | None:

@@ -14,7 +14,8 @@ import tensorflow as tf
 from srnas_tf import arch
 from srnas_tf.arch.space import Codes
 from srnas_tf.data.patches import Patches, Photographs
-from srnas_tf.data.sources import DataSettings, load_pairs
+from srnas_tf.data.shelf import open_store
+from srnas_tf.data.sources import DataSettings, load_for
 from srnas_tf.errors import UserError
 from srnas_tf.nets import Net, Supernet, build
 from srnas_tf.nets.files import save
@@ -64,8 +65,12 @@ class Job:
     ) -> None:
         self.data, self.scale, self._home = data, scale, home
         self.strategy = DISTRIBUTIONS[machine.distribution](machine)
-        self._photographs = Photographs(data.paths("train"), scale, int(machine.memory_gb * 2**30))
-        self.pairs = load_pairs(data.paths("val"), scale)
+        memory = int(machine.memory_gb * 2**30)
+        paths, pairs, degradation = training = data.images("train", scale)
+        self._low_resolution = training.low_resolution
+        store = open_store(machine.cache_dir)
+        self._photographs = Photographs(paths, scale, memory, degradation, pairs, store)
+        self.pairs = load_for(data, "val", scale, machine.cache_dir)
         self._follow(settings)
         if machine.distribution == "multiworker" and self.writes:
             print(self._shares(), file=sys.stderr, flush=True)
@@ -159,7 +164,7 @@ class Job:
             _load(twin, weights)
             return validation_psnr(upscale, self.pairs, self.scale)
 
-        recipe = {**dataclasses.asdict(settings), "data": self.data.data}
+        recipe = {**dataclasses.asdict(settings), "data": self.data.data, "low_resolution": self._low_resolution}
         if trainee.parts:
             trained = fit(self.strategy, trainee, self.patches, settings, folder, validate)
         else:
@@ -190,6 +195,7 @@ class Job:
             "network": subject,
             "recipe": self.settings,
             "set of photographs": list(zip(names, self._photographs.sizes, strict=True)),
+            "kind of low-resolution images": (self.data.degradation, bool(self._photographs.pairs)),
             "number of devices": len(self.strategy.extended.worker_devices),
         }
         workers.check_agreed(self.strategy, facts)

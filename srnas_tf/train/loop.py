@@ -16,6 +16,7 @@ from srnas_tf.host.progress import progress
 from srnas_tf.train import workers
 from srnas_tf.train.adam import PathAdam
 from srnas_tf.train.checkpoints import Checkpoints
+from srnas_tf.train.losses import Distance, l1, l2, loss_of
 from srnas_tf.train.settings import TrainSettings
 from srnas_tf.train.trainee import Trainee
 from srnas_tf.train.writer import Metrics
@@ -76,7 +77,7 @@ def fit(
     if start >= settings.steps:
         return current()
 
-    step = make_step(strategy, trainee, optimizer, distills)
+    step = make_step(strategy, trainee, optimizer, distills, loss_of(settings.loss, settings.frequency_loss))
     batches = patches.dataset(start, settings.steps)
     anyone, note = workers.anyone(strategy), ""
     with contextlib.ExitStack() as stack:
@@ -114,9 +115,13 @@ def fit(
 
 
 def make_step(
-    strategy: tf.distribute.Strategy, trainee: Trainee, optimizer: PathAdam, distills: bool = False
+    strategy: tf.distribute.Strategy,
+    trainee: Trainee,
+    optimizer: PathAdam,
+    distills: bool = False,
+    distance: Distance = l1,
 ) -> Callable:
-    """One step: L1 loss, gradients, update; returns the loss over the global batch.
+    """One step: loss, gradients, update; returns the loss over the global batch.
 
     It takes lr and hr in 0..255, the learning rate, and the codes of the networks to train. With several of them the
     loss is their mean; all their gradients are computed before anything moves. A network's step is one trace. That of
@@ -128,27 +133,30 @@ def make_step(
         optimizer: what moves it.
         distills: whether the paths after the first learn the first's output, by squared error, instead of the
             photograph.
+        distance: the loss of an output and the photograph.
     """
     replicas = strategy.num_replicas_in_sync
 
-    @tf.function
-    def l1(sr, hr):
-        loss = tf.reduce_mean(tf.abs(sr - hr))
+    def scaled(loss):
         return loss, loss * optimizer.scale / replicas
 
     @tf.function
-    def l2(sr, taught):
+    def from_photograph(sr, hr):
+        return scaled(distance(sr, hr))
+
+    @tf.function
+    def from_another(sr, taught):
         # The gradient of an absolute error does not shrink as outputs meet: on the weights that all paths share, those
         # that learn from another would outvote the photograph, and carry away what they learn from.
-        loss = tf.reduce_mean(tf.math.squared_difference(sr, taught))
-        return loss, loss * optimizer.scale / replicas
+        return scaled(l2(sr, taught))
 
     @tf.function
     def unit(levels):
         return tf.cast(levels, tf.float32) / 255.0
 
     def learn(lr, hr, networks):
-        return trainee.loss_and_gradients(l1, unit(lr), unit(hr), networks, l2 if distills else None)
+        taught = from_another if distills else None
+        return trainee.loss_and_gradients(from_photograph, unit(lr), unit(hr), networks, taught)
 
     @tf.function
     def update(gradients, rate, paths):

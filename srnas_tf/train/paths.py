@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from srnas_tf.data.sources import DataSettings, Pair, load_pairs
+from srnas_tf.data.sources import DataSettings, Pair, load_for
 from srnas_tf.executors import Loaded
 from srnas_tf.metrics.quality import BLACK, BT601, PEAK, luma
 from srnas_tf.nets import Supernet
@@ -173,18 +173,20 @@ def scorers(supernet: Supernet, pairs: Sequence[Pair], memory: int, policy: str)
     return exact, rough[0] if rough else None
 
 
-def travelling_scorers(path: Path, data: DataSettings, memory: int, policy: str) -> tuple[Loaded, Loaded | None]:
+def travelling_scorers(
+    path: Path, data: DataSettings, memory: int, policy: str, cache_dir: str = ""
+) -> tuple[Loaded, Loaded | None]:
     """As `scorers`, of a supernet's file and the validation photographs, which whoever measures loads for himself."""
     exact, *rough = (
-        Loaded(functools.partial(_load_scorer, path.absolute(), data, share, each))
+        Loaded(functools.partial(_load_scorer, path.absolute(), data, share, each, cache_dir))
         for each, share in _shares(memory, policy)
     )
     return exact, rough[0] if rough else None
 
 
-def _load_scorer(path: Path, data: DataSettings, memory: int, policy: str) -> Scorer:
+def _load_scorer(path: Path, data: DataSettings, memory: int, policy: str, cache_dir: str) -> Scorer:
     supernet = load_supernet(path)
-    return _scorer(_under(supernet, policy), load_pairs(data.paths("val"), supernet.scale), memory)
+    return _scorer(_under(supernet, policy), load_for(data, "val", supernet.scale, cache_dir), memory)
 
 
 def _under(supernet: Supernet, policy: str) -> Supernet:

@@ -12,6 +12,7 @@ from srnas_tf.train.sampling import SAMPLINGS
 from srnas_tf.train.schedule import SCHEDULES
 
 FIRST_WEIGHTS = ("", "uniform", "interpolation", "he")
+LOSSES = ("l1", "charbonnier", "l2")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "auto")
 
 
@@ -25,6 +26,10 @@ class TrainSettings:
     batch: int = setting(16, "patches a step, over all devices", bounds=(1, 65536))
     patch: int = setting(48, "side of a training patch, low-resolution pixels", bounds=(1, 4096))
     learning_rate: float = setting(2e-4, "Adam's learning rate at its highest")
+    loss: str = setting("l1", "distance of an output from its photograph", LOSSES)
+    frequency_loss: float = setting(
+        0.0, "weight of the L1 distance of their Fourier transforms, besides; others train with 0.05", bounds=(0, 1000)
+    )
     first_weights: str = setting(
         "", "what a network begins as; unless given, interpolation, or what suits a network of the zoo", FIRST_WEIGHTS
     )
@@ -112,6 +117,11 @@ class MachineSettings:
         4.0,
         "GiB for decoded photographs, and for a search's features; what has no room is made again and again",
         bounds=(0, 1_000_000),
+    )
+    cache_dir: str = setting(
+        "",
+        "folder where decoded photographs are kept, for all commands and hosts that have it: unless given, the user's "
+        "cache (~/.cache/srnas_tf/images); `none`: nowhere",
     )
 
     def __post_init__(self) -> None:

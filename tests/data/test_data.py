@@ -13,7 +13,9 @@ from PIL import Image
 
 from srnas_tf import metrics
 from srnas_tf.data import images, imresize
-from srnas_tf.data.patches import Patches, Photographs, reduce_region
+from srnas_tf.data.degrade.picture import Window
+from srnas_tf.data.degrade.pipeline import parse
+from srnas_tf.data.patches import Patches, Photographs
 from srnas_tf.data.sources import DataSettings, load_pairs
 from srnas_tf.errors import UserError
 
@@ -85,7 +87,7 @@ def test_a_region_reduces_as_the_whole_does(scale):
     whole = imresize.reduce(hr, scale)
     for top in range(0, 12):
         for left in (0, 1, 2, 3, 5, 17, 18):
-            region = reduce_region(hr, scale, top, left, 8)
+            region = parse("bicubic").window(hr, whole.shape[:2], scale, Window(top, left, top + 8, left + 8), rng)
             np.testing.assert_array_equal(region, whole[top : top + 8, left : left + 8])
 
 

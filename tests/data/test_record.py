@@ -100,3 +100,14 @@ def test_the_command_line_refuses_and_changes_nothing(invoke, photographs, tmp_p
     assert {path: path.read_bytes() for path in work.rglob("*") if path.is_file()} == before
     (photographs / "05.png").write_bytes(gone)
     assert invoke(*line)[0] == 0
+
+
+def test_low_resolution_files_that_flags_name_are_recorded(photographs, module_photographs, tmp_path):
+    given = {"data": str(photographs), "val_data": str(photographs), "lr_data": str(module_photographs)}
+    record.keep(DataSettings(**given), tmp_path)
+    record.check(DataSettings(**given), tmp_path)
+    written = (module_photographs / "05.png").read_bytes()
+    (module_photographs / "05.png").write_bytes(b"?")
+    with pytest.raises(UserError, match=r"low-resolution photographs/05.png has changed, from \d+ bytes to 1"):
+        record.check(DataSettings(**given), tmp_path)
+    (module_photographs / "05.png").write_bytes(written)

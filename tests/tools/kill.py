@@ -36,10 +36,12 @@ class Victim(NamedTuple):
     Attributes:
         flags: besides --mode and --workdir, in which {data} and {workdir} stand for the folders.
         results: what must come out the same: patterns of files in the workdir.
+        alone: whether it has a workdir of its own: it trains on other images than the rest.
     """
 
     flags: tuple[str, ...]
     results: tuple[str, ...]
+    alone: bool = False
 
 
 NETWORK = ("--data={data}", "--depth=2", "--width=8", "--scale=2")
@@ -50,6 +52,15 @@ MODES = {
     ),
     "search": Victim(("--population=20", "--iterations=3", "--top_k=2"), ("search/journal.jsonl", "search/best.json")),
     "retrain": Victim(("--steps=40",), ("retrain/*/model.keras", "retrain/*/metrics.jsonl")),
+    "train": Victim(
+        (
+            *("--data={data}", "--arch=SCS", "--stages=2", "--depth=2", "--width=8", "--scale=2", "--seed=3"),
+            *("--steps=60", "--batch=2", "--patch=8", "--checkpoint_every=5", "--validate_every=20"),
+            *("--degradation=photo", "--loss=charbonnier", "--frequency_loss=0.05"),
+        ),
+        ("train/model.keras", "train/metrics.jsonl"),
+        alone=True,
+    ),
     "rank": Victim(
         ("--rank_networks=3", "--rank_steps=10", "--rank_spread=size"),
         ("rank.json", "rank/networks.json", "rank/*/*/model.keras", "rank/*/*/metrics.jsonl"),
@@ -64,7 +75,12 @@ MODES = {
 
 def command(mode: str, workdir: Path, data: Path) -> list[str]:
     flags = [flag.format(data=data, workdir=workdir) for flag in MODES[mode].flags]
-    return [sys.executable, "-m", "srnas_tf.run", f"--mode={mode}", f"--workdir={workdir}", *flags]
+    return [sys.executable, "-m", "srnas_tf.run", f"--mode={mode}", f"--workdir={own(mode, workdir)}", *flags]
+
+
+def own(mode: str, workdir: Path) -> Path:
+    """The workdir of a mode."""
+    return workdir.with_name(f"{workdir.name}-{mode}") if MODES[mode].alone else workdir
 
 
 def start(line: list[str]) -> subprocess.Popen:
@@ -150,7 +166,8 @@ CONTENTS = {".keras": _weights, ".onnx": _constants, "export.json": _accepted}
 
 def results(mode: str, workdir: Path) -> list[Path]:
     """Files within the workdir, at least one for each pattern."""
-    found = [sorted(path.relative_to(workdir) for path in workdir.glob(pattern)) for pattern in MODES[mode].results]
+    home = own(mode, workdir)
+    found = [sorted(path.relative_to(home) for path in home.glob(pattern)) for pattern in MODES[mode].results]
     if not all(found):
         raise RuntimeError(f"{workdir}: {mode} did not write all of {MODES[mode].results}")
     return [path for paths in found for path in paths]
@@ -209,7 +226,9 @@ def kill_modes(kills: int, seed: int, home: Path) -> dict:
             paths = results(mode, undisturbed)
             entry["files"] += len(paths)
             entry["different"] += [
-                f"{workdir.name}/{path}" for path in paths if not same(undisturbed / path, workdir / path)
+                f"{workdir.name}/{path}"
+                for path in paths
+                if not same(own(mode, undisturbed) / path, own(mode, workdir) / path)
             ]
             print(f"{mode}: {len(entry['kills'])} kills, different: {entry['different']}", file=sys.stderr, flush=True)
         rounds += 1

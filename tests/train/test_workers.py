@@ -204,13 +204,20 @@ from srnas_tf.data.sources import DataSettings
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings
 photographs, folder, mine = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
-job = Job(DataSettings(data=photographs), RECIPE, MachineSettings(distribution="multiworker"), 2, folder)
+data = DataSettings(data=photographs, degradation="photo")
+job = Job(data, RECIPE, MachineSettings(distribution="multiworker"), 2, folder)
 supernet = job.train_supernet(SPACE, folder / "supernet")
 np.save(mine, np.concatenate([weights.ravel() for weights in supernet.get_weights()]))
 print(job.shared(lambda: {"said": [1.5, "by the chief"]}))
 """
 FLAGS = ("--stages=1", "--depth=1", "--width=8", "--scale=2", "--steps=160", "--batch=4", "--patch=8")
-FLAGS += ("--learning_rate=1e-3", "--validate_every=80", "--checkpoint_every=20", "--first_weights=uniform")
+FLAGS += (
+    "--learning_rate=1e-3",
+    "--validate_every=80",
+    "--checkpoint_every=20",
+    "--first_weights=uniform",
+    "--degradation=photo",
+)
 
 
 class Wire:
@@ -309,7 +316,8 @@ def undisturbed(photographs, tmp_path_factory) -> list[np.ndarray]:
 
 def test_two_workers_train_as_one(photographs, undisturbed, tmp_path):
     np.testing.assert_array_equal(*undisturbed)
-    alone = Job(DataSettings(data=str(photographs)), RECIPE, MachineSettings(), 2, tmp_path)
+    data = DataSettings(data=str(photographs), degradation="photo")
+    alone = Job(data, RECIPE, MachineSettings(), 2, tmp_path)
     np.testing.assert_allclose(weights_of(alone.train_supernet(SPACE, tmp_path)), undisturbed[0], atol=1e-6)
 
 

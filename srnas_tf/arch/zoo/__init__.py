@@ -118,6 +118,11 @@ class ZooNetwork:
     def system(self) -> System:
         return ZOO[self.name]
 
+    @property
+    def enlarges_first(self) -> bool:
+        """Whether it works on an image that bicubic enlarged: what it learns is to mend that."""
+        return self.system.sees is _enlarged_luma
+
     @functools.cached_property
     def graph(self) -> Graph:
         """Its layers; input and output are RGB in 0..1."""

@@ -1,0 +1,67 @@
+"""Lossy files: what sending and storing takes away."""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from srnas_tf.data.degrade.picture import Change, Picture, Size, Window
+
+SUBSAMPLINGS = {"420": ("4:2:0", 16), "422": ("4:2:2", 16), "444": ("4:4:4", 8)}
+"""Pillow's names, and the side of what JPEG encodes at a time, pixels."""
+
+_BLOCK = 16
+"""Side of WebP's macroblocks, pixels."""
+
+
+def _through(pixels: np.ndarray, kind: str, **options) -> np.ndarray:
+    """The image after it was a file."""
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(file, kind, **options)
+    with Image.open(file, formats=(kind,)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+@dataclass(frozen=True)
+class Jpeg(Change):
+    """A JPEG file as Pillow writes and reads it. Its blocks lie where those of the whole image's file do.
+
+    Args:
+        quality: 1 to 100.
+        chroma: a key of `SUBSAMPLINGS`.
+    """
+
+    quality: int
+    chroma: str
+
+    def needs(self, wanted: Window, size: Size, after: Size) -> Window:
+        block = SUBSAMPLINGS[self.chroma][1]
+        # Colours of fewer samples are interpolated across the edges of blocks.
+        return wanted.grown(0 if self.chroma == "444" else 2, size, block)
+
+    def apply(self, picture: Picture, wanted: Window, after: Size, rng: np.random.Generator) -> np.ndarray:
+        options = {"quality": self.quality, "subsampling": SUBSAMPLINGS[self.chroma][0]}
+        at = self.needs(wanted, picture.size, after)
+        return Picture(_through(picture.part(at), "JPEG", **options), at, after).part(wanted)
+
+
+@dataclass(frozen=True)
+class Webp(Change):
+    """A lossy WebP file as Pillow writes and reads it.
+
+    WebP predicts each block from those before it, so that a part is not to the bit what the whole image's file holds
+    there: it is encoded with a block around it.
+
+    Args:
+        quality: 1 to 100.
+    """
+
+    quality: int
+
+    def needs(self, wanted: Window, size: Size, after: Size) -> Window:
+        return wanted.grown(_BLOCK // 2, size, _BLOCK)
+
+    def apply(self, picture: Picture, wanted: Window, after: Size, rng: np.random.Generator) -> np.ndarray:
+        at = self.needs(wanted, picture.size, after)
+        return Picture(_through(picture.part(at), "WEBP", quality=self.quality), at, after).part(wanted)

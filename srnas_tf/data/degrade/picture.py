@@ -1,0 +1,90 @@
+"""A part of an image that knows where it lies, and what a step of a degradation does to it."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+Size = tuple[int, int]
+"""Height and width of a whole image."""
+
+
+class Rectangles(Protocol):
+    """An image of which rectangles can be read: an array, or a file that is mapped."""
+
+    def __getitem__(self, window: tuple[slice, slice], /) -> np.ndarray: ...
+
+
+class Window(NamedTuple):
+    """A rectangle of an image, pixels; `bottom` and `right` are the first that are not in it."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of an RGB array of its pixels."""
+        return self.bottom - self.top, self.right - self.left, 3
+
+    def grown(self, margin: int, size: Size, multiple: int = 1) -> "Window":
+        """The window with a margin on each side and edges at multiples, as far as the image reaches."""
+        top, left = (max(0, (low - margin) // multiple * multiple) for low in self[:2])
+        bottom, right = (
+            min(side, -(-(high + margin) // multiple) * multiple) for high, side in zip(self[2:], size, strict=True)
+        )
+        return Window(top, left, bottom, right)
+
+
+class Picture(NamedTuple):
+    """Pixels of a window of an image.
+
+    Attributes:
+        pixels: uint8 RGB [height, width, 3].
+        at: where they lie in the image.
+        size: of the whole image.
+    """
+
+    pixels: np.ndarray
+    at: Window
+    size: Size
+
+    def part(self, window: Window) -> np.ndarray:
+        """The pixels of a smaller window."""
+        top, left = window.top - self.at.top, window.left - self.at.left
+        return self.pixels[top : top + window.bottom - window.top, left : left + window.right - window.left]
+
+
+class Change:
+    """One step of a degradation whose values are drawn. As it stands here, it leaves an image as it is."""
+
+    def size(self, size: Size, final: Size) -> Size:
+        """Of the image after the step.
+
+        Args:
+            size: before it.
+            final: of the low-resolution image.
+        """
+        return size
+
+    def needs(self, wanted: Window, size: Size, after: Size) -> Window:
+        """The part of the image before the step that a part of the image after it depends on.
+
+        Args:
+            wanted: the part after it.
+            size: of the whole image before it.
+            after: of the whole image after it.
+        """
+        return wanted
+
+    def apply(self, picture: Picture, wanted: Window, after: Size, rng: np.random.Generator) -> np.ndarray:
+        """The wanted part of the image after the step, uint8; the picture holds at least what that `needs`.
+
+        A step that draws nothing gives the same bytes whatever part of an image is asked for, unless it says otherwise.
+        """
+        return picture.part(wanted)
+
+
+def levels(values: np.ndarray) -> np.ndarray:
+    """Values around 0..255 as uint8, rounded and clipped."""
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

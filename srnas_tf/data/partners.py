@@ -1,0 +1,142 @@
+"""Low-resolution images that people have: which file belongs to which high-resolution one."""
+
+import functools
+import logging
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from srnas_tf.data import images
+from srnas_tf.errors import UserError
+
+_ADDED = re.compile(
+    r"[-_. ]?(?:(?:srf[-_]?\d+)|(?:x\d+(?:m|d|w)?)|lrbi|lrbicx\d+|bicubic|lr|lq|hr|hq|gt)$", re.IGNORECASE
+)
+"""What names of either kind are given besides the image's own: `0001x4`, `img_001_SRF_4_LR`."""
+
+log = logging.getLogger(__name__)
+
+
+def folder_of(spec: Path, scale: int) -> Path:
+    """The folder of a scale's images within one that holds several scales; the folder itself if there is none."""
+    names = (f"X{scale}", f"x{scale}", f"LRbicx{scale}")
+    return next((spec / name for name in names if (spec / name).is_dir()), spec)
+
+
+def layouts(folder: Path, scale: int) -> tuple[Path | None, list[Path]]:
+    """What lies beside a folder of high-resolution images.
+
+    Args:
+        folder: `HR`, with `LR` or `LRbicx4` beside it; or `DIV2K_train_HR`, with `DIV2K_train_LR_bicubic/X4`.
+        scale: the enlargement.
+
+    Returns:
+        The folder of the low-resolution images of that scale, and those that look like some and are not used.
+    """
+    stem = folder.name.removesuffix("HR")
+    if stem == folder.name:
+        return None, []
+    like = sorted(path for path in _folders(folder.parent) if path.name.startswith(f"{stem}LR"))
+    wanted = ("LR", f"LRbicx{scale}", "LR_bicubic", f"LR_x{scale}", f"LRx{scale}", f"LRbicx{scale}_matlab")
+    for base in (folder.parent / f"{stem}{name}" for name in wanted):
+        if not base.is_dir():
+            continue
+        found = folder_of(base, scale)
+        other_scales = found == base and any(re.fullmatch(r"(?i)(?:LRbic)?x\d", path.name) for path in _folders(base))
+        if not other_scales:
+            return found, [path for path in like if path != base]
+    return None, like
+
+
+def _folders(parent: Path) -> Iterable[Path]:
+    return (path for path in parent.iterdir() if path.is_dir())
+
+
+def match(hr: Sequence[Path], folder: Path, scale: int, flag: str) -> dict[Path, Path]:
+    """The low-resolution file of each high-resolution one, by their stems.
+
+    Args:
+        hr: the high-resolution files.
+        folder: with the low-resolution ones.
+        scale: the enlargement.
+        flag: to speak of.
+
+    Raises:
+        UserError: where files have none (how many, the first three), or the folder is missing or empty.
+    """
+    files = images.find(folder)
+    exact = {path.stem: path for path in files}
+    bare: dict[str, Path] = {}
+    for path in files:
+        bare.setdefault(_bare(path.stem), path)
+    found: dict[Path, Path] = {}
+    for path in hr:
+        names = (path.stem, f"{path.stem}x{scale}", f"{path.stem}_x{scale}")
+        partner = next((exact[name] for name in names if name in exact), None) or bare.get(_bare(path.stem))
+        if partner:
+            found[path] = partner
+    missing = [path.name for path in hr if path not in found]
+    if missing:
+        raise UserError(
+            f"{folder}: holds no low-resolution image for {len(missing)} of {len(hr)} high-resolution ones: "
+            f"{', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}; add them, or give another --{flag}, or "
+            "`none`"
+        )
+    return found
+
+
+def found(hr: Sequence[Path], scale: int, use: bool, flag: str) -> dict[Path, Path]:
+    """The low-resolution files that lie beside high-resolution ones, by `layouts`; says what is used, and what is not.
+
+    Args:
+        hr: the high-resolution files.
+        scale: the enlargement.
+        use: whether they are wanted.
+        flag: that names others.
+
+    Raises:
+        UserError: as `match`.
+    """
+    pairs: dict[Path, Path] = {}
+    for folder in dict.fromkeys(path.parent for path in hr):
+        used, others = layouts(folder, scale)
+        if used and use:
+            pairs |= match([path for path in hr if path.parent == folder], used, scale, flag)
+            _say(f"low-resolution images are those of {used}; --{flag}=none reduces {folder} instead")
+        elif used or others:
+            why = f"none of its folders is known to be of x{scale}" if use else "--degradation or --lr_data says so"
+            _say(f"{used or others[0]}: looks like low-resolution images, and is not used: {why}")
+    return pairs
+
+
+@functools.cache
+def _say(line: str) -> None:
+    """Once, on stderr."""
+    log.warning("%s", line)
+
+
+def _bare(stem: str) -> str:
+    """A stem without what tells low and high resolution apart."""
+    while (shorter := _ADDED.sub("", stem)) and shorter != stem:
+        stem = shorter
+    return stem
+
+
+def common_size(hr: Path, lr: Path | None, shapes: Mapping[Path, tuple[int, int]], scale: int) -> tuple[int, int]:
+    """Height and width of a low-resolution image; of a file that is there, as far as both files of the pair reach.
+
+    Raises:
+        UserError: where the sizes differ by the scale or more, naming both files and their sizes.
+    """
+    height, width = shapes[hr]
+    if lr is None:
+        return height // scale, width // scale
+    low_height, low_width = shapes[lr]
+    if any(abs(high - scale * low) >= scale for high, low in ((height, low_height), (width, low_width))):
+        raise UserError(
+            f"{lr}: is {low_width} x {low_height} pixels, and {hr} {width} x {height}, which is not {scale} times as "
+            "large; give pairs of one scale, and that as --scale"
+        )
+    if (height, width) != (scale * low_height, scale * low_width):
+        log.warning("%s: its %d x %d pixels are cropped to fit its low-resolution image", hr, width, height)
+    return min(height // scale, low_height), min(width // scale, low_width)
