@@ -16,6 +16,7 @@ from srnas_tf.data.sources import DataSettings, Images, hr_folder, load_pairs
 from srnas_tf.errors import UserError
 from srnas_tf.freeze.runtimes import load_upscaler
 from srnas_tf.host import devices
+from srnas_tf.host.progress import progress
 from srnas_tf.reading import check_fields, is_of
 from srnas_tf.report import results
 from srnas_tf.report.table import print_table
