@@ -218,7 +218,7 @@ def _drop_unwritable() -> None:
 
 
 def _fail(message: str, status: int) -> int:
-    line = " ".join(message.split())
+    line = "".join(each if each.isprintable() else repr(each)[1:-1] for each in " ".join(message.split()))
     if len(line) > LONGEST:  # what it quotes need not be of a length to be read
         line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
     print(f"srnas_tf: {line}", file=sys.stderr)

@@ -70,7 +70,7 @@ def check_saved_model(path: Path) -> None:
     ):
         for node in nodes:
             if node.op not in TENSORFLOW | more and node.op not in functions:
-                raise ValueError(f"it would run {node.op[:60]}, which is more than computing")
+                raise ValueError(f"it would run {node.op[:60]!r}, which is more than computing")
 
 
 def _check_folder(path: Path) -> None:
@@ -171,7 +171,7 @@ def check_onnx(path: Path) -> None:
             raise ValueError("its weights lie in other files")
         if isinstance(each, onnx.NodeProto) and not _may_run(each, functions):
             name = ".".join(filter(None, (each.domain, each.op_type)))
-            raise ValueError(f"it would run {name[:60]}, which is more than computing")
+            raise ValueError(f"it would run {name[:60]!r}, which is more than computing")
     _count(model.graph, functions, {})
 
 

@@ -44,9 +44,9 @@ def _plain(weights: dict[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
         if not isinstance(array, np.ndarray):  # NumPy hands out other files raw
             raise UserError(f"{path}: not a file of weights (it holds more than arrays)")
         if array.dtype.kind not in "fiu" or not array.ndim:
-            raise UserError(f"{path}: not a file of weights ({name[:200]} is no array of numbers)")
+            raise UserError(f"{path}: not a file of weights ({name[:200]!r} is no array of numbers)")
         if not np.isfinite(array).all():
-            raise UserError(f"{path}: {name[:200]} holds numbers that are none (NaN or infinity); take another file")
+            raise UserError(f"{path}: {name[:200]!r} holds numbers that are none (NaN or infinity); take another file")
     return {name.removeprefix("module."): array for name, array in weights.items()}
 
 

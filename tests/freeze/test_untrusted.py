@@ -15,7 +15,7 @@ import onnx
 import pytest
 import tensorflow as tf
 
-from srnas_tf import archives, nets
+from srnas_tf import archives, nets, run
 from srnas_tf.arch import Space, imdn
 from srnas_tf.errors import UserError
 from srnas_tf.freeze import latency_file as latency
@@ -190,6 +190,11 @@ def test_arrays_that_are_no_weights(tmp_path, what):
     np.savez(tmp_path / "w.npz", **{"fea_conv.weight": NOT_WEIGHTS[what], "upsampler.0.weight": np.ones((12, 1, 3, 3))})
     with pytest.raises(UserError, match=r"w\.npz: .*fea_conv\.weight"):
         official.read(tmp_path / "w.npz")
+
+
+def test_what_a_message_quotes_cannot_write_on_the_terminal(capsys):
+    assert run._fail("it asks for \x1b[2J\nevil\x07", 2) == 2
+    assert capsys.readouterr().err == "srnas_tf: it asks for \\x1b[2J evil\\x07\n"
 
 
 def test_special_files_are_not_waited_for(tmp_path):

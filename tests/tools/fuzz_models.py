@@ -252,7 +252,10 @@ def read(path: Path) -> None:
     trial.SECONDS = 40.0
     if path.suffix == ".zip":
         folder = path.with_suffix("")
-        for name, content in archive(path.read_bytes()).items():
+        content = path.read_bytes()
+        # One that was cut off is the graph of a folder.
+        members = archive(content) if zipfile.is_zipfile(path) else {"saved_model.pb": content}
+        for name, content in members.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
         path = folder

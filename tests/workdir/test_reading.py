@@ -47,9 +47,10 @@ def test_a_section_that_is_no_record(tmp_path, section):
 
 
 def test_a_record_beyond_its_bounds_is_named(tmp_path):
-    (tmp_path / "experiment.json").write_text(json.dumps({"network": {"depth": -1}}))
-    with pytest.raises(UserError, match=r"experiment\.json: --depth=-1: must be"):
-        Workdir(tmp_path).settle("network", Space, {}, {})
+    (tmp_path / "search").mkdir()
+    (tmp_path / "experiment.json").write_text(json.dumps({"search": {"population": -1}}))
+    with pytest.raises(UserError, match=r"experiment\.json: --population=-1: must be"):
+        Workdir(tmp_path).settle("search", SearchSettings, {}, {})
 
 
 @pytest.mark.parametrize(
