@@ -45,7 +45,10 @@ class _ValuesParser(flags.ArgumentParser):
         self.enum_values = field.metadata["choices"]
 
     def parse(self, argument: Any) -> Values:
-        return Values.of(self._name, argument, self._kind)
+        try:
+            return Values.of(self._name, argument, self._kind)
+        except UserError as error:  # absl says which flag it is
+            raise ValueError(str(error).partition(": ")[2]) from None
 
     def flag_type(self) -> str:
         return "values"

@@ -82,8 +82,10 @@ def is_of(value: Any, kind: Any) -> bool:
     origin, inner = get_origin(kind), get_args(kind)
     if isinstance(kind, types.UnionType):
         return any(is_of(value, each) for each in inner)
-    if origin in (list, tuple):
-        return isinstance(value, list | tuple) and all(is_of(each, inner[0]) for each in value)
+    if isinstance(origin, type) and issubclass(origin, list | tuple):
+        if not isinstance(value, list | tuple):  # a kind of tuple of its own (`settings.Values`) may be one value
+            return origin not in (list, tuple) and is_of(value, inner[0])
+        return all(is_of(each, inner[0]) for each in value)
     if origin is dict:
         return isinstance(value, dict) and all(is_of(each, inner[1]) for each in value.values())
     if isinstance(value, bool) and kind is not bool:

@@ -2,19 +2,21 @@
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from srnas_tf.errors import UserError
+
+T = TypeVar("T")
 
 MANY = 1_000_000_000
 """More than any count here can sensibly be, and less than what libraries count to."""
 
 
-class Values(tuple):
+class Values(tuple[T, ...]):
     """What a setting that may be a choice says: its values, each once; as text, with `/` between them."""
 
     @classmethod
-    def of(cls, name: str, given: Any, kind: type) -> Self:
+    def of(cls, name: str, given: Any, kind: type[T]) -> Self:
         """The values that a flag's text, a record's list or a single value stand for.
 
         Args:
@@ -26,14 +28,14 @@ class Values(tuple):
             UserError: where there is none, one is not of that type, or one is given twice.
         """
         single = isinstance(given, str) or not isinstance(given, Iterable)
-        parts = str(given).split("/") if single else list(given)
+        parts: list[Any] = str(given).split("/") if single else list(given)
         try:
-            values = cls(part if type(part) is kind else kind(str(part).strip()) for part in parts)
+            values = cls(part if type(part) is kind else kind(str(part).strip()) for part in parts)  # type: ignore[call-arg]
         except ValueError:
             what = {int: "a whole number", float: "a number", str: "a value"}[kind]
             raise UserError(f"--{name}={given}: give {what}, or several with / between them") from None
         if not values or (len(values) > 1 and "" in values):
-            raise UserError(f"--{name}={cls.__str__(cls(parts))}: a value is missing; give one on each side of a /")
+            raise UserError(f"--{name}={'/'.join(map(str, parts))}: a value is missing; give one on each side of a /")
         twice = [value for i, value in enumerate(values) if value in values[:i]]
         if twice:
             raise UserError(f"--{name}={values}: {twice[0]} is given twice; give each value once")

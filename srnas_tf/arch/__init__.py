@@ -6,7 +6,8 @@ from srnas_tf.arch.block import ENDINGS, LETTERS, Block
 from srnas_tf.arch.conv import CONVS, AnyConv, BlueprintConv, Conv, DepthwiseConv, ExpandedConv, SelectiveConv
 from srnas_tf.arch.network import Network, imdn
 from srnas_tf.arch.plan import Plan, Step
-from srnas_tf.arch.space import SHARING, SPACES, Space
+from srnas_tf.arch.space import SHARING, Space
+from srnas_tf.arch.spaces import SPACES, SpaceKind
 from srnas_tf.arch.zoo import ZOO, ZooNetwork
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Plan",
     "SelectiveConv",
     "Space",
+    "SpaceKind",
     "Step",
     "ZooNetwork",
     "imdn",

@@ -14,6 +14,7 @@ from srnas_tf.arch.block import ACTIVATIONS, ENDINGS, Block, parse_kernel, plan
 from srnas_tf.arch.conv import CONVS
 from srnas_tf.arch.network import MOST_BLOCKS, MOST_CHANNELS, SCALES, STEMS, Network
 from srnas_tf.arch.sharing import Layout, of_blocks, of_trunks
+from srnas_tf.arch.spaces import SPACES, with_skips
 from srnas_tf.errors import UserError
 from srnas_tf.settings import Values, check, setting
 
@@ -22,76 +23,6 @@ if TYPE_CHECKING:
 
 Codes = tuple[int, ...]
 """What names a network of a space: see `Space`."""
-
-INITIAL = ("SSSS", "SSS", "SSCS", "SCSS", "SCS")
-"""Thesis, figure 3.5: every sequence in which each conv is followed by a split."""
-
-
-def _imdn(space: "Space", position: int) -> Iterable[str]:
-    return ["SCSCS"]
-
-
-def _initial(space: "Space", position: int) -> Iterable[str]:
-    return INITIAL
-
-
-def _initial20(space: "Space", position: int) -> Iterable[str]:
-    """Code 4 * path + 2 * skip1 + skip2: each path with or without skip convs on its first two distilled branches."""
-    for recipe, skip1, skip2 in itertools.product(INITIAL, (False, True), (False, True)):
-        yield _with_skips(recipe, {0: skip1, 1: skip2})
-
-
-def _dynamic(space: "Space", position: int) -> Iterable[str]:
-    """`S`, then the code's bits, most significant first: 1 is a conv, 0 a split (thesis, figure 3.6)."""
-    for bits in itertools.product("SC", repeat=space.stages):
-        yield "S" + "".join(bits)
-
-
-def _tapped(space: "Space", position: int) -> Iterable[str]:
-    """`T`, then up to as many convolutions as there are stages, each with a tap behind it or not; shortest first."""
-    for count in range(space.stages + 1):
-        for convs in itertools.product(("C", "CT"), repeat=count):
-            yield "T" + "".join(convs)
-
-
-def _light(space: "Space", position: int) -> Iterable[str]:
-    """The dynamic space, where a stage may also look far: 3^stages paths, of separable convolutions."""
-    for letters in itertools.product("SDC", repeat=space.stages):
-        yield "S" + "".join(letters)
-
-
-def _with_skips(recipe: str, skips: dict[int, bool]) -> str:
-    """The recipe with skip convs on the numbered splits."""
-    splits = itertools.count()
-    return "".join("R" if letter in "SR" and skips.get(next(splits)) else letter for letter in recipe)
-
-
-@dataclass(frozen=True)
-class SpaceKind:
-    """The recipes of a space's blocks, and what it has unless told otherwise.
-
-    Attributes:
-        recipes: (space, position of the block from 0) -> its recipes, in the order of their codes.
-        staged: whether there are as many as `--stages` makes.
-    """
-
-    recipes: Callable[["Space", int], Iterable[str]]
-    ending: str
-    conv: str = "plain"
-    stem: str = "plain"
-    fusion_kernel: int = 0
-    staged: bool = False
-
-
-SPACES = {
-    "imdn": SpaceKind(_imdn, "imdn"),
-    "initial": SpaceKind(_initial, "reduced"),
-    "initial20": SpaceKind(_initial20, "reduced"),
-    "dynamic": SpaceKind(_dynamic, "reduced", staged=True),
-    "tapped": SpaceKind(_tapped, "bare", "blueprint", "thin", staged=True),
-    "light": SpaceKind(_light, "reduced", "blueprint", "light", 1, staged=True),
-}
-"""By `--space`. What is added to it is a space like these, for flags and for Python alike."""
 
 SHARING = ("none", "ends", "entangled")
 
@@ -129,12 +60,14 @@ class Space:
         "stages of the dynamic, tapped and light spaces: 2^stages, 2^(stages + 1) - 1 and 3^stages recipes a block",
         bounds=(1, 16),
     )
-    recipes: Values = setting("", "recipes of a block (TC/TCC/TCTC), instead of the space's own", several=str)
-    depth: Values = setting(6, "blocks in a row", bounds=(1, MOST_BLOCKS), several=int)
-    width: Values = setting(64, "channels of the trunk", bounds=(1, MOST_CHANNELS), several=int)
-    rate: Values = setting(0.25, "distillation rate: the share of its channels that a split keeps back", several=float)
-    ending: Values = setting("", "how a block ends; the space's own unless given", ("", *ENDINGS), several=str)
-    fusion_kernel: Values = setting(
+    recipes: Values[str] = setting("", "recipes of a block (TC/TCC/TCTC), instead of the space's own", several=str)
+    depth: Values[int] = setting(6, "blocks in a row", bounds=(1, MOST_BLOCKS), several=int)
+    width: Values[int] = setting(64, "channels of the trunk", bounds=(1, MOST_CHANNELS), several=int)
+    rate: Values[float] = setting(
+        0.25, "distillation rate: the share of its channels that a split keeps back", several=float
+    )
+    ending: Values[str] = setting("", "how a block ends; the space's own unless given", ("", *ENDINGS), several=str)
+    fusion_kernel: Values[int] = setting(
         0, "kernel size of a block's fusion conv; 0: the ending's own", (0, 1, 3), several=int
     )
     sharing: str = setting(
@@ -143,24 +76,24 @@ class Space:
         "and fusion; entangled: whatever stands in one place is a slice of one array",
         SHARING,
     )
-    kernel: Values = setting(
+    kernel: Values[str] = setting(
         "3", "kernel size of a block's other convs; with commas (1,3) they are selective kernel units", several=str
     )
-    conv: Values = setting(
+    conv: Values[str] = setting(
         "",
         "those convs: plain or blueprint (1x1, then a filter a channel), or either of them expanded: trained as a sum, "
         "folded to be used; the space's own unless given",
         ("", *CONVS),
         several=str,
     )
-    attention: Values = setting(
+    attention: Values[str] = setting(
         "", "attention at the end of a block; the ending's own unless given", ("", *ATTENTIONS), several=str
     )
-    inner: Values = setting(1.0, "width of a block within, as a share of the trunk's", several=float)
-    activation: Values = setting("leaky", "what follows the convolutions of a block", ACTIVATIONS, several=str)
+    inner: Values[float] = setting(1.0, "width of a block within, as a share of the trunk's", several=float)
+    activation: Values[str] = setting("leaky", "what follows the convolutions of a block", ACTIVATIONS, several=str)
     skip_first: bool = setting(False, "a 3x3 skip conv on each path's first distilled branch")
     scale: int = setting(4, "enlargement", SCALES)
-    stem: Values = setting(
+    stem: Values[str] = setting(
         "",
         "around the blocks: plain, light (its 3x3 conv of full width is separable), thin (that to the subpixels, too), "
         "or expanded (thin, trained as a sum and folded to be used); the space's own unless given",
@@ -188,8 +121,8 @@ class Space:
             ends = {plan(block, width).ends for block in self.blocks}
             if self.sharing == "ends" and len(ends) > 1:
                 raise UserError(
-                    f"--sharing=ends needs blocks that begin and end alike, as with --ending=reduced and one value of "
-                    f"each other flag: with --ending={self.ending} the paths end in different widths"
+                    f"--sharing=ends needs blocks that begin and end alike: give --ending=reduced, not {self.ending}, "
+                    "and one value of each other flag that describes a block"
                 )
         if not any(self.fusion_kernel):
             kernels = dict.fromkeys(block.fusion_kernel for block in self.blocks)
@@ -217,7 +150,7 @@ class Space:
         else:
             recipes = SPACES[self.space].recipes(self, position)
         if self.skip_first:
-            recipes = (_with_skips(recipe, {0: True}) for recipe in recipes)
+            recipes = (with_skips(recipe, {0: True}) for recipe in recipes)
         options = list(itertools.product(*(getattr(self, name) for name in BLOCK_FIELDS)))
         return tuple(self._block(recipe, *values) for recipe in recipes for values in options)
 

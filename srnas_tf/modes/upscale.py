@@ -34,6 +34,7 @@ def run(workdir: Workdir | None) -> None:
         raise UserError(
             f"--tile={flags.FLAGS.tile}: {flags.FLAGS.model} takes parts of {height}x{width} alone; drop it"
         )
+    writing.check_writable(jobs[0][1])
     enlarger, broken, begun = Enlarger(model, flags.FLAGS.tile), [], 0
 
     def read(path: Path, result: Path) -> Photograph:
@@ -61,12 +62,10 @@ def _jobs(source: Path, target: Path, form: str) -> list[tuple[Path, Path]]:
     """What to enlarge to what.
 
     Raises:
-        UserError: as `folders.jobs`, or where what is to be made cannot be written.
+        UserError: as `folders.jobs`.
     """
     paths = images.find(source, flags.FLAGS.recursive, besides=target) if source.is_dir() else [source]
-    jobs = folders.jobs(source, target, paths, form)
-    writing.check_writable(jobs[0][1])
-    return jobs
+    return folders.jobs(source, target, paths, form)
 
 
 class Enlarger:

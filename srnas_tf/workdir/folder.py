@@ -1,6 +1,7 @@
 """The folder of an experiment, which remembers its settings."""
 
 import dataclasses
+import json
 import os
 import sys
 import tempfile
@@ -130,7 +131,7 @@ class Workdir:
         """
         if not self._lock:
             return
-        fresh = {name: dataclasses.asdict(value) for name, value in sections.items() if not self.holds(name)}
+        fresh = {name: _plain(value) for name, value in sections.items() if not self.holds(name)}
         if self.path.is_dir():
             self._own()
             if self._recorded() != self._sections:
@@ -185,3 +186,8 @@ class Workdir:
 
 def _is_left(path: Path, own: set[Path]) -> bool:
     return any(is_partial_of(path, each) for each in own)
+
+
+def _plain(settings: Any) -> dict[str, Any]:
+    """Settings as their record has them once it is read again."""
+    return json.loads(json.dumps(dataclasses.asdict(settings)))

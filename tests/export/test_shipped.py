@@ -14,6 +14,8 @@ from test_models import SCALES
 
 from srnas_tf import metrics, model_file, models
 from srnas_tf.freeze.export import TARGETS
+from srnas_tf.freeze.runtimes import load_upscaler
+from srnas_tf.freeze.tint import tint
 from srnas_tf.nets import files
 from srnas_tf.train.evaluate import of_network
 
@@ -78,6 +80,12 @@ def test_enlarges_as_the_network_does(networks, kit, scale):
         assert np.abs(made - wanted).max() <= targets[name].tolerance, name
         distance = metrics.psnr(metrics.to_uint8(made), metrics.to_uint8(expected), 0)
         assert distance >= (50 if "int8" in name else 60), name  # 55 and 59 dB, and 79 in stages, where it was made
+
+
+@pytest.mark.parametrize(("kit", "scale"), SHIPPED)
+def test_int8_files_leave_flat_colours_as_they_are(networks, kit, scale):
+    path = folder(kit, scale) / KITS[kit].replace("model", "model_int8")
+    assert tint(load_upscaler(path)[0], networks[scale], (64, 64)) <= 3
 
 
 @pytest.mark.parametrize("kit", KITS)

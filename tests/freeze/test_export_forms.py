@@ -223,6 +223,11 @@ def test_what_is_int8_in_networks_of_the_zoo():
     assert int8.inner(arch.parse("x2:bicubic")) == ""
     assert int8.inner(arch.parse("x2:fsrcnn")).count("|") == 5  # all but the first conv and the deconvolution: 6
     assert int8.inner(arch.parse("x3:w16:strided:SCSCS")) == int8.BLOCKS
+    assert [len(int8.choices(arch.parse(text))) for text in ("x2:bicubic", "x2:fsrcnn", "x3:w16:strided:SCSCS")] == [
+        0,
+        1,
+        2,
+    ]
 
 
 def test_sizes_that_are_none():
