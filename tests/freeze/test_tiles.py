@@ -140,7 +140,7 @@ def test_sixteen_bits_go_through(model):
 
 def test_memory_that_runs_out_makes_parts_smaller_and_says_so_once(model, caplog):
     def hungry(lr):
-        if lr.shape[0] * lr.shape[1] > 3000:
+        if lr.shape[0] * lr.shape[1] > 4000:
             raise RuntimeError("std::bad_alloc: Failed to allocate memory for requested buffer")
         return model.whole(lr)
 
@@ -258,3 +258,13 @@ def test_parts_out_of_step_or_too_near_show(tmp_path, monkeypatch):
         for each in (made, made._replace(grid=1), near)
     )
     assert max(wrong) < right - 5
+
+
+def test_overlapping_parts_begin_in_step(tmp_path, monkeypatch):
+    """Files without stages: parts that begin at multiples of 6 see what ESA sees in the whole image."""
+    model, image = load_model(saved(tmp_path, FAR[0])), np.tile(uneven(), (2, 2, 1))
+    whole = metrics.to_uint8(model.whole(image))
+    monkeypatch.setattr(tiles, "OVERLAP", 44)  # as far as two blocks look
+    assert difference(tiles.enlarge(image, tiles.Model(model.whole, 2), 700), whole) == 0
+    monkeypatch.setattr(tiles, "GRID", 1)
+    assert difference(tiles.enlarge(image, tiles.Model(model.whole, 2), 700), whole) > 0

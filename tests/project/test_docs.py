@@ -44,6 +44,16 @@ def test_every_guide_has_a_place_in_the_site():
     assert named - reference == there | notebooks
 
 
+def test_the_table_of_operators_is_that_of_the_figures():
+    """Made in a process of its own: benchmarks define flags that modes define, too."""
+    script = """
+from benchmarks.operators import *
+results = json.loads((ROOT / "results/operators/operators.json").read_text("utf-8"))
+assert DOCUMENT.read_text("utf-8").split(BEGIN)[1].split(END)[0] == table(results), "run it with --table"
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
+
+
 def test_the_drawing_of_the_house_is_that_of_the_code():
     assert floors.DRAWING.read_text("utf-8") == floors.draw(), "run python -m docs.floors"
     assert [set(rooms) for rooms in floors.FLOORS[1:]] == FLOORS[1:]

@@ -23,6 +23,9 @@ FEWEST = 32 * 32
 OVERLAP = 16
 """How many pixels the parts of a model without stages see beyond themselves; of small parts of a fixed size, fewer."""
 
+GRID = 6
+"""Such parts begin at multiples of it: enhanced spatial attention takes so many pixels of a side together."""
+
 IN_MEMORY = 512 * 2**20
 """Bytes up to which an array is kept in memory; a larger one lies on disk."""
 
@@ -202,10 +205,10 @@ def _overlapping(image: np.ndarray, model: Model, pixels: int, result, told: Tol
     columns = min(width, max(side, pixels // height))
     s = model.scale
     for top, bottom in _parts(height, max(1, pixels // columns)):
-        above, below = min(OVERLAP, top), min(OVERLAP, height - bottom)
+        above, below = _before(top, OVERLAP, GRID), min(OVERLAP, height - bottom)
         pieces = []
         for left, right in _parts(width, columns):
-            before, after = min(OVERLAP, left), min(OVERLAP, width - right)
+            before, after = _before(left, OVERLAP, GRID), min(OVERLAP, width - right)
             sr = model.whole(_floats(image[top - above : bottom + below, left - before : right + after]))
             sr = sr[above * s : (above + bottom - top) * s, before * s : (before + right - left) * s]
             pieces.append(_levels(sr, image.dtype))

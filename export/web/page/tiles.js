@@ -13,6 +13,8 @@ const FEWEST = 32 * 32;
 
 /** How many pixels the parts of a model without stages see beyond themselves. */
 const OVERLAP = 16;
+/** They begin at multiples of it: enhanced spatial attention takes so many pixels of a side together. */
+const GRID = 6;
 
 /** The fewest rows of a part of a wide image. */
 const ROWS = 64;
@@ -104,10 +106,10 @@ async function overlapping(image, model, scale, pixels, sink, progress) {
   const across = parts(width, columns);
   let done = 0;
   for (const [top, bottom] of bands) {
-    const [above, below] = [Math.min(OVERLAP, top), Math.min(OVERLAP, height - bottom)];
+    const [above, below] = [beforeOf(top, OVERLAP, GRID), Math.min(OVERLAP, height - bottom)];
     const levels = new Uint8ClampedArray((bottom - top) * width * scale * scale * 3);
     for (const [left, right] of across) {
-      const [before, after] = [Math.min(OVERLAP, left), Math.min(OVERLAP, width - right)];
+      const [before, after] = [beforeOf(left, OVERLAP, GRID), Math.min(OVERLAP, width - right)];
       const [rows, cols] = [bottom - top + above + below, right - left + before + after];
       const lr = floats(image, top - above, bottom + below, left - before, right + after);
       const sr = await model.whole(lr, rows, cols);

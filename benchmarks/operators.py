@@ -1,0 +1,164 @@
+"""What operators are worth: python -m benchmarks.operators --data=DIV2K --home=DIR [--only=NAME,...] [--steps=N,...]
+
+Small networks x4 of about one size, each with one operator that the first one has not, are trained alone by one recipe,
+measured on the first 20 validation photographs, and timed by turns in onnxruntime and LiteRT on one thread. Trainings
+lie in `--home` and go on where they were stopped; those that are finished are not done again. `--results` holds the
+figures of all that were trained so far, `--table` writes them into docs/operators.md.
+"""
+
+import datetime
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from absl import app, flags, logging
+
+from benchmarks.workdirs import ROOT, link_photographs
+from srnas_tf.arch import parse
+from srnas_tf.host import devices
+from srnas_tf.workdir.files import write_json, write_text
+
+
+def _taps(options: str, recipes: str = "TCC-TCC-TCC", width: int = 48) -> str:
+    return f"x4:w{width}:expanded:bare:r0.25:{options}:{recipes}"
+
+
+OPERATORS = {
+    "taps, separable, expanded": _taps("x3:f1"),
+    "CCA": _taps("x3:f1:a.cca"),
+    "ESA, 2 blocks": _taps("x3:f1:a.esa", "TCC-TCC"),
+    "plain 3x3 (P)": _taps("x3:f1", "TP-TCC"),
+    "plain 3x3 (P), width 32": _taps("x3:f1", "TCP-TCP-TCP", 32),
+    "residual inside": "x4:w48:expanded:inside:r0.25:x3:f1:C-C-C",
+    "residual inside, blocks in a row": "x4:w48:expanded_row:inside:r0.25:x3:f1:CC-CC-CC",
+    "SMRN, width 32, 2 blocks": "x4:w32:row:inside:r0.25:b3:f1:a.esa:act.gelu:P-P",
+    "LKA, 2 blocks": _taps("x3:f1:a.lka", "TCCC-TCC"),
+    "not expanded": _taps("b3:f1"),
+    "LKDN's reparameterization": _taps("y3:f1"),
+    "both": _taps("z3:f1"),
+    "SiLU": _taps("x3:f1:act.silu"),
+    "GELU": _taps("x3:f1:act.gelu"),
+    "SPAN's gate": _taps("x3:f1:a.gate"),
+    "half as wide within, width 64": _taps("x3:f1:i0.5", width=64),
+}
+"""By the names that the table gives them; the first is what the others are compared with."""
+
+RECIPE = {"batch": 16, "patch": 24, "learning_rate": 4e-3, "schedule": "cosine", "warmup": 50, "ema": 0.99}
+VALIDATED = 20
+RUNTIMES = ("onnxruntime", "litert")
+INPUT_SIZE = "128x128"
+DOCUMENT = ROOT / "docs" / "operators.md"
+BEGIN, END = "<!-- made by benchmarks/operators.py -->\n\n", "\n<!-- end -->\n"
+
+DATA = flags.DEFINE_string("data", None, "DIV2K, or its like: a folder with train and valid")
+HOME = flags.DEFINE_string("home", "runs/operators", "folder for the trainings")
+ONLY = flags.DEFINE_list("only", [], "names in the table, with commas between, or their beginnings; all unless given")
+STEPS = flags.DEFINE_list("steps", ["3000"], "lengths of the trainings")
+SEEDS = flags.DEFINE_list("seeds", ["0"], "seeds of the trainings")
+ROUNDS = flags.DEFINE_integer("rounds", 0, "rounds of timing, all networks by turns; 0: none", lower_bound=0)
+RESULTS = flags.DEFINE_string("results", str(ROOT / "results" / "operators" / "operators.json"), "file for the figures")
+TABLE = flags.DEFINE_bool("table", False, "write the table of --results into docs/operators.md")
+
+
+def main(argv: list[str]) -> None:
+    logging.set_verbosity(logging.WARNING)
+    devices.import_tensorflow()
+    path = Path(RESULTS.value)
+    names = [name for name in OPERATORS if not ONLY.value or name.startswith(tuple(ONLY.value))]
+    if DATA.value:
+        for name, steps, seed in _trainings(names):
+            _train(name, steps, seed)
+            write_json(path, collected(Path(HOME.value), _read(path)))
+    if ROUNDS.value:
+        write_json(path, _timed(_read(path), names))
+    if TABLE.value:
+        before, rest = DOCUMENT.read_text("utf-8").split(BEGIN)
+        write_text(DOCUMENT, before + BEGIN + table(_read(path)) + END + rest.split(END)[1])
+
+
+def _trainings(names: list[str]) -> Iterator[tuple[str, int, int]]:
+    """All operators once before any of them twice."""
+    return ((name, int(steps), int(seed)) for steps in STEPS.value for seed in SEEDS.value for name in names)
+
+
+def _train(name: str, steps: int, seed: int) -> None:
+    from srnas_tf.data.sources import DataSettings
+    from srnas_tf.train.alone import Alone
+    from srnas_tf.train.settings import MachineSettings, TrainSettings
+
+    home = Path(HOME.value)
+    link_photographs(home / "photographs", Path(DATA.value), {"train": None, "valid": VALIDATED})
+    settings = TrainSettings(steps=steps, validate_every=500, checkpoint_every=500, **RECIPE)
+    data = DataSettings(data=str(home / "photographs"))
+    psnr = Alone(data, settings, MachineSettings(), 4, home)((OPERATORS[name], _folder(home, name, steps, seed), seed))
+    print(f"{name}, {steps} steps, seed {seed}: {psnr:.3f} dB", flush=True)
+
+
+def _folder(home: Path, name: str, steps: int, seed: int) -> Path:
+    return home / "-".join([*"".join(c if c.isalnum() else " " for c in name).split(), str(steps), str(seed)])
+
+
+def collected(home: Path, results: dict) -> dict:
+    """The figures with those of all trainings in the folder that are finished."""
+    from srnas_tf.modes.evaluate import machine
+
+    operators = results.setdefault("operators", {})
+    for name, text in OPERATORS.items():
+        network = parse(text)
+        own = operators.setdefault(name, {"psnr": {}, "curves": {}})
+        if own.get("arch", text) != text:  # another network went by that name
+            own = operators[name] = {"psnr": {}, "curves": {}}
+        own |= {"arch": text, "params": network.params, "macs": network.macs()}
+        for folder in home.glob(f"{_folder(home, name, 0, 0).name.removesuffix('0-0')}[0-9]*-[0-9]*"):
+            if (folder / "model.keras").exists():
+                steps, seed = folder.name.split("-")[-2:]
+                lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()]
+                curve = {str(line["step"]): round(line["val_psnr"], 4) for line in lines if "val_psnr" in line}
+                own["psnr"].setdefault(steps, {})[seed] = curve[steps]
+                own["curves"].setdefault(steps, {})[seed] = curve
+    return {**results, "machine": machine(), "date": datetime.date.today().isoformat(), "recipe": RECIPE}
+
+
+def _timed(results: dict, names: list[str]) -> dict:
+    from srnas_tf.freeze.latency import measure_networks
+    from srnas_tf.freeze.settings import LatencySettings
+
+    results = collected(Path(HOME.value), results)
+    for runtime in RUNTIMES:
+        settings = LatencySettings(runtime, 1, INPUT_SIZE)
+        times = measure_networks([parse(OPERATORS[name]) for name in names], settings, ROUNDS.value)
+        results.setdefault("timed", {})[runtime] = times.described
+        for name in names:
+            results["operators"][name].setdefault("ms", {})[runtime] = times.ms[OPERATORS[name]]
+    return results
+
+
+def table(results: dict) -> str:
+    """The figures as Markdown: differences in dB to the first network, by seeds that both have."""
+    operators = {name: results["operators"][name] for name in OPERATORS if name in results["operators"]}
+    [first, *_] = operators.values()
+    lengths = sorted({int(steps) for own in operators.values() for steps in own["psnr"]})
+    heads = ["network", "parameters", "GMACs"]
+    heads += [head for steps in lengths for head in (f"dB, {steps} steps", "to the first", "seeds")]
+    heads += [f"{runtime}, ms" for runtime in RUNTIMES]
+    rows = [heads, ["---"] * len(heads)]
+    for name, own in operators.items():
+        row = [f"{name}: `{own['arch']}`", str(own["params"]), f"{own['macs'] / 1e9:.2f}"]
+        for steps in map(str, lengths):
+            row += _figures(own["psnr"].get(steps, {}), first["psnr"].get(steps, {}))
+        rows.append(row + [f"{own['ms'][runtime]:.1f}" if "ms" in own else "" for runtime in RUNTIMES])
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _figures(own: dict[str, float], first: dict[str, float]) -> list[str]:
+    both = [own[seed] - first[seed] for seed in own if seed in first]
+    mean = f"{sum(own.values()) / len(own):.3f}" if own else ""
+    return [mean, f"{sum(both) / len(both):+.3f}" if both else "", str(len(own)) if own else ""]
+
+
+def _read(path: Path) -> dict:
+    return json.loads(path.read_text("utf-8")) if path.exists() else {}
+
+
+if __name__ == "__main__":
+    app.run(main)
