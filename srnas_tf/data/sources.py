@@ -135,11 +135,13 @@ class DataSettings:
             UserError: where a folder is missing or empty.
         """
         flag, _ = self._flag_of(role)
-        folders = [Path(spec) for spec in getattr(self, flag).split(",") if spec not in ("", "none")]
-        scales = [
-            [folder / f"X{n}" for n in range(2, 5) if (folder / f"X{n}").is_dir()] or [folder] for folder in folders
-        ]
-        return [path for some in scales for folder in some for path in images.find(folder)]
+        files: list[Path] = []
+        for spec in getattr(self, flag).split(","):
+            if spec not in ("", "none"):
+                folders = {partners.folder_of(Path(spec), scale) for scale in (2, 3, 4)}
+                within = folders - {Path(spec)}
+                files += [path for folder in sorted(within or folders) for path in images.find(folder)]
+        return files
 
     def _flag_of(self, role: str) -> tuple[str, str]:
         """The flag that names a role's low-resolution images, and the one that names its photographs."""
