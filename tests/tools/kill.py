@@ -36,12 +36,12 @@ class Victim(NamedTuple):
     Attributes:
         flags: besides --mode and --workdir, in which {data} and {workdir} stand for the folders.
         results: what must come out the same: patterns of files in the workdir.
-        alone: whether it has a workdir of its own: it trains on other images than the rest.
+        home: the workdir, of several that share it or of one alone; the first ones' unless given.
     """
 
     flags: tuple[str, ...]
     results: tuple[str, ...]
-    alone: bool = False
+    home: str = ""
 
 
 NETWORK = ("--data={data}", "--depth=2", "--width=8", "--scale=2")
@@ -59,7 +59,7 @@ MODES = {
             *("--degradation=photo", "--loss=charbonnier", "--frequency_loss=0.05"),
         ),
         ("train/model.keras", "train/metrics.jsonl"),
-        alone=True,
+        home="train",
     ),
     "rank": Victim(
         ("--rank_networks=3", "--rank_steps=10", "--rank_spread=size"),
@@ -69,18 +69,44 @@ MODES = {
         ("--model={workdir}/retrain/1/model.keras", "--test_data={data}"),
         ("export/export.json", "export/*.tflite", "export/*.onnx"),
     ),
+    "supernet of a wide space": Victim(
+        (
+            *("--data={data}", "--scale=2", "--space=tapped", "--width=8/12", "--depth=1/2", "--recipes=T/TC"),
+            *("--conv=blueprint/expanded", "--kernel=3/5", "--attention=none/cca", "--inner=0.5/1"),
+            *("--sharing=entangled", "--steps=60", "--batch=2", "--patch=8"),
+            *("--checkpoint_every=5", "--validate_every=20"),
+        ),
+        ("supernet/supernet.keras", "supernet/metrics.jsonl"),
+        home="wide",
+    ),
+    "search of a wide space": Victim(
+        ("--population=20", "--iterations=3", "--top_k=2", "--max_params=8000"),
+        ("search/journal.jsonl", "search/best.json"),
+        home="wide",
+    ),
+    "retrain of a wide space": Victim(
+        ("--steps=40",), ("retrain/*/model.keras", "retrain/*/metrics.jsonl"), home="wide"
+    ),
 }
-"""In the order in which one needs what another leaves."""
+"""In the order in which one needs what another leaves; the mode is the first word."""
 
 
 def command(mode: str, workdir: Path, data: Path) -> list[str]:
     flags = [flag.format(data=data, workdir=workdir) for flag in MODES[mode].flags]
-    return [sys.executable, "-m", "srnas_tf.run", f"--mode={mode}", f"--workdir={own(mode, workdir)}", *flags]
+    return [
+        sys.executable,
+        "-m",
+        "srnas_tf.run",
+        f"--mode={mode.split()[0]}",
+        f"--workdir={own(mode, workdir)}",
+        *flags,
+    ]
 
 
 def own(mode: str, workdir: Path) -> Path:
     """The workdir of a mode."""
-    return workdir.with_name(f"{workdir.name}-{mode}") if MODES[mode].alone else workdir
+    home = MODES[mode].home
+    return workdir.with_name(f"{workdir.name}-{home}") if home else workdir
 
 
 def start(line: list[str]) -> subprocess.Popen:

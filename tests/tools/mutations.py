@@ -49,28 +49,23 @@ BUGS = [
     Bug("arch/block.py", 'f"r{self.rate!r}"', 'f"r{self.rate:.2f}"', ARCH),
     Bug("arch/network.py", ".factor(self.scale) ** 2\n", ".factor(self.scale)\n", ARCH),
     Bug("arch/network.py", "*block.options_after(common)]", "*block.options_after(common)[:1]]", ARCH),
-    Bug("arch/space.py", 'itertools.product("SC"', 'itertools.product("CS"', ARCH),
-    Bug("arch/space.py", 'owners = plans[:1] if self.sharing == "ends" else plans', "owners = plans", SHARING),
+    Bug("arch/spaces.py", 'itertools.product("SC"', 'itertools.product("CS"', ARCH),
+    Bug("arch/sharing.py", 'in ("first", "attention", "fusion")', 'in ("first", "fusion")', SHARING),
     Bug("arch/plan.py", "(convs + 1, 0) if step.trunk", "(convs, 0) if step.trunk", SHARING),
-    Bug(
-        "nets/sharing.py",
-        "kernel): np.concatenate(rows",
-        "kernel): np.concatenate(rows[::-1]",
-        SHARING,
-    ),
-    Bug("arch/space.py", "return min(self._alike", "return max(self._alike", ARCH),
+    Bug("nets/sharing.py", "kernel = 2 if len(whole) == 4 else 0", "kernel = 0", SHARING),
+    Bug("arch/space.py", "return min((self._extreme", "return max((self._extreme", ARCH),
     Bug("arch/space.py", "if not 0 <= code < count:", "if not 0 <= code <= count:", ARCH),
     # Search
     Bug("search/feasible.py", "        base += added.min().item()\n", "", FEASIBLE),
-    Bug("search/feasible.py", ".of(codes) <= limit for", ".of(codes) < limit for", FEASIBLE),
+    Bug("search/feasible.py", ".of(paths) <= limit for", ".of(paths) < limit for", FEASIBLE),
     Bug(
         "search/feasible.py",
-        "rng.random(BATCH) < np.exp(self._weights @ np.minimum(over, 0))",
-        "rng.random(BATCH) < 2",
+        "rng.random(count) < np.exp(self._weights @ np.minimum(over, 0))",
+        "rng.random(count) < 2",
         ("search/test_feasible.py", "draws_are_uniform"),
     ),
     Bug("search/pool.py", "            self._seen.add(codes)\n", "", SEARCH),
-    Bug("search/strategies.py", "tuple(new if change else old", "tuple(old if change else new", SEARCH),
+    Bug("search/strategies.py", "(new if change else old", "(old if change else new", SEARCH),
     Bug("search/strategies.py", "rng.integers(2, size=pair.shape[1])", "rng.integers(1, size=pair.shape[1])", SEARCH),
     Bug(
         "search/strategies.py", "best_of(psnrs, self._settings.parents)", "best_of(psnrs, self._settings.top_k)", SEARCH
@@ -84,10 +79,13 @@ BUGS = [
     Bug("search/ranking.py", "BAND * middle", "2 * BAND * middle", ("search/test_rank.py", "function_of_the_seed")),
     # Training
     Bug(
-        "train/adam.py", "count = counts[code] + 1.0", "count = counts[0] + 1.0", ("train/test_sampling.py", "segment")
+        "train/adam.py",
+        "path if part.used is None else rows",
+        "0 if part.used is None else rows",
+        ("train/test_sampling.py", "move_as"),
     ),
     Bug("train/adam.py", "tf.where(moves, new, old))", "new)", ("train/test_train.py", "not_finite")),
-    Bug("train/adam.py", "moves = finite & part.used(paths)", "moves = finite", ("train/test_sampling.py", "stays")),
+    Bug("train/adam.py", "finite & part.uses(path)", "finite", ("train/test_sampling.py", "stays")),
     Bug("train/adam.py", "(BETA2, count)", "(BETA1, count)", ("train/test_train.py", "adam_is_adam")),
     Bug(
         "train/adam.py",
@@ -97,14 +95,14 @@ BUGS = [
     ),
     Bug(
         "train/trainee.py",
-        "[[start, whole - start - size]]",
-        "[[whole - start - size, start]]",
+        "tf.scatter_nd(rows[:, None], value",
+        "tf.scatter_nd(rows[::-1, None], value",
         ("train/test_sampling.py", "added_up"),
     ),
     Bug(
         "train/trainee.py",
-        "lambda *pair: loss_at(i, *pair), lr, target,",
-        "lambda *pair: loss_at(i, *pair), lr, hr,",
+        "self.lesson(wanted, lr, target, codes)",
+        "self.lesson(wanted, lr, hr, codes)",
         ("train/test_sampling.py", "added_up"),
     ),
     Bug("train/loop.py", '{"optimizer": optimizer, "weights"', '{"weights"', ("train/test_train.py", "resumed")),
@@ -114,7 +112,12 @@ BUGS = [
         "settings.rate_at(at + 1)",
         ("train/test_train.py", "resumed or gaps or rate"),
     ),
-    Bug("train/loop.py", "paths_at(at)", "paths_at(start)", ("train/test_train.py", "resumed or one_trace or path")),
+    Bug(
+        "train/loop.py",
+        "networks_at(at)",
+        "networks_at(start)",
+        ("train/test_train.py", "resumed or one_trace or path"),
+    ),
     Bug(
         "train/sampling.py",
         'generator(seed, "path", step)),)',
