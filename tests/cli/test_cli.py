@@ -15,8 +15,9 @@ from conftest import ROOT, command, lines, photograph
 from PIL import Image
 
 from srnas_tf import run
-from srnas_tf.arch import Space, latency
+from srnas_tf.arch import Space
 from srnas_tf.arch.latency import LatencyTable
+from srnas_tf.freeze import latency_file
 from srnas_tf.workdir import lock
 
 NETWORK = ("--depth=2", "--width=16", "--scale=2", "--stages=2")
@@ -114,7 +115,7 @@ def test_a_search_keeps_to_milliseconds_of_a_table_made_elsewhere(done, invoke, 
         **space.network([0] * space.depth).measures,
         frame=10.0, blocks={str(block): 9.0 - code for code, block in enumerate(space.blocks)},
     )  # fmt: skip
-    latency.write(tmp_path / "table.json", table)
+    latency_file.write(tmp_path / "table.json", table)
     least = table.predict(space.smallest(table.predict))
     options = (f"--workdir={workdir}", f"--latency_table={tmp_path / 'table.json'}", *SEARCH)
     status, _, stderr = invoke("--mode=search", *options, f"--max_latency_ms={least - 1}")

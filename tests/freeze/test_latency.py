@@ -13,10 +13,10 @@ import pytest
 from conftest import ROOT
 
 from srnas_tf import arch, nets
-from srnas_tf.arch import Space, latency
+from srnas_tf.arch import Space
 from srnas_tf.arch.latency import LatencyTable
 from srnas_tf.errors import UserError
-from srnas_tf.freeze import stopwatch
+from srnas_tf.freeze import latency_file, stopwatch
 from srnas_tf.freeze.latency import measure_networks
 from srnas_tf.freeze.settings import LatencySettings
 from srnas_tf.modes.benchmark import compare, spread
@@ -78,7 +78,7 @@ def device(monkeypatch, tmp_path):
 
 def test_turns_cancel_what_slows_all(device, tmp_path, capsys):
     stopwatch.main([f"--folder={tmp_path}", "--rounds=3", "--threads=2", "--machine=A phone"])
-    table = latency.read(tmp_path / "latency-fake-t2-8x6.json")
+    table = latency_file.read(tmp_path / "latency-fake-t2-8x6.json")
     assert (table.machine, table.runtime, table.threads, table.measures) == ("A phone", "fake", 2, {
         "scale": 2, "width": 8, "depth": 2, "stem": "light",
     })  # fmt: skip
@@ -189,7 +189,7 @@ def test_a_table_made_elsewhere_is_accepted(kit, invoke, tmp_path):
     path = folder / "latency-litert-t1-16x16.json"
     assert str(path.name) in said
     assert "1 whole networks" in said
-    assert latency.read(path).machine == "A phone"
+    assert latency_file.read(path).machine == "A phone"
     here = ("--mode=benchmark", f"--workdir={tmp_path / 'w'}", f"--latency_table={path}", "--networks=0")
     status, _, stderr = invoke(*here, *FLAGS)
     assert status == 0, stderr
@@ -201,7 +201,7 @@ def test_a_table_made_elsewhere_is_accepted(kit, invoke, tmp_path):
         assert named in line
         assert str(path) in line
     other = tmp_path / "other.json"
-    latency.write(other, dataclasses.replace(latency.read(path), runtime="ncnn"))
+    latency_file.write(other, dataclasses.replace(latency_file.read(path), runtime="ncnn"))
     status, _, stderr = invoke("--mode=benchmark", f"--workdir={tmp_path / 'v'}", f"--latency_table={other}", *FLAGS)
     assert status == 2
     assert "ncnn" in stderr
@@ -213,7 +213,7 @@ def test_a_space_is_measured_once_and_compared_with_whole_networks(invoke, tmp_p
     status, stdout, stderr = invoke(*here, "--networks=1")
     assert status == 0, stderr
     path = tmp_path / "w" / "latency-onnxruntime-t1-16x16.json"
-    table, text = latency.read(path), path.read_text()
+    table, text = latency_file.read(path), path.read_text()
     table.check(SPACE, "it")
     entry = json.loads((tmp_path / "w" / "benchmark.json").read_text())["space"]["onnxruntime-t1-16x16"]
     assert entry["table"] == path.name
