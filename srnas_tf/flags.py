@@ -170,7 +170,7 @@ def help_text(usage: str, groups: Mapping[str, Sequence[str]]) -> str:
         for name in names:
             flag = FLAGS[name]
             allowed = getattr(flag.parser, "enum_values", None)
-            choices = f" ({', '.join(value for value in allowed if value)})" if allowed else ""
+            choices = f" ({', '.join(str(value) for value in allowed if value)})" if allowed else ""
             default = f" [{flag.default}]" if flag.default not in (None, "", False) else ""
             lines.append(f"  --{name}: {flag.help}{choices}{default}")
     return "\n".join(lines)

@@ -3,43 +3,48 @@
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from srnas_tf.arch.space import Space
+
+class Staged(Protocol):
+    """What recipes depend on: a `space.Space`."""
+
+    @property
+    def stages(self) -> int: ...
+
 
 INITIAL = ("SSSS", "SSS", "SSCS", "SCSS", "SCS")
 """Thesis, figure 3.5: every sequence in which each conv is followed by a split."""
 
 
-def _imdn(space: "Space", position: int) -> Iterable[str]:
+def _imdn(space: Staged, position: int) -> Iterable[str]:
     return ["SCSCS"]
 
 
-def _initial(space: "Space", position: int) -> Iterable[str]:
+def _initial(space: Staged, position: int) -> Iterable[str]:
     return INITIAL
 
 
-def _initial20(space: "Space", position: int) -> Iterable[str]:
+def _initial20(space: Staged, position: int) -> Iterable[str]:
     """Code 4 * path + 2 * skip1 + skip2: each path with or without skip convs on its first two distilled branches."""
     for recipe, skip1, skip2 in itertools.product(INITIAL, (False, True), (False, True)):
         yield with_skips(recipe, {0: skip1, 1: skip2})
 
 
-def _dynamic(space: "Space", position: int) -> Iterable[str]:
+def _dynamic(space: Staged, position: int) -> Iterable[str]:
     """`S`, then the code's bits, most significant first: 1 is a conv, 0 a split (thesis, figure 3.6)."""
     for bits in itertools.product("SC", repeat=space.stages):
         yield "S" + "".join(bits)
 
 
-def _tapped(space: "Space", position: int) -> Iterable[str]:
+def _tapped(space: Staged, position: int) -> Iterable[str]:
     """`T`, then up to as many convolutions as there are stages, each with a tap behind it or not; shortest first."""
     for count in range(space.stages + 1):
         for convs in itertools.product(("C", "CT"), repeat=count):
             yield "T" + "".join(convs)
 
 
-def _light(space: "Space", position: int) -> Iterable[str]:
+def _light(space: Staged, position: int) -> Iterable[str]:
     """The dynamic space, where a stage may also look far: 3^stages paths, of separable convolutions."""
     for letters in itertools.product("SDC", repeat=space.stages):
         yield "S" + "".join(letters)
@@ -60,7 +65,7 @@ class SpaceKind:
         staged: whether there are as many as `--stages` makes.
     """
 
-    recipes: Callable[["Space", int], Iterable[str]]
+    recipes: Callable[[Staged, int], Iterable[str]]
     ending: str
     conv: str = "plain"
     stem: str = "plain"

@@ -14,7 +14,7 @@ from srnas_tf.host import silence
 from srnas_tf.kit import colours, formats, reading, writing
 from srnas_tf.kit.picture import Photograph
 from srnas_tf.kit.reading import Opened
-from srnas_tf.kit.tiles import Rows
+from srnas_tf.kit.rows import Rows
 
 # libvips and pyvips say on stderr what they raise as well.
 os.environ.setdefault("VIPS_WARNING", "1")

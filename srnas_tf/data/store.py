@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import math
 import os
-import resource
 import socket
 import sys
 import threading
@@ -190,6 +189,10 @@ def _layout(file: BinaryIO) -> Layout:
 
 def _files() -> int:
     """How many files this process may have open, as many as it is given."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows, which sets no such limit
+        return _MOST_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
     with contextlib.suppress(OSError, ValueError):

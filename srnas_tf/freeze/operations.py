@@ -18,6 +18,8 @@ TENSORFLOW = _names(
     Abs Add AddN AddV2 Sub Mul Div DivNoNan RealDiv FloorDiv FloorMod Mod TruncateDiv Maximum Minimum Neg Reciprocal
     Sign Square Sqrt Rsqrt SquaredDifference Pow Exp Expm1 Log Log1p Erf Sin Cos Tan Tanh Sinh Cosh Atan Atan2 Ceil
     Floor Round Rint ClipByValue Cumsum Cast Bitcast IsFinite IsNan IsInf Xdivy Xlogy MulNoNan
+    # of bits, as whole numbers are read from bytes
+    BitwiseAnd BitwiseOr BitwiseXor Invert LeftShift RightShift
     # activations
     Relu Relu6 LeakyRelu Elu Selu Softplus Softsign Softmax LogSoftmax Sigmoid
     # convolutions, and what belongs to them
@@ -38,7 +40,7 @@ TENSORFLOW = _names(
     TensorListFromTensor TensorListGetItem TensorListReserve TensorListSetItem TensorListStack TensorListLength
     TensorListElementShape EmptyTensorList TensorListPushBack TensorListPopBack
     # images in memory, of the signature for TensorFlow Serving
-    DecodeImage DecodeJpeg DecodePng DecodeBmp DecodeGif EncodePng EncodeJpeg Substr
+    DecodeImage DecodeJpeg DecodePng DecodeBmp DecodeGif DecodeRaw ExtractJpegShape EncodePng EncodeJpeg Substr
     """
 )
 """Operations of TensorFlow that a SavedModel may run: those of what is exported here, and harmless arithmetic."""

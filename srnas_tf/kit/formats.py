@@ -9,7 +9,7 @@ from PIL import Image, PngImagePlugin, features
 from .colours import fits
 from .mistakes import UserError
 from .picture import Photograph
-from .tiles import IN_MEMORY
+from .rows import IN_MEMORY
 
 QUALITY = 95
 """Of JPEG, with colours at full size (4:4:4), unless somebody says otherwise; WebP then loses nothing."""

@@ -50,7 +50,8 @@ class PathAdam(tf.Module):
         replica = tf.distribute.get_replica_context()
         summed = list(gradients)
         if replica.num_replicas_in_sync > 1:  # TensorFlow keeps the graph of each all_reduce until the process ends
-            summed = replica.all_reduce(tf.distribute.ReduceOp.SUM, summed)
+            placed = [tf.identity(gradient) for gradient in summed]  # on a device, as arguments of a trace are not
+            summed = replica.all_reduce(tf.distribute.ReduceOp.SUM, placed)
         finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in summed])
         replica.merge_call(self._merge, args=(summed, rate, paths, finite))
 

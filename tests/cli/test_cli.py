@@ -112,7 +112,7 @@ def test_a_search_keeps_to_milliseconds_of_a_table_made_elsewhere(done, invoke, 
     space = Space(**json.loads((workdir / "experiment.json").read_text())["network"])
     table = LatencyTable(
         machine="a phone", runtime="its own", runtime_version="1", threads=1, input_size="64x64", date="2026-11-23",
-        **space.network([0] * space.depth).measures,
+        **space.network([0] * space.depth[0]).measures,
         frame=10.0, blocks={str(block): 9.0 - code for code, block in enumerate(space.blocks)},
     )  # fmt: skip
     latency_file.write(tmp_path / "table.json", table)
@@ -236,7 +236,8 @@ def test_import(invoke, shared, tmp_path):
     data = shared / "data" / "Set5"
     assert invoke("--mode=evaluate", f"--model={tmp_path / 'model.keras'}", f"--data={data}")[0] == 0
     measured = json.loads((tmp_path / "evaluate.json").read_text())["Set5"]
-    assert measured == {"psnr": pytest.approx(32.2096, abs=5e-3), "ssim": pytest.approx(0.8948, abs=2e-4), "images": 5}
+    wanted = {"psnr": pytest.approx(32.2096, abs=5e-3), "ssim": pytest.approx(0.8948, abs=2e-4), "images": 5}
+    assert {name: measured[name] for name in wanted} == wanted
 
 
 def test_describe(invoke):
@@ -338,7 +339,7 @@ def test_a_pipeline_that_is_killed_in_each_part_comes_to_the_same_end(done, fold
         else:
             assert process.returncode == -number
     assert command(*line[3:]).returncode == 0
-    for mode in kill.MODES.keys() - {"rank"}:
+    for mode in [mode for mode, victim in kill.MODES.items() if mode != "rank" and not victim.home]:
         for path in kill.results(mode, done[0]):
             assert kill.same(done[0] / path, tmp_path / "work" / path), path
 

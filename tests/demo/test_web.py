@@ -172,7 +172,7 @@ def test_where_memory_runs_out_parts_become_smaller(page, site, frozen, kinds, d
     by_python(tmp_path / "model.onnx", kinds / "colour.png", tmp_path / "expected.png", TILE // 2)
     model, whole = site.files["/model.js"], b"async function whole(lr, height, width) {"
     assert whole in model.content
-    content = model.content.replace(whole, whole + b"if (height * width > 4500) throw new Error('bad_alloc');")
+    content = model.content.replace(whole, whole + b"if (height * width > 6000) throw new Error('bad_alloc');")
     monkeypatch.setitem(site.files, "/model.js", model._replace(content=content))
     monkeypatch.setitem(site.files, "/model/model.json", server.Answer("application/json", b'{"name": "m"}'))
     page.open(f"{site.url}?tile={TILE}")

@@ -11,7 +11,7 @@ from srnas_tf import arch, metrics, nets
 from srnas_tf.data import photograph
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.freeze.staged import load_model
-from srnas_tf.kit import formats, tiles
+from srnas_tf.kit import formats, rows, tiles
 from srnas_tf.kit.picture import Photograph
 from srnas_tf.modes.upscale import Enlarger
 from srnas_tf.nets import files
@@ -99,9 +99,9 @@ def test_overlapping_parts_alone_do_not(model):
 def test_maps_on_disk_give_the_same(model, monkeypatch):
     image = uneven()
     in_memory = tiles.enlarge(image, model, 700)
-    monkeypatch.setattr(tiles, "IN_MEMORY", 1000)
+    monkeypatch.setattr(rows, "IN_MEMORY", 1000)
     on_disk = tiles.enlarge(image, model, 700)
-    assert isinstance(on_disk, tiles.File)
+    assert isinstance(on_disk, rows.File)
     np.testing.assert_array_equal(on_disk[:], in_memory)
 
 
@@ -225,10 +225,10 @@ def test_animations_are_refused_by_name(tmp_path, suffix):
 
 
 def test_a_large_image_is_streamed(tmp_path, monkeypatch):
-    monkeypatch.setattr(tiles, "IN_MEMORY", 1000)
+    monkeypatch.setattr(rows, "IN_MEMORY", 1000)
     double = tiles.Model(lambda lr: lr.repeat(2, 0).repeat(2, 1), 2)
     result = Enlarger(double)(Photograph(COLOURS, ALPHA, profile=b"profile"))
-    assert isinstance(result.pixels, tiles.File)
+    assert isinstance(result.pixels, rows.File)
     photograph.write(tmp_path / "a.png", result)
     again = photograph.read(tmp_path / "a.png")
     np.testing.assert_array_equal(again.pixels, result.pixels[:])

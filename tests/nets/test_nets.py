@@ -331,7 +331,7 @@ def test_config_is_plain_data():
     for layer in (nets.Block("SCS+reduced+r0.25+k3+f1", 16), nets.ContrastAwareAttention(16, 1)):
         clone = type(layer).from_config(json.loads(json.dumps(keras.saving.serialize_keras_object(layer)["config"])))
         assert [v.shape for v in clone.weights] == [v.shape for v in layer.weights]
-    assert dataclasses.asdict(Space()) == nets.Supernet(Space(width=16)).get_config()["space"] | {"width": 64}
+    assert dataclasses.asdict(Space()) == nets.Supernet(Space(width=16)).get_config()["space"] | {"width": (64,)}
 
 
 def imported(path) -> nets.SRNet:

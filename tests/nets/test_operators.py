@@ -190,7 +190,7 @@ def test_supernets_of_operators(fields):
     assert supernet.count_params() == space.supernet_params
     initialize(supernet, 0)
     lr = random(1, 6, 7, 3)
-    for codes in ((0, 1), (len(space.choices) - 1, 2)):
+    for codes in ((0, 1), (len(space.blocks) - 1, 2)):
         network = nets.SRNet(space.network(codes))
         load_path(network, supernet)
-        np.testing.assert_allclose(supernet(lr, tf.constant(codes)), network(lr), atol=1e-6)
+        np.testing.assert_allclose(supernet(lr, codes=codes), network(lr), atol=1e-6)

@@ -314,7 +314,7 @@ def test_a_report_needs_no_tensorflow():
 
 def _blocks():
     for space in (arch.Space(), arch.Space(stages=6), arch.Space(space="imdn"), arch.Space(space="initial20")):
-        yield from {(choice, space.width): None for choice in space.blocks}
+        yield from {(choice, space.width[0]): None for choice in space.blocks}
     yield from ((choice, 32) for choice in arch.Space(space="tapped", width=32).blocks)
     yield from ((arch.Block(recipe, kernel=(1, 3)), 20) for recipe in ("SCRCK", "CCCS"))
     yield arch.Block("SSS", "full"), 64

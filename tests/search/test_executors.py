@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 from conftest import ROOT, lines
+from spaces import wide
 
 from srnas_tf.arch import Space
 from srnas_tf.errors import UserError, WorkError
@@ -20,6 +21,8 @@ from srnas_tf.search.search import search
 from srnas_tf.search.settings import SearchSettings
 
 ALL = Feasible(Space(depth=4, width=16), {})
+SEVERAL = Feasible(wide(), {"params": 9000})
+"""Networks of several trunks."""
 SETTINGS = SearchSettings(population=12, iterations=3, top_k=2)
 
 
@@ -69,7 +72,7 @@ def cluster():
     from ray.cluster_utils import Cluster
 
     paths = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = f"{ROOT}:{ROOT / 'tests'}"
+    os.environ["PYTHONPATH"] = f"{ROOT}:{ROOT / 'tests'}:{ROOT / 'tests' / 'search'}"
     nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 4, "include_dashboard": False})
     nodes.add_node(num_cpus=4)
     yield nodes
@@ -125,16 +128,16 @@ def test_what_kills_each_actor_is_given_up(on_ray):
     assert list(on_ray(abs, range(-9, 0))) == list(range(9, 0, -1))
 
 
-@pytest.mark.parametrize("screen", [None, rough])
-def test_the_journal_is_the_local_one(on_ray, tmp_path, screen):
-    best = search(ALL, SETTINGS, quality, tmp_path / "local", screen)
+@pytest.mark.parametrize(("everything", "screen"), [(ALL, None), (ALL, rough), (SEVERAL, None)])
+def test_the_journal_is_the_local_one(on_ray, tmp_path, everything, screen):
+    best = search(everything, SETTINGS, quality, tmp_path / "local", screen)
     away = functools.partial(late, screen) if screen else None
-    assert search(ALL, SETTINGS, functools.partial(late, quality), tmp_path / "ray", away, run=on_ray) == best
+    assert search(everything, SETTINGS, functools.partial(late, quality), tmp_path / "ray", away, run=on_ray) == best
     journal = (tmp_path / "local" / "journal.jsonl").read_bytes()
     assert (tmp_path / "ray" / "journal.jsonl").read_bytes() == journal
     (tmp_path / "half").mkdir()
     (tmp_path / "half" / "journal.jsonl").write_bytes(b"".join(journal.splitlines(keepends=True)[:17]))
-    search(ALL, SETTINGS, quality, tmp_path / "half", screen, run=on_ray)
+    search(everything, SETTINGS, quality, tmp_path / "half", screen, run=on_ray)
     assert (tmp_path / "half" / "journal.jsonl").read_bytes() == journal
 
 

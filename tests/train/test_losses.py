@@ -73,7 +73,7 @@ def test_a_step_takes_the_loss():
         step = make_step(
             tf.distribute.get_strategy(), trainee, PathAdam(trainee.parts), distance=losses.loss_of(name, weight)
         )
-        loss = step(lr, hr, tf.constant(0.0), tf.constant([()], tf.int32))
+        loss = step(lr, hr, tf.constant(0.0), ((),))
         assert float(loss) == pytest.approx(float(loss_of(name, weight)(output, hr / 255.0)), rel=1e-4)
 
 

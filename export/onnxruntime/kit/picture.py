@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from . import tiles, transparency
-from .tiles import Rows
+from .rows import Rows
 
 _EXIF_IFD, _EXIF_WIDTH, _EXIF_HEIGHT = 0x8769, 0xA002, 0xA003
 

@@ -7,12 +7,12 @@ size alone is given parts of that size.
 """
 
 import itertools
-import os
-import tempfile
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
+
+from .rows import File, rows_of
 
 PIXELS = 104 * 1024
 """How many pixels of the small image are enlarged at a time, unless the caller says otherwise."""
@@ -25,9 +25,6 @@ OVERLAP = 16
 
 GRID = 6
 """Such parts begin at multiples of it: enhanced spatial attention takes so many pixels of a side together."""
-
-IN_MEMORY = 512 * 2**20
-"""Bytes up to which an array is kept in memory; a larger one lies on disk."""
 
 ROWS = 64
 """The fewest rows of a part of a wide image: fewer would cost more in overlaps than they save in memory."""
@@ -74,62 +71,13 @@ class Model(NamedTuple):
     size: tuple[int, int] | None = None
 
 
-class Rows(Protocol):
-    """An array, or a file that is one: [height, width, channels], `name` the file's."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-    @property
-    def dtype(self) -> np.dtype: ...
-
-    def __getitem__(self, rows: slice, /) -> np.ndarray: ...
-
-
-class File:
-    """Rows of an array in a file that is gone with it; it is read and written by slices of rows.
-
-    Args:
-        shape: [rows, ...].
-        dtype: of its items.
-
-    Attributes:
-        name: of the file.
-    """
-
-    def __init__(self, shape: tuple[int, ...], dtype) -> None:
-        self.shape, self.dtype = shape, np.dtype(dtype)
-        self._file = tempfile.NamedTemporaryFile(prefix="maps-")  # noqa: SIM115  (it lives as long as this)
-        self.name = self._file.name
-        self._row = int(np.prod(shape[1:])) * self.dtype.itemsize
-        os.truncate(self.name, shape[0] * self._row)
-
-    def __getitem__(self, rows: slice) -> np.ndarray:
-        start, stop, _ = rows.indices(self.shape[0])
-        self._file.seek(start * self._row)
-        values = np.fromfile(self._file, self.dtype, (stop - start) * self._row // self.dtype.itemsize)
-        return values.reshape(stop - start, *self.shape[1:])
-
-    def __setitem__(self, rows: slice, values: np.ndarray) -> None:
-        start, _, _ = rows.indices(self.shape[0])
-        self._file.seek(start * self._row)
-        self._file.write(np.ascontiguousarray(values, self.dtype).data)
-        self._file.flush()
-
-
-def rows_of(shape: tuple[int, ...], dtype) -> "np.ndarray | File":
-    """Room for an array: in memory up to IN_MEMORY bytes, else a `File`."""
-    fits = int(np.prod(shape)) * np.dtype(dtype).itemsize <= IN_MEMORY
-    return np.empty(shape, dtype) if fits else File(shape, dtype)
-
-
 def enlarge(
     image: np.ndarray,
     model: Model,
     pixels: int = 0,
     shrunk: Callable[[int], None] = lambda pixels: None,
     told: Told = lambda share: None,
-) -> "np.ndarray | File":
+) -> np.ndarray | File:
     """The enlarged image, of the same kind; where memory runs out, in smaller parts.
 
     Args:
