@@ -1,6 +1,5 @@
-// Enlarges one channel by bicubic as Pillow does, to the level: first along rows, then along columns, in integers.
-
-const BITS = 22;
+// Enlarges one channel by bicubic as the kits do: first along rows, then along columns, and only then to levels. Levels
+// in between would lose what a hard edge overshoots.
 
 function cubic(x) {
   x = Math.abs(x);
@@ -16,24 +15,24 @@ function taps(size, scale) {
     const end = Math.min(size, Math.floor(centre + 2 + 0.5));
     const weights = Array.from({ length: end - first }, (_, i) => cubic(first + i - centre + 0.5));
     const sum = weights.reduce((a, b) => a + b, 0);
-    return { first, weights: weights.map((weight) => Math.round((weight / sum) * 2 ** BITS)) };
+    return { first, weights: weights.map((weight) => weight / sum) };
   });
 }
 
-const clip = (sum) => Math.min(255, Math.max(0, Math.floor((sum + 2 ** (BITS - 1)) / 2 ** BITS)));
+const clip = (sum) => Math.min(255, Math.max(0, Math.round(sum)));
 
 /** Enlarged channels, made by rows. */
 export class Bicubic {
   /** @param {Uint8Array} levels [height, width] */
   constructor(levels, width, height, scale) {
     [this.width, this.down] = [width * scale, taps(height, scale)];
-    this.across = new Uint8Array(height * this.width);
+    this.across = new Float32Array(height * this.width);
     const along = taps(width, scale);
     for (let y = 0; y < height; y++) {
       along.forEach(({ first, weights }, x) => {
         let sum = 0;
         for (let i = 0; i < weights.length; i++) sum += weights[i] * levels[y * width + first + i];
-        this.across[y * this.width + x] = clip(sum);
+        this.across[y * this.width + x] = sum;
       });
     }
   }
