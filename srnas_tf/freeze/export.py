@@ -24,6 +24,7 @@ from srnas_tf.freeze.tint import MOST, tint
 from srnas_tf.host import child
 from srnas_tf.nets import Net
 from srnas_tf.nets.stages import stages
+from srnas_tf.nets.transfer import folded
 from srnas_tf.train.evaluate import Upscaler, mean_psnr, of_network, scores
 from srnas_tf.workdir.files import write_json, write_text
 
@@ -98,7 +99,7 @@ def export(
     """Writes the targets that the settings want, `export.json` and `MODEL_CARD.md` into the folder.
 
     Args:
-        network: with dtype policy float32.
+        network: with dtype policy float32; what is expanded is folded.
         pairs: photographs to compare the files on; of more than one size, to see that sizes are free.
         folder: an earlier export in it is replaced once this one has passed.
         training: photographs that it was trained on, as it sees them, uint8 RGB: int8 files learn their ranges from
@@ -118,6 +119,7 @@ def export(
         WorkError: where a file cannot be made, or is further from the network than its target allows; then the files
             lie in `<folder>-rejected`, and an earlier export stays.
     """
+    network = folded(network)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     if not folder.exists() and _former(folder).exists():  # killed while it put one in the place of the other

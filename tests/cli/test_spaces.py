@@ -83,14 +83,21 @@ def test_a_space_of_ones_own_needs_no_change_of_the_package(invoke, photographs,
     def recipes(space, position):
         return ["TC", "TCC"] if position == 0 else ["T", "TC", "TT"]
 
-    monkeypatch.setitem(arch.SPACES, "mine", arch.SpaceKind(recipes, ending="bare", conv="blueprint", stem="thin"))
+    monkeypatch.setitem(arch.SPACES, "mine", arch.SpaceKind(recipes, ending="bare", conv="expanded", stem="thin"))
     space = arch.Space(space="mine", scale=2, width="8/12", depth="1/2", sharing="entangled")
     assert space.cardinalities == (4, 2, 3)
     assert space.count == 2 * (2 + 2 * 3)
     work, data = f"--workdir={tmp_path / 'w'}", f"--data={photographs}"
     flags = ("--space=mine", "--scale=2", "--width=8/12", "--depth=1/2", "--sharing=entangled")
     status, _, stderr = invoke(
-        "--mode=pipeline", work, data, *flags, *TRAINING, *SEARCH, "--nocard_latency", "--export_files=model.onnx"
+        "--mode=pipeline",
+        work,
+        data,
+        *flags,
+        *TRAINING,
+        *SEARCH,
+        "--nocard_latency",
+        "--export_files=model.onnx,model_int8.onnx",
     )
     assert status == 0, stderr
     assert (tmp_path / "w" / "report.html").exists()
