@@ -6,7 +6,7 @@ NETWORKS := $(notdir $(basename $(wildcard srnas_tf/models/x*.keras)))
 ONNX := $(NETWORKS:%=export/onnxruntime/%)
 TFLITE := $(NETWORKS:%=export/litert/%)
 
-.PHONY: quickstart test check docs kits shared $(ONNX) $(TFLITE) constraints clean
+.PHONY: quickstart test check docs kits $(ONNX) $(TFLITE) constraints clean
 
 # The main job on embedded photographs.
 quickstart: $(VENV)/installed
@@ -40,13 +40,8 @@ $(VENV)/installed-for-docs: setup.py constraints.txt
 	$(PIP) install --constraint constraints.txt --editable ".[docs]"
 	touch $@ $(VENV)/installed
 
-# What the kits and the page come with: what they share with the package, and its networks, frozen.
-kits: shared $(ONNX) $(TFLITE)
-
-shared:
-	for kit in onnxruntime litert; do \
-	    rm -rf export/$$kit/kit && mkdir export/$$kit/kit && cp srnas_tf/kit/*.py export/$$kit/kit/ || exit 1; \
-	done
+# What the kits and the page come with: the networks in the package, frozen.
+kits: $(ONNX) $(TFLITE)
 
 $(ONNX): FORM := onnx
 $(TFLITE): FORM := tflite

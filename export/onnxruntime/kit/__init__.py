@@ -1,5 +1,0 @@
-"""What the kits of `export/` share with this package: images in and out, and images in parts.
-
-Needs numpy and Pillow alone, and imports nothing of the package around it: `make kits` puts it into each kit, to the
-letter, as `kit/`.
-"""
