@@ -1,9 +1,11 @@
 """Packaging of srnas_tf; tool settings are in pyproject.toml."""
 
+import os
 import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.sdist import sdist
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "srnas_tf/__init__.py").read_text("utf-8"))[1]
@@ -17,6 +19,16 @@ DOCS = [
 ]
 PARETO = ["pymoo>=0.6.2,<0.7"]
 RAY = ["ray>=2.50,<3"]
+
+
+class SourceArchive(sdist):
+    """With every file of the kits: setuptools looks into a folder once, and links lead to one folder by three names."""
+
+    def make_release_tree(self, base_dir: str, files: list[str]) -> None:
+        walked = os.walk("export", followlinks=True)
+        kits = {str(Path(home, name)) for home, _, names in walked for name in names if name.endswith(".py")}
+        super().make_release_tree(base_dir, sorted({*files, *kits}))
+
 
 setup(
     name="srnas_tf",
@@ -32,6 +44,7 @@ setup(
         "srnas_tf.demo": ["page/*", "package-lock.json"],
         "srnas_tf.models": ["*.keras", "*.md", "x*/*", "x*/stages/*"],
     },
+    cmdclass={"sdist": SourceArchive},
     python_requires=">=3.11",
     install_requires=[
         "absl-py>=2.3,<3",
