@@ -15,7 +15,7 @@ UNREAD = (
 """Suffixes of images that are not read, unless something reads them here."""
 
 _NAMED = 3
-"""How many of what is left out are named."""
+"""How many files a message names."""
 
 
 class Found(NamedTuple):
@@ -38,15 +38,19 @@ class Found(NamedTuple):
         if self.unread:
             heic = any(path.suffix.lower() in (".heic", ".heif") for path in self.unread)
             cure = "make PNG or JPEG of them" + (", or `pip install pillow-heif`, which reads HEIC" if heic else "")
-            parts.append(f"{_few(self.unread, 'image')} of a kind that is not read: {cure}")
+            parts.append(f"{_counted(self.unread, 'image')} of a kind that is not read: {cure}")
         if self.folders:
-            parts.append(f"{_few(self.folders, 'sub-folder')}: give --recursive to have them too")
+            parts.append(f"{_counted(self.folders, 'sub-folder')}: give --recursive to have them too")
         return "; ".join(parts)
 
 
-def _few(paths: Sequence[Path], what: str) -> str:
-    names = ", ".join(path.name for path in paths[:_NAMED]) + (", ..." if len(paths) > _NAMED else "")
-    return f"{len(paths)} {what}{'s' * (len(paths) > 1)} ({names})"
+def few(paths: Sequence[Path]) -> str:
+    """The names of the first files, and whether there are more."""
+    return ", ".join(path.name for path in paths[:_NAMED]) + (", ..." if len(paths) > _NAMED else "")
+
+
+def _counted(paths: Sequence[Path], what: str) -> str:
+    return f"{len(paths)} {what}{'s' * (len(paths) > 1)} ({few(paths)})"
 
 
 def find(folder: Path, recursive: bool = False, besides: Path | None = None) -> Found:
