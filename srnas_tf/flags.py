@@ -138,15 +138,21 @@ def check_agrees(network: Architecture) -> None:
             raise UserError(f"--{name}={FLAGS[name].value} contradicts the network, whose {name} is {value}; drop one")
 
 
+def path(name: str) -> Path | None:
+    """A path that a flag may name."""
+    return Path(FLAGS[name].value).expanduser() if FLAGS[name].value else None
+
+
 def required_path(name: str) -> Path:
     """A path that a mode cannot do without.
 
     Raises:
         UserError: where its flag is missing.
     """
-    if not FLAGS[name].value:
+    found = path(name)
+    if not found:
         raise UserError(f"--mode={FLAGS.mode} needs --{name}")
-    return Path(FLAGS[name].value).expanduser()
+    return found
 
 
 def model_path(scale: int, packaged: Callable[[int], Path] = models.path) -> Path:

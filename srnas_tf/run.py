@@ -64,7 +64,9 @@ MODES = {
     "import": Mode("official IMDN weights (--input: .pth or .npz) to model.keras", "import_weights", "input"),
     "evaluate": Mode("PSNR and SSIM of --model on each folder of --data", "evaluate", "model"),
     "report": Mode("all that a workdir holds as one page, report.html", "report", tensorflow=False, reads=True),
-    "upscale": Mode("enlarge --input to --output by --model, or by the package's for --scale", "upscale", "none"),
+    "upscale": Mode(
+        "enlarge --input to --output, or beside it, by --model or the package's for --scale", "upscale", "none"
+    ),
     "demo": Mode(
         "a page on this machine that enlarges by --model (.onnx, .keras), or by the package's for --scale",
         "demo",
@@ -93,7 +95,7 @@ def define_flags() -> dict[str, list[str]]:
     absl_flags.DEFINE_enum("net", None, list(NETS), "a network by its name, instead of --arch and a space")
     absl_flags.DEFINE_string("model", None, "a .keras, .tflite or .onnx file, or a SavedModel folder")
     absl_flags.DEFINE_string("input", None, "image or folder to enlarge; weights to import")
-    absl_flags.DEFINE_string("output", None, "file or folder for the result")
+    absl_flags.DEFINE_string("output", None, "file or folder for the result; beside --input (NAME-x4.png) unless given")
     absl_flags.DEFINE_integer("tile", 0, "upscale in parts of this many pixels a side; 0: as memory is usual")
     absl_flags.DEFINE_string("record", None, "file for what evaluate measures, and of what: NAME.json, for --results")
     absl_flags.DEFINE_string("results", None, "folder of such files; `results` next to the package unless given")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from srnas_tf.data import images
 from srnas_tf.errors import UserError
+from srnas_tf.kit.folders import few
 
 _ADDED = re.compile(
     r"[-_. ]?(?:(?:srf[-_]?\d+)|(?:x\d+(?:m|d|w)?)|lrbi|lrbicx\d+|bicubic|lr|lq|hr|hq|gt)$", re.IGNORECASE
@@ -52,8 +53,31 @@ def _folders(parent: Path) -> Iterable[Path]:
     return (path for path in parent.iterdir() if path.is_dir())
 
 
+def named(given: str, count: int) -> list[str]:
+    """What a flag says of each of so many folders: a folder of its own, `none`, or ""."""
+    return [given] * count if given in ("", "none") else given.split(",")
+
+
+def of(hr: Sequence[Path], given: str, scale: int, use: bool, flag: str) -> dict[Path, Path]:
+    """The low-resolution files of high-resolution ones, where there are some.
+
+    Args:
+        hr: the high-resolution files.
+        given: what the flag says of them: a folder, `none`, or "", which takes what lies beside them.
+        scale: the enlargement.
+        use: whether what lies beside them is wanted.
+        flag: to speak of.
+
+    Raises:
+        UserError: as `match`.
+    """
+    if given in ("", "none"):
+        return found(hr, scale, use and not given, flag)
+    return match(hr, folder_of(Path(given), scale), scale, flag)
+
+
 def match(hr: Sequence[Path], folder: Path, scale: int, flag: str) -> dict[Path, Path]:
-    """The low-resolution file of each high-resolution one, by their stems.
+    """The low-resolution file of each high-resolution one, by their stems; says which belong to none.
 
     Args:
         hr: the high-resolution files.
@@ -75,13 +99,16 @@ def match(hr: Sequence[Path], folder: Path, scale: int, flag: str) -> dict[Path,
         partner = next((exact[name] for name in names if name in exact), None) or bare.get(_bare(path.stem))
         if partner:
             found[path] = partner
-    missing = [path.name for path in hr if path not in found]
+    missing = [path for path in hr if path not in found]
     if missing:
         raise UserError(
             f"{folder}: holds no low-resolution image for {len(missing)} of {len(hr)} high-resolution ones: "
-            f"{', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''}; add them, or give another --{flag}, or "
-            "`none`"
+            f"{few(missing)}; add them, or give another --{flag}, or `none`"
         )
+    # Those that are held out, or that cannot be read, lie there as well.
+    there = {_bare(path.stem) for beside in {path.parent for path in hr} for path in beside.iterdir()}
+    if spare := [path for path in files if _bare(path.stem) not in there]:
+        _say(f"{folder}: {len(spare)} of its {len(files)} images belong to no high-resolution one: {few(spare)}")
     return found
 
 
@@ -104,7 +131,7 @@ def found(hr: Sequence[Path], scale: int, use: bool, flag: str) -> dict[Path, Pa
             pairs |= match([path for path in hr if path.parent == folder], used, scale, flag)
             _say(f"low-resolution images are those of {used}; --{flag}=none reduces {folder} instead")
         elif used or others:
-            why = f"none of its folders is known to be of x{scale}" if use else "--degradation or --lr_data says so"
+            why = f"none of its folders is known to be of x{scale}" if use else f"flags ask for reductions of {folder}"
             _say(f"{used or others[0]}: looks like low-resolution images, and is not used: {why}")
     return pairs
 

@@ -12,10 +12,14 @@ class PictureSettings:
     """How `--mode=upscale` writes images, and how large one may be that is read in any mode."""
 
     quality: int = setting(
-        0, "of JPEG and WebP that upscale writes, 1 to 100; 0: JPEG 95, and WebP without loss", bounds=(0, 100)
+        0,
+        f"of JPEG and WebP that upscale writes, 1 to 100; 0: JPEG {formats.QUALITY}, and WebP without loss",
+        bounds=(0, 100),
     )
     format: str = setting(
-        "", "what all images of a folder become in upscale; their own unless given", choices=("", *formats.BY_NAME)
+        "",
+        "what all images of a folder become in upscale, their own unless given; or one without --output, else PNG",
+        choices=("", *formats.BY_NAME),
     )
     max_megapixels: float = setting(
         formats.MEGAPIXELS, "larger images are refused: a small file may say that it is huge", bounds=(0.001, 1e6)

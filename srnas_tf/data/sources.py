@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from srnas_tf.arch.network import SCALES
 from srnas_tf.data import images, imresize, partners
 from srnas_tf.data.degrade.pipeline import DEFAULT, PLAIN, Degradation, parse
 from srnas_tf.data.held_out import split
@@ -120,28 +121,34 @@ class DataSettings:
         Raises:
             UserError: where a folder is missing, empty, or too small to hold some back.
         """
-        given = {"train": self.data, "val": self.val_data, "test": self.test_data or self.val_data}
-        if role != "train" and given[role]:
-            return [path for spec in given[role].split(",") for path in _given(spec, role, self.recursive)]
+        return [path for _, paths in self._shares(role) for path in paths]
+
+    def _shares(self, role: str) -> list[tuple[str, list[Path]]]:
+        """What the flag of a role names, and the role's files of each."""
+        _, of = self._flag_of(role)
+        specs = getattr(self, of).split(",")
+        if of != "data":
+            return [(spec, _given(spec, role, self.recursive)) for spec in specs]
         held_out = () if self.val_data else ("val",) if self.test_data else ("val", "test")
-        return [
-            path for spec in self.data.split(",") for path in _of_training_data(spec, role, held_out, self.recursive)
-        ]
+        return [(spec, _of_training_data(spec, role, held_out, self.recursive)) for spec in specs]
 
     def low_resolution_files(self, role: str) -> list[Path]:
-        """All files in the folders that flags name as a role's low-resolution images, of whatever scale.
+        """All files that may be a role's low-resolution images: of the folders that are named or found, of any scale.
 
         Raises:
             UserError: where a folder is missing or empty.
         """
         flag, _ = self._flag_of(role)
-        files: list[Path] = []
-        for spec in getattr(self, flag).split(","):
+        given = getattr(self, flag)
+        folders: set[Path] = set()
+        if given == "" and self.degradation == DEFAULT:
+            beside = {path.parent for path in self.paths(role)}
+            folders = {found for hr in beside for scale in SCALES if (found := partners.layouts(hr, scale)[0])}
+        for spec in given.split(","):
             if spec not in ("", "none"):
-                folders = {partners.folder_of(Path(spec), scale) for scale in (2, 3, 4)}
-                within = folders - {Path(spec)}
-                files += [path for folder in sorted(within or folders) for path in images.find(folder)]
-        return files
+                within = {partners.folder_of(Path(spec), scale) for scale in SCALES}
+                folders |= within - {Path(spec)} or within
+        return [path for folder in sorted(folders) for path in images.find(folder)]
 
     def _flag_of(self, role: str) -> tuple[str, str]:
         """The flag that names a role's low-resolution images, and the one that names its photographs."""
@@ -155,20 +162,15 @@ class DataSettings:
         Raises:
             UserError: as `paths`, and where a low-resolution image is missing.
         """
-        paths = self.paths(role)
         flag, of = self._flag_of(role)
-        given = getattr(self, flag)
+        shares = self._shares(role)
+        paths: list[Path] = []
         pairs: dict[Path, Path] = {}
-        if given and given != "none":
-            for spec, lr in zip(getattr(self, of).split(","), given.split(","), strict=True):
-                part = [path for path in paths if path.is_relative_to(spec)]
-                # A data set's folders for validation are not those of the training images that the flag speaks of.
-                if of == "data" and _subfolder(Path(spec), role) and role != "train":
-                    given = ""
-                else:
-                    pairs |= partners.match(part, partners.folder_of(Path(lr), scale), scale, flag)
-        if given in ("", "none"):
-            pairs |= partners.found(paths, scale, self.degradation == DEFAULT and given != "none", flag)
+        for (spec, share), lr in zip(shares, partners.named(getattr(self, flag), len(shares)), strict=True):
+            # What a data set has for validation is not among the training images that the flag speaks of.
+            apart = of == "data" and role != "train" and lr != "none" and _subfolder(Path(spec), "val")
+            pairs |= partners.of(share, "" if apart else lr, scale, self.degradation == DEFAULT, flag)
+            paths += share
         return Images(paths, pairs, parse(self.degradation))
 
 

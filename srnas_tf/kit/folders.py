@@ -15,7 +15,7 @@ UNREAD = (
 """Suffixes of images that are not read, unless something reads them here."""
 
 _NAMED = 3
-"""How many of what is left out are named."""
+"""How many files a message names."""
 
 
 class Found(NamedTuple):
@@ -38,15 +38,19 @@ class Found(NamedTuple):
         if self.unread:
             heic = any(path.suffix.lower() in (".heic", ".heif") for path in self.unread)
             cure = "make PNG or JPEG of them" + (", or `pip install pillow-heif`, which reads HEIC" if heic else "")
-            parts.append(f"{_few(self.unread, 'image')} of a kind that is not read: {cure}")
+            parts.append(f"{_counted(self.unread, 'image')} of a kind that is not read: {cure}")
         if self.folders:
-            parts.append(f"{_few(self.folders, 'sub-folder')}: give --recursive to have them too")
+            parts.append(f"{_counted(self.folders, 'sub-folder')}: give --recursive to have them too")
         return "; ".join(parts)
 
 
-def _few(paths: Sequence[Path], what: str) -> str:
-    names = ", ".join(path.name for path in paths[:_NAMED]) + (", ..." if len(paths) > _NAMED else "")
-    return f"{len(paths)} {what}{'s' * (len(paths) > 1)} ({names})"
+def few(paths: Sequence[Path]) -> str:
+    """The names of the first files, and whether there are more."""
+    return ", ".join(path.name for path in paths[:_NAMED]) + (", ..." if len(paths) > _NAMED else "")
+
+
+def _counted(paths: Sequence[Path], what: str) -> str:
+    return f"{len(paths)} {what}{'s' * (len(paths) > 1)} ({few(paths)})"
 
 
 def find(folder: Path, recursive: bool = False, besides: Path | None = None) -> Found:
@@ -93,23 +97,37 @@ def _look(folder: Path, recursive: bool, besides: Path | None, found: Found) -> 
                 found.unread.append(path)
 
 
-def jobs(source: Path, target: Path, paths: Sequence[Path], form: str = "") -> list[tuple[Path, Path]]:
+def jobs(
+    source: Path, target: Path | None, paths: Sequence[Path], scale: int, form: str = ""
+) -> list[tuple[Path, Path]]:
     """What each image becomes.
 
     Args:
         source: an image, or a folder.
-        target: a file, or a folder.
+        target: a file, or a folder; None: `NAME-x4.png` or the folder `NAME-x4`, beside the source.
         paths: the folder's images; of an image itself alone.
-        form: what a folder's images all become, of `formats.BY_NAME`; unless given, each keeps its own where that can
-            be written, and becomes PNG where it cannot.
+        scale: the enlargement.
+        form: what all images become, of `formats.BY_NAME`; unless given, a folder's keep their own where that can be
+            written, and become PNG where it cannot. A target that is a file has its own.
 
     Raises:
-        UserError: where an image would be written over its own original or another one's result, or cannot be written.
+        UserError: where an image would be written over its own original or another one's result, or cannot be written;
+            where nobody named the result, and a file of that name is there.
     """
+    named = target or _beside(source, scale, form)
     try:
-        return _jobs(source, target, paths, form)
+        if not target and named.is_file():
+            raise UserError(f"{named}: is there already; remove it, or name another file")
+        return _jobs(source, named, paths, form)
     except OSError as error:  # a name that is too long, for one
-        raise UserError(f"{target}: cannot be written ({error.strerror or error}); give another name") from None
+        raise UserError(f"{named}: cannot be written ({error.strerror or error}); give another name") from None
+
+
+def _beside(source: Path, scale: int, form: str) -> Path:
+    if source.is_dir():
+        whole = source.resolve()  # `.` has no name
+        return whole.parent / f"{whole.name}-x{scale}"
+    return source.parent / f"{source.stem}-x{scale}{formats.BY_NAME[form or 'png']}"
 
 
 def _jobs(source: Path, target: Path, paths: Sequence[Path], form: str) -> list[tuple[Path, Path]]:

@@ -87,22 +87,15 @@ def _parsed(kit: Path, file: str, argv: list[str]) -> argparse.Namespace:
     return given
 
 
-def _jobs(source: Path, target: Path | None, scale: int, given: argparse.Namespace) -> list[pipeline.Job]:
-    """What to enlarge to what; a target that nobody named is not replaced."""
-    beside = target is None
-    if target is None:
-        whole = source.resolve() if source.is_dir() else source  # `.` has no name
-        name = f"{whole.name}-x{scale}" if source.is_dir() else f"{source.stem}-x{scale}.{given.format or 'png'}"
-        target = whole.parent / name
+def _jobs(source: Path, named: Path | None, scale: int, given: argparse.Namespace) -> list[pipeline.Job]:
+    """What to enlarge to what."""
     paths = [source]
     if source.is_dir():
-        found = folders.find(source, given.recursive, besides=target)
+        found = folders.find(source, given.recursive, besides=named)
         paths = found.paths
         if found.left_out:
             print(f"{source}: left out: {found.left_out}", file=sys.stderr)
-    jobs = folders.jobs(source, target, paths, given.format if source.is_dir() else "")
-    if beside and not source.is_dir() and target.exists():
-        raise UserError(f"{target}: is there already; remove it, or name another file")
+    jobs = folders.jobs(source, named, paths, scale, given.format)
     writing.check_writable(jobs[0][1])
     return jobs
 

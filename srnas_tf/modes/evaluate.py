@@ -66,11 +66,9 @@ def run(workdir: Workdir) -> None:
     """
     path = flags.required_path("model")
     texts = _degradations()
-    if flags.FLAGS.record and texts not in ([""], [DEFAULT]):
-        raise UserError("--record: keeps what was measured on bicubic reductions; drop --degradation")
-    described = to_record(path) if flags.FLAGS.record else None
+    described = to_record(path, texts) if flags.FLAGS.record else None
     upscale, scale = load_upscaler(path)
-    asked = [(text, sets_of(_data(text), scale, found=not text)) for text in texts]
+    asked = [(text, sets_of(_data(text), scale, found=not (text or described))) for text in texts]
     measured = [_measure(upscale, scale, text, name, own) for text, sets in asked for name, own in sets.items()]
     workdir.make()
     several = len(texts) > 1
@@ -154,13 +152,15 @@ def _digest(path: Path) -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
-def to_record(model: Path) -> model_file.Description:
+def to_record(model: Path, degradations: list[str]) -> model_file.Description:
     """What a model says of itself, for `--record`; mistakes come to light before minutes of measuring.
 
     Raises:
-        UserError: where it says nothing, `--record` is not a .json file, or that holds anything else than a result of
-            this network.
+        UserError: where it says nothing, other images than bicubic reductions are to be measured, `--record` is not a
+            .json file, or that holds anything else than a result of this network.
     """
+    if degradations not in ([""], [DEFAULT]) or flags.FLAGS.lr_data not in ("", "none"):
+        raise UserError("--record: keeps what was measured on bicubic reductions; drop --degradation and --lr_data")
     described, path = model_file.read(model), flags.required_path("record")
     if path.suffix != ".json":
         raise UserError(f"--record={path}: name a .json file; --mode=tables reads no others")
@@ -185,15 +185,11 @@ def sets_of(data: DataSettings, scale: int, found: bool) -> dict[str, Images]:
         scale: the enlargement.
         found: whether low-resolution images that lie beside the folders are wanted.
     """
-    given = data.lr_data.split(",") if data.lr_data not in ("", "none") else []
-    sets = {}
-    for i, (name, paths) in enumerate(folders(data).items()):
-        if given:
-            pairs = partners.match(paths, partners.folder_of(Path(given[i]), scale), scale, "lr_data")
-        else:
-            pairs = partners.found(paths, scale, found and data.lr_data != "none", "lr_data")
-        sets[name] = Images(paths, pairs, degrade.parse(data.degradation))
-    return sets
+    by_folder = folders(data)
+    return {
+        name: Images(paths, partners.of(paths, lr, scale, found, "lr_data"), degrade.parse(data.degradation))
+        for (name, paths), lr in zip(by_folder.items(), partners.named(data.lr_data, len(by_folder)), strict=True)
+    }
 
 
 def folders(data: DataSettings) -> dict[str, list[Path]]:

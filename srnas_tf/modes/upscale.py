@@ -20,12 +20,12 @@ log = logging.getLogger(__name__)
 
 
 def run(workdir: Workdir | None) -> None:
-    """Enlarges `--input`, a file or a folder, to `--output`."""
-    source, target = flags.required_path("input"), flags.required_path("output")
+    """Enlarges `--input`, a file or a folder, to `--output`, or beside it."""
+    source, target = flags.required_path("input"), flags.path("output")
     if flags.FLAGS.tile < 0:
         raise UserError(f"--tile={flags.FLAGS.tile}: give the side of a part in pixels, or 0 to leave it open")
     settings = flags.from_flags(PictureSettings)
-    jobs = _jobs(source, target, settings.format)
+    paths = images.find(source, flags.FLAGS.recursive, besides=target) if source.is_dir() else [source]
     model = load_model(flags.model_path(flags.from_flags(Space).scale))
     if flags.FLAGS["scale"].present and flags.FLAGS.scale != model.scale:
         raise UserError(f"--scale={flags.FLAGS.scale}: {flags.FLAGS.model} enlarges {model.scale} times; drop it")
@@ -34,6 +34,7 @@ def run(workdir: Workdir | None) -> None:
         raise UserError(
             f"--tile={flags.FLAGS.tile}: {flags.FLAGS.model} takes parts of {height}x{width} alone; drop it"
         )
+    jobs = folders.jobs(source, target, paths, model.scale, settings.format)
     writing.check_writable(jobs[0][1])
     enlarger, broken, begun = Enlarger(model, flags.FLAGS.tile), [], 0
 
@@ -56,16 +57,6 @@ def run(workdir: Workdir | None) -> None:
             report(begun, path.name)
     if broken:
         raise UserError(f"{len(jobs) - len(broken)} of {len(jobs)} images enlarged; {'; '.join(broken)}")
-
-
-def _jobs(source: Path, target: Path, form: str) -> list[tuple[Path, Path]]:
-    """What to enlarge to what.
-
-    Raises:
-        UserError: as `folders.jobs`.
-    """
-    paths = images.find(source, flags.FLAGS.recursive, besides=target) if source.is_dir() else [source]
-    return folders.jobs(source, target, paths, form)
 
 
 class Enlarger:

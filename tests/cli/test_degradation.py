@@ -150,5 +150,6 @@ def test_evaluate_refuses_too(invoke, photographs, model, tmp_path):
     line = ("--mode=evaluate", f"--model={model}", f"--data={photographs}", f"--workdir={tmp_path / 'w'}")
     assert "give each once" in refused(invoke, *line, "--degradation=photo;photo")
     assert "give each once" in refused(invoke, *line, "--degradation=;")
-    assert "--record" in refused(invoke, *line, "--degradation=photo", f"--record={tmp_path / 'r.json'}")
+    for other in ("--degradation=photo", f"--lr_data={tmp_path}"):
+        assert "--record" in refused(invoke, *line, other, f"--record={tmp_path / 'r.json'}")
     assert not (tmp_path / "w").exists()

@@ -105,6 +105,43 @@ def test_missing_partners_are_counted_and_named(tmp_path):
         data.images("train", 2)
 
 
+def test_low_resolution_images_of_nothing_are_named_once(tmp_path, caplog):
+    pairs_in(tmp_path / "a", tmp_path / "b", "{}x2")
+    for name in ("0001_copy", "0009x2", "thumbs"):
+        (tmp_path / "b" / f"{name}.png").write_bytes((tmp_path / "b" / "0001x2.png").read_bytes())
+    data = DataSettings(data=str(tmp_path / "a"), lr_data=str(tmp_path / "b"))
+    for role in ("train", "val", "test"):  # what is held out of a role is not without a partner
+        data.images(role, 2)
+    [record] = caplog.records
+    says = "b: 3 of its 7 images belong to no high-resolution one: 0001_copy.png, 0009x2.png, thumbs.png"
+    assert record.getMessage() == f"{tmp_path}/{says}"
+
+
+def test_a_data_sets_own_validation_images_are_not_those_of_the_flag(tmp_path):
+    pairs_in(tmp_path / "data" / "DIV2K_train_HR", tmp_path / "low")
+    pairs_in(tmp_path / "data" / "DIV2K_valid_HR", tmp_path / "data" / "DIV2K_valid_LR_bicubic" / "X2", "{}x2")
+    for i in range(4):  # other names, as DIV2K has them
+        (tmp_path / "data" / "DIV2K_valid_HR" / f"{i:04}.png").rename(tmp_path / f"data/DIV2K_valid_HR/08{i:02}.png")
+        low = tmp_path / "data" / "DIV2K_valid_LR_bicubic" / "X2"
+        (low / f"{i:04}x2.png").rename(low / f"08{i:02}x2.png")
+    pairs_in(tmp_path / "more", tmp_path / "little")
+    folders = {"data": ("data", "more"), "lr_data": ("low", "little")}
+    data = DataSettings(**{flag: ",".join(str(tmp_path / each) for each in two) for flag, two in folders.items()})
+    for role, own in (("train", "low"), ("val", "X2"), ("test", "X2")):
+        found = data.images(role, 2)
+        assert list(found.pairs) == found.paths
+        assert {path.parent.name for path in found.pairs.values()} == {own, "little"}
+
+
+def test_embedded_photographs_may_have_partners(tmp_path):
+    for role in ("train", "val", "test"):
+        for path in DataSettings().paths(role):
+            Image.fromarray(imresize.pair(images.load(path), 2)[0][::-1]).save(tmp_path / f"{path.stem}.png")
+    data = DataSettings(lr_data=str(tmp_path))
+    for pair in load_for(data, "test", 2):
+        np.testing.assert_array_equal(pair.lr, imresize.reduce(pair.hr, 2)[::-1])
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [

@@ -330,14 +330,14 @@ def test_avif_is_read_and_becomes_png(tmp_path):
         pytest.skip("Pillow without AVIF")
     Image.fromarray(RGB).save(tmp_path / "a.avif", quality=95, subsampling="4:4:4")
     assert np.abs(images.load(tmp_path / "a.avif").astype(int) - RGB).mean() < 4
-    [(_, result)] = folders.jobs(tmp_path, tmp_path / "out", images.find(tmp_path))
+    [(_, result)] = folders.jobs(tmp_path, tmp_path / "out", images.find(tmp_path), 2)
     assert result.name == "a.png"
 
 
 def test_two_images_do_not_become_one_file(tmp_path):
     paths = [tmp_path / "a.jpg", tmp_path / "a.png"]
     with pytest.raises(UserError, match=r"both a\.jpg and a\.png"):
-        folders.jobs(tmp_path, tmp_path / "out", paths, "png")
+        folders.jobs(tmp_path, tmp_path / "out", paths, 2, "png")
 
 
 def test_large_images_are_allowed_by_a_flag(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """An experiment goes on with the photographs that it began with, or says which of them is another."""
 
+import shutil
 import time
 
 import pytest
@@ -111,3 +112,16 @@ def test_low_resolution_files_that_flags_name_are_recorded(photographs, module_p
     with pytest.raises(UserError, match=r"low-resolution photographs/05.png has changed, from \d+ bytes to 1"):
         record.check(DataSettings(**given), tmp_path)
     (module_photographs / "05.png").write_bytes(written)
+
+
+def test_low_resolution_files_that_are_found_are_recorded(photographs, tmp_path):
+    (photographs / "HR").mkdir()
+    for path in photographs.glob("*.png"):
+        path.rename(photographs / "HR" / path.name)
+    data = DataSettings(data=str(photographs))
+    record.keep(data, tmp_path)
+    shutil.copytree(photographs / "HR", photographs / "LR")
+    with pytest.raises(UserError, match=r"low-resolution LR/00.png was added"):
+        record.check(data, tmp_path)
+    for other in ({"lr_data": "none"}, {"degradation": "area"}):  # neither takes them
+        record.check(DataSettings(data=str(photographs), **other), tmp_path)

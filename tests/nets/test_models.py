@@ -1,6 +1,7 @@
 """The networks that come with the package: what their cards say of them is so."""
 
 import re
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -45,6 +46,30 @@ def test_photographs_are_enlarged_without_naming_a_model(invoke, tmp_path, scale
         image, enlarged = np.asarray(small, np.float32) / 255, np.asarray(large)
     plain = keras.ops.convert_to_numpy(files.load(models.path(scale))(image[None]))[0]
     assert np.abs(np.clip(plain, 0, 1) * 255 - enlarged).max() < 0.51
+
+
+def test_results_that_nobody_named_lie_beside_what_they_were_made_of(invoke, tmp_path, monkeypatch):
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path / "photos")
+    for name in ("a.png", "b.jpg", f"{'c' * 251}.png"):
+        Image.fromarray(photograph(np.random.default_rng(0), 12, 10)).save(name)
+    for given, made in (
+        (["--input=a.png"], "a-x2.png"),
+        (["--input=b.jpg"], "b-x2.png"),
+        (["--input=b.jpg", "--format=webp"], "b-x2.webp"),
+        (["--input=."], "../photos-x2/b.jpg"),
+    ):
+        status, _, stderr = invoke("--mode=upscale", "--scale=2", *given)
+        assert status == 0, stderr
+        with Image.open(made) as image:
+            assert image.size == (20, 24)
+    before = Path("a-x2.png").read_bytes()
+    Image.new("RGB", (8, 8)).save("a.webp")
+    for given, says in ((["--input=a.webp"], "a-x2.png: is there already"), ([f"--input={'c' * 251}.png"], "too long")):
+        status, _, stderr = invoke("--mode=upscale", "--scale=2", *given)
+        assert status == 2
+        assert says in stderr
+    assert Path("a-x2.png").read_bytes() == before
 
 
 def test_a_scale_that_the_package_does_not_have(invoke, tmp_path, monkeypatch):
