@@ -20,7 +20,8 @@ from typing import NamedTuple
 import onnx
 
 from srnas_tf.errors import UserError, WorkError, writing
-from srnas_tf.workdir.files import read_json, write_json
+from srnas_tf.freeze import stages_file
+from srnas_tf.workdir.files import read_json, whole, write_json
 
 PAGE = Path(__file__).parent / "page"
 """The page's own files: those of `export/web`."""
@@ -125,24 +126,16 @@ def build(model: Path, folder: Path, name: str) -> None:
 
 def _copy_stages(model: Path, target: Path) -> dict | None:
     """Copies the stages that stand for a model; returns what the page must know of them, None where there are none."""
-    described = model.parent / "stages" / "stages.json"
-    if not described.exists():
+    if not (beside := stages_file.beside(model)):
         return None
-    known = read_json(described)
-    try:
-        if model.name not in known["stands_for"]:
-            return None
-        stages: dict = {key: [int(number) for number in known[key]] for key in ("reaches", "channels")}
-        stages["grid"] = int(known.get("grid", 1))
-    except (KeyError, TypeError, ValueError):
-        raise UserError(f"{described}: does not describe stages; export the model again, or remove the file") from None
+    folder, known = beside
     target.mkdir()
-    for i in range(len(stages["reaches"])):
-        source = described.parent / f"stage{i:02}.onnx"
+    for i in range(len(known["reaches"])):
+        source = folder / f"{stages_file.name(i)}.onnx"
         if not source.is_file():
-            raise UserError(f"{source}: missing; export the model again, or remove {described}")
+            raise UserError(f"{source}: missing; export the model again, or remove {folder / stages_file.DESCRIPTION}")
         shutil.copyfile(source, target / source.name)
-    return stages
+    return {key: known[key] for key in ("reaches", "channels", "grid")}
 
 
 def _runtime(package: Package) -> dict[str, bytes]:
@@ -175,10 +168,5 @@ def _fetch(package: Package, path: Path) -> bytes:
 
 
 def _keep(path: Path, content: bytes) -> None:
-    """Writes a whole file or none."""
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-            partial = Path(scratch) / path.name
-            partial.write_bytes(content)
-            partial.replace(path)
+    with writing(path), whole(path) as partial:
+        partial.write_bytes(content)

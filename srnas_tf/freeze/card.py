@@ -10,7 +10,7 @@ import jinja2
 from srnas_tf import __version__
 from srnas_tf.arch import Network
 from srnas_tf.arch.attention import ATTENTIONS
-from srnas_tf.freeze import staged, stopwatch
+from srnas_tf.freeze import stages_file, stopwatch
 from srnas_tf.freeze.settings import ExportSettings
 from srnas_tf.nets import Net
 from srnas_tf.train.evaluate import Scores
@@ -54,7 +54,7 @@ def model_card(
         evaluated=evaluated,
         low_resolution=low_resolution,
         trained_on=network.provenance.get("low_resolution", "bicubic"),
-        stages=any(name.startswith(staged.FOLDER) for name in files),
+        stages=any(name.startswith(stages_file.FOLDER) for name in files),
         attends=any(attention.pools for attention in attentions),
         reach=max(attention.reach for attention in attentions),
         threads=sorted({n for file in files.values() for n in file.get("latency_ms", ())}, key=int),

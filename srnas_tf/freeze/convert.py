@@ -20,16 +20,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
-from srnas_tf.freeze import contents, ranges
+from srnas_tf.freeze import contents, ranges, stages_file
 from srnas_tf.freeze.loaders import Size
 from srnas_tf.freeze.runtimes import load_upscaler
 from srnas_tf.freeze.tint import MOST, tint
 
 if TYPE_CHECKING:
     import onnx
-
-STAGE = "stage"
-"""What the SavedModel's signatures of stages begin with; two digits follow."""
 
 
 def _litert(source: Path, target: Path, half: bool = False) -> None:
@@ -48,7 +45,7 @@ def _litert_half(source: Path, target: Path) -> None:
 
 def _litert_stages(source: Path, target: Path) -> None:
     """All stages in one file, a signature each."""
-    names = sorted(name for name in _signatures(source) if name.startswith(STAGE))
+    names = sorted(name for name in _signatures(source) if name.startswith(stages_file.PREFIX))
     target.parent.mkdir(exist_ok=True)
     converter = tf.lite.TFLiteConverter.from_saved_model(str(source), signature_keys=names)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
@@ -67,7 +64,7 @@ def _onnx_stages(source: Path, target: Path) -> None:
     loaded = tf.saved_model.load(str(source))
     target.parent.mkdir(exist_ok=True)
     for name, serve in loaded.signatures.items():
-        if not name.startswith(STAGE):
+        if not name.startswith(stages_file.PREFIX):
             continue
         specs = serve.structured_input_signature[1]
         names = sorted(specs)
@@ -161,10 +158,10 @@ def _least_tinted(
     quantize: Callable[[Path, str], None], whole: Path, target: Path, choices: list[str], size: Size
 ) -> None:
     """Makes a file with the first choice that leaves flat colours as `whole` has them; with the last, if none does."""
-    expected = load_upscaler(whole)[0]
+    expected = load_upscaler(whole, own=True)[0]
     for inner in choices:
         quantize(whole, inner)
-        if tint(load_upscaler(target)[0], expected, size) <= MOST:
+        if tint(load_upscaler(target, own=True)[0], expected, size) <= MOST:
             return
 
 

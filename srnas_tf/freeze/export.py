@@ -14,12 +14,13 @@ import tensorflow as tf
 
 from srnas_tf.data.sources import Pair
 from srnas_tf.errors import UserError, WorkError, writing
-from srnas_tf.freeze import contents, int8, latency, staged, stopwatch
+from srnas_tf.freeze import contents, int8, latency, staged, stages_file, stopwatch
 from srnas_tf.freeze.card import model_card
 from srnas_tf.freeze.loaders import Size
 from srnas_tf.freeze.runtimes import load_upscaler
 from srnas_tf.freeze.saved_model import save
 from srnas_tf.freeze.settings import ExportSettings, LatencySettings
+from srnas_tf.freeze.stages_file import FOLDER
 from srnas_tf.freeze.tint import MOST, tint
 from srnas_tf.host import child
 from srnas_tf.nets import Net
@@ -64,7 +65,7 @@ class Target(NamedTuple):
         """All that it consists of in an export folder: of stages, each one's file and what describes them."""
         path = folder / self.file
         if self.load is staged.in_parts:
-            return [*sorted(path.parent.glob(f"*{path.suffix}")), path.parent / staged.DESCRIPTION]
+            return [*sorted(path.parent.glob(f"*{path.suffix}")), path.parent / stages_file.DESCRIPTION]
         return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
 
 
@@ -78,8 +79,15 @@ TARGETS = (
     Target("litert_int8", "model_int8.tflite", 0.5, 0.1, needs="inner", optional=True),
     Target("onnx_int8", "model_int8.onnx", 0.5, 0.1, needs="inner", optional=True),
     # Rounded to levels, of which float16 between the stages may move one by one.
-    Target("litert_stages", f"{staged.FOLDER}/stages.tflite", 1.01 / 255, 0.01, staged.in_parts, needs="stages"),
-    Target("onnx_stages", f"{staged.FOLDER}/{staged.name(0)}.onnx", 1.01 / 255, 0.01, staged.in_parts, needs="stages"),
+    Target("litert_stages", f"{FOLDER}/stages.tflite", 1.01 / 255, 0.01, staged.in_parts, needs="stages"),
+    Target(
+        "onnx_stages",
+        f"{FOLDER}/{stages_file.name(0)}.onnx",
+        1.01 / 255,
+        0.01,
+        staged.in_parts,
+        needs="stages",
+    ),
 )
 
 
@@ -205,7 +213,7 @@ def _freeze(
 
 def _wanted(settings: ExportSettings, target: Target) -> bool:
     """Whether the settings name the target's file, or the one that its stages stand for."""
-    stood_for = [name for name in staged.STANDS_FOR if Path(name).suffix == Path(target.file).suffix]
+    stood_for = [name for name in stages_file.STANDS_FOR if Path(name).suffix == Path(target.file).suffix]
     [name] = stood_for if target.load is staged.in_parts else [Path(target.file).parts[0]]
     return name in settings.files
 
@@ -219,7 +227,7 @@ def _with(settings: ExportSettings, target: Target) -> Target:
 
 def _time(report: dict, folder: Path, size: str) -> None:
     """Adds milliseconds of each file of the whole network, on one thread and on all, to what is said of it."""
-    whole = [name for name in report if not name.startswith(staged.FOLDER)]
+    whole = [name for name in report if not name.startswith(FOLDER)]
     for runtime, form in latency.FORMS.items():
         paths = [folder / name for name in whole if Path(name).suffix == form.suffix]
         for threads in sorted({1, stopwatch.cores()}) if paths else ():

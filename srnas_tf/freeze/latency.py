@@ -1,6 +1,5 @@
 """Latency: networks are frozen, timed by turns in a process of their own, and a space's blocks kept as a table."""
 
-import json
 import shutil
 import subprocess
 import tempfile
@@ -24,7 +23,7 @@ from srnas_tf.nets import build, files
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.network import Frame
 from srnas_tf.nets.transfer import folded
-from srnas_tf.workdir.files import write_json
+from srnas_tf.workdir.files import read_json, write_json
 from srnas_tf.workdir.folder import Workdir
 
 SCRIPT = Path(stopwatch.__file__)
@@ -112,7 +111,7 @@ def measure_space(
     if table is None:
         table = latency_file.read(folder / f"latency-{here.name}.json")
         latency_file.write(_kept(here, workdir), table)
-    manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    manifest = read_json(folder / MANIFEST)
     shutil.rmtree(folder)
     return table, Times(
         times.described, {text: times.ms[entry["file"]] for text, entry in manifest["networks"].items()}
@@ -197,7 +196,7 @@ def write_kit(
         file = f"network{i}{suffix}"
         manifest["networks"][str(network)] = {"file": file, "blocks": [str(block) for block in network.blocks]}
         models[file] = _drawn(network)
-    if (folder / MANIFEST).exists() and json.loads((folder / MANIFEST).read_text("utf-8")) == manifest:
+    if (folder / MANIFEST).exists() and read_json(folder / MANIFEST) == manifest:
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -264,7 +263,7 @@ def measure(folder: Path, settings: LatencySettings, rounds: int) -> Times:
     Raises:
         WorkError: where the script fails, with its own words.
     """
-    manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    manifest = read_json(folder / MANIFEST)
     count = len(manifest["networks"]) + (1 + len(manifest["blocks"]) if "frame" in manifest else 0)
     command = child.command(str(SCRIPT), f"--folder={folder}", f"--threads={settings.threads}")
     command += [f"--input_size={settings.input_size}", f"--rounds={rounds}"]
@@ -273,7 +272,7 @@ def measure(folder: Path, settings: LatencySettings, rounds: int) -> Times:
             done, _, said = line.partition("/")
             if done.isdigit():
                 report(int(done), said.partition(" ")[2])
-    measured = json.loads((folder / f"times-{settings.name}.json").read_text("utf-8"))
+    measured = read_json(folder / f"times-{settings.name}.json")
     return Times({name: measured[name] for name in DESCRIBED}, measured["ms"])
 
 

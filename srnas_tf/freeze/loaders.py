@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from srnas_tf.freeze import stopwatch
+from srnas_tf.host.devices import cores
 from srnas_tf.host.silence import stderr_aside
 from srnas_tf.metrics import as_batch
 
@@ -140,7 +140,7 @@ def litert_interpreter(path: Path) -> "Interpreter":
     """An interpreter with a thread a core; of itself it takes one. Its delegate announces itself on stderr."""
     from ai_edge_litert.interpreter import Interpreter
 
-    return Interpreter(str(path), num_threads=stopwatch.cores())
+    return Interpreter(str(path), num_threads=cores())
 
 
 def onnx_session(path: Path) -> "onnxruntime.InferenceSession":

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from srnas_tf.freeze import decoding, serving, staged
+from srnas_tf.freeze import decoding, serving, staged, stages_file
 from srnas_tf.freeze.loaders import SIGNATURE, Size
 from srnas_tf.nets.stages import Stage
 
@@ -39,7 +39,7 @@ def save(
     with sums_apart(network):
         # Only what the output depends on: a network may hold weights for other scales.
         module.variables_in_use = serve.get_concrete_function().variables
-        signatures = {SIGNATURE: serve} | {staged.name(i): staged.traced(stage) for i, stage in enumerate(cut)}
+        signatures = {SIGNATURE: serve} | {stages_file.name(i): staged.traced(stage) for i, stage in enumerate(cut)}
         if images:
             signatures[serving.IMAGE] = serve_image
         tf.saved_model.save(module, str(path), signatures=signatures)

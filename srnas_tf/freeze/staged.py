@@ -7,35 +7,12 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from srnas_tf import reading
-from srnas_tf.errors import UserError
-from srnas_tf.freeze import loaders, runtimes
+from srnas_tf.freeze import loaders, runtimes, stages_file
 from srnas_tf.host.silence import stderr_aside
 from srnas_tf.kit import tiles
 from srnas_tf.nets import files
 from srnas_tf.nets.stages import Stage, stages
 from srnas_tf.train.evaluate import Upscaler
-from srnas_tf.workdir.files import write_json
-
-FOLDER = "stages"
-"""Beside the exported files: the stages in LiteRT and ONNX, and DESCRIPTION."""
-
-DESCRIPTION = "stages.json"
-"""What `tiles` must know of stages in files."""
-
-STANDS_FOR = ("model.onnx", "model.tflite")
-"""The files that the stages in that folder compute the same as; an int8 file's result is its own."""
-
-
-MOST = 1000
-"""Stages, and pixels that one looks at around its own."""
-
-_DESCRIBES = {"scale": int, "reaches": list[int], "channels": list[int], "grid": int, "stands_for": list[str]}
-
-
-def name(stage: int) -> str:
-    """Of a stage's signature and file; `convert.STAGE` is its beginning."""
-    return f"stage{stage:02}"
 
 
 def traced(stage: Stage) -> Callable:
@@ -66,26 +43,8 @@ def _known(cut: Sequence[Stage]) -> dict:
 
 
 def describe(cut: Sequence[Stage], scale: int, folder: Path) -> None:
-    """Writes DESCRIPTION."""
-    write_json(folder / DESCRIPTION, {"scale": scale, **_known(cut), "stands_for": list(STANDS_FOR)})
-
-
-def _read(path: Path) -> dict:
-    """What `describe` wrote.
-
-    Raises:
-        UserError: where the file holds something else.
-    """
-    try:
-        known = {"grid": 1} | reading.parse(reading.content(path))
-        reading.check_fields(known, _DESCRIBES)
-        if not 0 < len(known["reaches"]) <= MOST or not all(0 <= n <= MOST for n in known["reaches"]):
-            raise ValueError("its stages look further than any")
-        if not 1 <= known["grid"] <= MOST:
-            raise ValueError("its grid is none")
-        return known
-    except (OSError, ValueError):
-        raise UserError(f"{path}: does not describe stages; export the model again, or remove the file") from None
+    """Writes what files of these stages must have beside them."""
+    stages_file.write(folder, {"scale": scale, **_known(cut)})
 
 
 def load_model(path: Path) -> tiles.Model:
@@ -122,7 +81,7 @@ def _with_checked_numbers(path: Path, cut: tiles.Stages) -> tiles.Stages:
 
 def in_parts(path: Path) -> Upscaler:
     """A file of stages as an upscaler that runs them on parts of an image, however small it is."""
-    known = _read(path.parent / DESCRIPTION)
+    known = stages_file.read(path.parent / stages_file.DESCRIPTION)
     loaded = STAGED[path.suffix](path)
     model = tiles.Model(lambda lr: lr, known["scale"], lambda: loaded)
     return lambda lr: tiles.enlarge(lr, model, max(1, lr.shape[0] * lr.shape[1] // 3))[:] / np.float32(255)
@@ -135,11 +94,11 @@ def _keras(path: Path) -> tiles.Stages | None:
 
 
 def _saved_model(path: Path) -> tiles.Stages | None:
-    described = path / "assets.extra" / DESCRIPTION
+    described = path / "assets.extra" / stages_file.DESCRIPTION
     if not described.exists():
         return None
-    known, loaded = _read(described), tf.saved_model.load(str(path))
-    runs = [loaded.signatures[name(i)] for i in range(len(known["reaches"]))]
+    known, loaded = stages_file.read(described), tf.saved_model.load(str(path))
+    runs = [loaded.signatures[stages_file.name(i)] for i in range(len(known["reaches"]))]
     return _of_tensorflow(runs, known, loaded)
 
 
@@ -157,24 +116,15 @@ def _outputs(names: Iterable[str]) -> list[str]:
     return sorted(name for name in names if name.startswith("out"))
 
 
-def _beside(path: Path) -> tuple[Path, dict] | None:
-    """The folder of stages that a file belongs to, and what is known of them; a file in that folder belongs too."""
-    folder = path.parent if path.parent.name == FOLDER else path.parent / FOLDER
-    if not (folder / DESCRIPTION).exists():
-        return None
-    known = _read(folder / DESCRIPTION)
-    return (folder, known) if path.parent == folder or path.name in known["stands_for"] else None
-
-
 def _litert(path: Path) -> tiles.Stages | None:
-    if not (beside := _beside(path)):
+    if not (beside := stages_file.beside(path)):
         return None
     folder, known = beside
 
     @functools.lru_cache(1)  # a stage keeps the memory that it has worked in: all of them together, gigabytes
     def runner(stage: int):
         with stderr_aside():
-            return loaders.litert_interpreter(folder / "stages.tflite").get_signature_runner(name(stage))
+            return loaders.litert_interpreter(folder / "stages.tflite").get_signature_runner(stages_file.name(stage))
 
     def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, mask: np.ndarray):
         given = {f"map{i}": each[None] for i, each in enumerate(maps)} | {"moments": moments, "mask": mask[None]}
@@ -186,7 +136,7 @@ def _litert(path: Path) -> tiles.Stages | None:
 
 
 def _onnx(path: Path) -> tiles.Stages | None:
-    if not (beside := _beside(path)):
+    if not (beside := stages_file.beside(path)):
         return None
     known = beside[1]
     sessions = [loaders.onnx_session(stage) for stage in _onnx_files(path)]
@@ -204,12 +154,12 @@ def _onnx(path: Path) -> tiles.Stages | None:
 
 
 def _onnx_files(path: Path) -> list[Path]:
-    beside = _beside(path)
-    return [beside[0] / f"{name(i)}.onnx" for i in range(len(beside[1]["reaches"]))] if beside else []
+    beside = stages_file.beside(path)
+    return [beside[0] / f"{stages_file.name(i)}.onnx" for i in range(len(beside[1]["reaches"]))] if beside else []
 
 
 def _litert_files(path: Path) -> list[Path]:
-    beside = _beside(path)
+    beside = stages_file.beside(path)
     return [beside[0] / "stages.tflite"] if beside else []
 
 

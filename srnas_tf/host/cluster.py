@@ -8,6 +8,7 @@ import socket
 import time
 from typing import Any, NamedTuple
 
+from srnas_tf import reading
 from srnas_tf.errors import UserError, WorkError
 
 EXAMPLE = '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
@@ -81,7 +82,7 @@ def _parse(text: str) -> dict[str, Any]:
     if not text.strip():
         raise _mistake("missing from the environment")
     try:
-        config = json.loads(text)
+        config = reading.parse(text)
     except ValueError as error:
         raise _mistake(f"is not JSON ({error})") from None
     if not isinstance(config, dict):

@@ -15,7 +15,7 @@ from srnas_tf.data.sources import DataSettings, load_for
 from srnas_tf.errors import UserError
 from srnas_tf.executors import executor_of
 from srnas_tf.modes.search import trained_supernet
-from srnas_tf.reading import is_of
+from srnas_tf.reading import check_fields
 from srnas_tf.report.scatter import scatter
 from srnas_tf.report.table import print_table
 from srnas_tf.search.agreement import Comparison, Estimate, compare, repeats
@@ -120,9 +120,11 @@ def _ranked_in(source: Workdir, space: Space, data: DataSettings) -> list[dict]:
     if not path.exists():
         raise UserError(f"--rank_from={source.path}: holds no {path.name}; run --mode=rank there to its end first")
     pairs = read_record(path, {"pairs": list})["pairs"]
-    for entry in pairs:
-        if not is_of(entry, dict) or not all(name in entry and is_of(entry[name], kind) for name, kind in PAIR.items()):
-            raise UserError(f"{path}: is spoiled; run --mode=rank there again")
+    try:
+        for entry in pairs:
+            check_fields(entry, PAIR)
+    except ValueError as error:
+        raise UserError(f"{path}: is spoiled ({error}); run --mode=rank there again") from None
     return pairs
 
 

@@ -1,7 +1,6 @@
 """What was run in a folder: each command that wrote there, when, with which versions, on what processor."""
 
 import datetime
-import json
 import platform
 import shlex
 from collections.abc import Sequence
@@ -9,8 +8,8 @@ from importlib import metadata
 from pathlib import Path
 
 from srnas_tf import __version__
-from srnas_tf.errors import writing
 from srnas_tf.host.devices import processor
+from srnas_tf.workdir.journal import append_line
 
 NAME = "runs.jsonl"
 """The file in a workdir: a line a process."""
@@ -34,9 +33,7 @@ def note(folder: Path, arguments: Sequence[str]) -> None:
         "processor": processor(),
         "versions": {"srnas_tf": __version__, "python": platform.python_version(), **_versions()},
     }
-    path = folder / NAME
-    with writing(path), path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    append_line(folder / NAME, line)
 
 
 def _versions() -> dict[str, str]:
