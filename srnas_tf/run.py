@@ -9,7 +9,7 @@ import sys
 import warnings
 import zlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from absl import flags as absl_flags
 
@@ -227,7 +227,12 @@ def _fail(message: str, status: int) -> int:
     return status
 
 
-if __name__ == "__main__":
+def console() -> NoReturn:
+    """The process `srnas`."""
     status = main(sys.argv)
     watchdog.see_off(status)
     sys.exit(status)
+
+
+if __name__ == "__main__":
+    console()
