@@ -108,6 +108,17 @@ class DataSettings:
         if len(given.split(",")) != len(getattr(self, of).split(",")):
             raise UserError(f"--{name}={given}: give as many folders as --{of} names, in their order")
 
+    def check_folders(self) -> None:
+        """Looks for the folders that are named, and not into them.
+
+        Raises:
+            UserError: if one is missing.
+        """
+        for name in ("data", "val_data", "test_data"):
+            for spec in filter(None, getattr(self, name).split(",")):
+                if spec != "photos" and not Path(spec).is_dir():
+                    raise UserError(f"{spec}: no such folder; give a folder of photographs")
+
     @property
     def name_of_test(self) -> str:
         """What to call the photographs of the final table: the names of their folders."""

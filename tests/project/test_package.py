@@ -64,7 +64,7 @@ def test_the_wheel_describes_itself(installed):
     [information] = installed.glob("*.dist-info")
     found = importlib.metadata.PathDistribution(information)
     assert [(point.name, point.value) for point in found.entry_points] == [("srnas", "srnas_tf.run:console")]
-    assert found.metadata["Requires-Python"] == "<3.14,>=3.11"
+    assert SpecifierSet(found.metadata["Requires-Python"]) == SpecifierSet(">=3.11,<3.14")
     assert found.metadata["License"] is found.metadata["License-Expression"] is None
     assert (information / "licenses" / "NOTICE.md").read_text("utf-8") == (ROOT / "NOTICE.md").read_text("utf-8")
 
