@@ -17,7 +17,7 @@ FLOORS = [
     {"train"},
     {"search"},
     {"freeze"},
-    {"report", "demo"},
+    {"report", "demo", "inference"},
     {"modes"},
     {"run"},
 ]
