@@ -1,4 +1,4 @@
-"""How hard the documents are to read: `python -m docs.reading` prints the Flesch reading ease of each, and long sentences.
+"""How hard documents are to read: `python -m docs.reading` prints the Flesch reading ease of each, and long sentences.
 
 Text in paragraphs, lists and tables counts, without code; a piece of code within a sentence counts as one short word.
 """
