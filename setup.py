@@ -19,6 +19,7 @@ DOCS = [
 ]
 PARETO = ["pymoo>=0.6.2,<0.7"]
 RAY = ["ray>=2.50,<3"]
+TPE = ["optuna>=4.5,<6"]
 
 
 class SourceArchive(sdist):
@@ -62,6 +63,7 @@ setup(
         "pyvips[binary]>=3.2,<4",
         "rich>=14,<16",
         "scikit-image>=0.26,<1",
+        "scikit-learn>=1.8,<2",
         "scipy>=1.17,<2",
         "tensorboard>=2.20,<3",
         "tensorflow>=2.21,<3",
@@ -74,6 +76,7 @@ setup(
         "heic": ["pillow-heif>=1.1,<2"],
         "ray": RAY,
         "serving": ["tensorflow-serving-api>=2.19,<3"],
+        "tpe": TPE,
         "test": [
             "hypothesis>=6.140,<7",
             "ipykernel>=7,<8",
@@ -87,6 +90,7 @@ setup(
             *DOCS,
             *PARETO,
             *RAY,
+            *TPE,
         ],
     },
 )

@@ -25,7 +25,7 @@ from srnas_tf.host import devices, interrupt, streams, watchdog
 from srnas_tf.host.cluster import read_cluster
 from srnas_tf.kit import formats
 from srnas_tf.search.ranking import RankSettings
-from srnas_tf.search.settings import Budget, Pick, SearchSettings
+from srnas_tf.search.settings import Budget, Pick, RungSettings, SearchSettings
 from srnas_tf.train.settings import MachineSettings, RetrainSettings, TrainSettings
 from srnas_tf.workdir.folder import Workdir
 
@@ -57,7 +57,7 @@ MODES = {
         "supernet, search, retraining, evaluation, export and report in one: the main job", "pipeline", trains=True
     ),
     "supernet": Mode("train the supernet of a space", "supernet", trains=True),
-    "search": Mode("search the trained supernet of a workdir", "search"),
+    "search": Mode("search the trained supernet of a workdir, or by networks trained alone (--rungs)", "search"),
     "retrain": Mode("train the networks that the search found", "retrain", trains=True),
     "rank": Mode("see how well the supernet ranks networks, against networks trained alone", "rank"),
     "train": Mode("train one network (--arch or --net)", "train", trains=True),
@@ -105,7 +105,7 @@ def define_flags() -> dict[str, list[str]]:
         "photographs": [DataSettings, PictureSettings],
         "training": [TrainSettings],
         "retraining": [RetrainSettings],
-        "search": [SearchSettings, Budget, Pick],
+        "search": [SearchSettings, RungSettings, Budget, Pick],
         "ranking": [RankSettings],
         "latency": [LatencySettings, BenchmarkSettings],
         "demo": [DemoSettings],
