@@ -18,7 +18,7 @@ from srnas_tf.freeze import convert, latency_file, runtimes, stopwatch
 from srnas_tf.freeze.runtimes import BY_NAME, FORMS, RUNTIMES
 from srnas_tf.freeze.saved_model import save
 from srnas_tf.freeze.settings import LatencySettings
-from srnas_tf.freeze.upscalers import KERAS, is_installed
+from srnas_tf.freeze.upscalers import KERAS, check_installed, is_installed
 from srnas_tf.host import child
 from srnas_tf.host.progress import progress
 from srnas_tf.nets import build, files
@@ -100,6 +100,7 @@ def measure_space(
         raise UserError(
             f"--latency_table={settings.latency_table}: of {here.runtime}, which nothing can be timed in here"
         )
+    check_installed(BY_NAME[here.runtime])
     workdir.claim(network=space)
     folder = workdir / f".latency-{here.name}"
     write_kit(folder, here, space, networks, blocks=table is None)
@@ -121,6 +122,7 @@ def measure_model(path: Path, settings: LatencySettings, rounds: int) -> Times:
         UserError: where that runtime does not run such files.
         WorkError: where it fails.
     """
+    check_installed(BY_NAME[settings.runtime])
     if settings.runtime not in runtimes_of(path):
         raise UserError(f"--runtime={settings.runtime}: does not run {path}; drop the flag")
     with tempfile.TemporaryDirectory() as temporary:
@@ -142,8 +144,10 @@ def measure_networks(networks: Sequence[Architecture], settings: LatencySettings
     """The latency of networks, by text form: frozen with weights drawn at random, timed by turns.
 
     Raises:
+        UserError: where the runtime is not installed.
         WorkError: where freezing or timing fails.
     """
+    check_installed(BY_NAME[settings.runtime])
     with tempfile.TemporaryDirectory() as temporary:
         folder, suffix = Path(temporary), BY_NAME[settings.runtime].suffix
         files = {str(network): f"network{i}{suffix}" for i, network in enumerate(networks)}

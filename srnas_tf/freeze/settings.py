@@ -17,7 +17,9 @@ class LatencySettings:
     """Under which conditions a network's latency counts: what flags leave open is the table's, where one is given."""
 
     runtime: str = setting(
-        "", "runtime whose latency counts; unless given, that of --latency_table, or onnxruntime", ("", *BY_NAME)
+        "",
+        "runtime whose latency counts, or that upscales; unless given, that of --latency_table, or onnxruntime",
+        ("", *BY_NAME),
     )
     threads: int = setting(0, "threads that it may use; 0: those of --latency_table, or one a core", bounds=(0, 1024))
     input_size: str = setting(

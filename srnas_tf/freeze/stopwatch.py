@@ -50,6 +50,14 @@ def turn(run):
     return statistics.median(times)
 
 
+def version_of(runtime):
+    """The version of a runtime that is installed here; SystemExit where it is not."""
+    try:
+        return importlib.import_module(BY_NAME[runtime].module).__version__
+    except ImportError as error:
+        raise SystemExit(f"{runtime}: cannot be imported here ({error}); install it first") from None
+
+
 def running(runtime, path, image, threads):
     """What enlarges an image, float32 [1, height, width, 3], once by a file; with as many threads."""
     opened = BY_NAME[runtime].open(path, threads)
@@ -152,9 +160,9 @@ def main(arguments=None):
     size, runtime = asked.input_size or manifest["input_size"], manifest["runtime"]
     if not re.fullmatch(r"[1-9]\d*x[1-9]\d*", size) or asked.threads < 1 or asked.rounds < 1:
         parser.error("--input_size is of the form 128x128, and --threads and --rounds are 1 or more")
+    version = version_of(runtime)
     described = {"machine": asked.machine or machine.described(BY_NAME[runtime].devices()), "runtime": runtime}
-    described["runtime_version"] = importlib.import_module(BY_NAME[runtime].module).__version__
-    described |= {"threads": asked.threads, "input_size": size}
+    described |= {"runtime_version": version, "threads": asked.threads, "input_size": size}
     files = [network["file"] for network in manifest["networks"].values()]
     if "frame" in manifest:
         files = [manifest["frame"], *manifest["blocks"].values(), *files]

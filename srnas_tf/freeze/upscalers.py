@@ -38,12 +38,13 @@ def runtime_of(path: Path, name: str = "") -> Runtime | None:
     if kind not in (KERAS, *USUAL) or not (path.is_dir() if kind == "" else path.is_file()):
         suffixes = ", ".join((KERAS, *filter(None, USUAL)))
         raise UserError(f"--model={path}: expected a SavedModel folder, or a file of {suffixes}")
-    runtime = BY_NAME[name] if name else USUAL.get(kind)
-    if runtime and runtime.suffix != kind:
-        able = ", ".join(each.name for each in RUNTIMES if each.suffix == kind)
-        raise UserError(f"--runtime={name}: does not run {path}; " + (f"choose of {able}" if able else "drop the flag"))
-    if runtime:
-        check_installed(runtime)
+    able = ["tf"] if kind == KERAS else [each.name for each in RUNTIMES if each.suffix == kind]
+    if name and name not in able:
+        raise UserError(f"--runtime={name}: does not run {path}, which is for {', '.join(able)}; drop the flag")
+    if kind == KERAS:
+        return None
+    runtime = BY_NAME[name or able[0]]
+    check_installed(runtime)
     return runtime
 
 

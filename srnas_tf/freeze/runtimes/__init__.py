@@ -7,10 +7,10 @@ that make files run here alone, and may import what they like.
 
 from collections.abc import Sequence
 
-from . import litert, onnxruntime, tensorflow
+from . import litert, onnxruntime, openvino, tensorflow
 from .runtime import Form, Runtime
 
-RUNTIMES: Sequence[Runtime] = (tensorflow.RUNTIME, litert.RUNTIME, onnxruntime.RUNTIME)
+RUNTIMES: Sequence[Runtime] = (tensorflow.RUNTIME, litert.RUNTIME, onnxruntime.RUNTIME, *openvino.RUNTIMES)
 """Of several for one kind of file the first is the usual one."""
 
 BY_NAME: dict[str, Runtime] = {runtime.name: runtime for runtime in RUNTIMES}
