@@ -17,6 +17,7 @@ DOCS = [
     "ruff>=0.14,<1",
     "zensical>=0.0.73,<0.1",
 ]
+OPENVINO = ["openvino>=2026.2,<2027"]
 PARETO = ["pymoo>=0.6.2,<0.7"]
 RAY = ["ray>=2.50,<3"]
 TPE = ["optuna>=4.5,<6"]
@@ -74,6 +75,7 @@ setup(
         "benchmarks": ["torch>=2.13,<3", *RAY],
         "docs": DOCS,
         "heic": ["pillow-heif>=1.1,<2"],
+        "openvino": OPENVINO,
         "ray": RAY,
         "serving": ["tensorflow-serving-api>=2.19,<3"],
         "tpe": TPE,
@@ -88,6 +90,7 @@ setup(
             "setuptools>=80",
             "websocket-client>=1.8,<2",
             *DOCS,
+            *OPENVINO,
             *PARETO,
             *RAY,
             *TPE,
