@@ -83,7 +83,7 @@ class Supernet(keras.Model):
     Args:
         space: an `arch.Space`, or its fields as a dict.
 
-    Example:
+    Examples:
         >>> supernet = Supernet(arch.Space(depth=2, width=16))
         >>> supernet(keras.ops.ones((1, 8, 8, 3)), codes=(7, 0)).shape
         TensorShape([1, 32, 32, 3])
