@@ -19,8 +19,10 @@ DOCS = [
     "textstat>=0.7.13,<0.8",
     "zensical>=0.0.73,<0.2",
 ]
+OPENVINO = ["openvino>=2026.2,<2027"]
 PARETO = ["pymoo>=0.6.2,<0.7"]
 RAY = ["ray>=2.50,<3"]
+TPE = ["optuna>=4.5,<6"]
 
 
 class SourceArchive(sdist):
@@ -84,6 +86,7 @@ setup(
         "pillow>=13,<14",
         "pyvips[binary]>=3.2,<4",
         "rich>=14,<16",
+        "scikit-learn>=1.8,<2",
         "scipy>=1.17,<2",
         "tensorboard>=2.20,<3",
         "tensorflow>=2.21,<3",
@@ -96,8 +99,10 @@ setup(
         "docs": DOCS,
         "heic": ["pillow-heif>=1.1,<2"],
         "jax": ["jax>=0.6,<1"],
+        "openvino": OPENVINO,
         "ray": RAY,
         "serving": ["tensorflow-serving-api>=2.19,<3"],
+        "tpe": TPE,
         "test": [
             "hypothesis>=6.140,<7",
             "ipykernel>=7,<8",
@@ -110,8 +115,10 @@ setup(
             "setuptools>=80",
             "websocket-client>=1.8,<2",
             *DOCS,
+            *OPENVINO,
             *PARETO,
             *RAY,
+            *TPE,
         ],
     },
 )

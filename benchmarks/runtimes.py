@@ -13,14 +13,15 @@ from benchmarks import peer
 from benchmarks.measure import Findings, alternate, ratio
 from srnas_tf import arch, nets
 from srnas_tf.freeze import int8, stopwatch
+from srnas_tf.freeze.runtimes import machine
 from srnas_tf.freeze.saved_model import save
 from srnas_tf.nets.initial import initialize
 
 FILES = {
-    "float32": {"onnxruntime": "onnx", "litert": "litert"},
-    "int8": {"onnxruntime": "onnx_int8", "litert": "litert_int8"},
+    "float32": {"onnxruntime": "model.onnx", "litert": "model.tflite"},
+    "int8": {"onnxruntime": "model_int8.onnx", "litert": "model_int8.tflite"},
 }
-"""What of `convert.CONVERTERS` each runtime runs."""
+"""What each runtime runs, as an export names it."""
 
 
 def runtimes(rounds: int) -> Findings:
@@ -46,9 +47,7 @@ def _frozen(model: Callable, folder: Path, lr: np.ndarray) -> dict[tuple[str, st
     np.save(folder / "patches.npy", lr[:, :64, :64])
     command = [sys.executable, "-m", "srnas_tf.freeze.convert", str(folder / "saved")]
     command += [f"patches={folder / 'patches.npy'}", f"inner={int8.inner(arch.imdn())}"]
-    files = {(kind, name): form for kind, forms in FILES.items() for name, form in forms.items()}
-    suffixes = {"onnxruntime": "onnx", "litert": "tflite"}
-    paths = {(kind, name): folder / f"{kind}.{suffixes[name]}" for kind, name in files}
-    command += [f"{files[key]}={path}" for key, path in paths.items()]
+    files = {(kind, name): file for kind, runs in FILES.items() for name, file in runs.items()}
+    command += [f"{file}={folder / file}" for file in files.values()]
     subprocess.run(command, check=True, capture_output=True)
-    return {key: stopwatch.RUNTIMES[key[1]][0](path, lr, stopwatch.cores()) for key, path in paths.items()}
+    return {key: stopwatch.running(key[1], folder / file, lr, machine.cores()) for key, file in files.items()}

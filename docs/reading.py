@@ -1,4 +1,4 @@
-"""How hard documents are to read: `python -m docs.reading` prints the Flesch reading ease of each, and long sentences.
+"""How hard the documents are to read: `python -m docs.reading` prints the reading ease of each, and long sentences.
 
 Text in paragraphs, lists and tables counts, without code; a piece of code within a sentence counts as one short word.
 """
@@ -57,7 +57,7 @@ def ease(document: Path) -> float:
 def long_sentences(document: Path, most: int = WORDS) -> list[str]:
     """Sentences of more words than that."""
     texts = [text for part in _texts(document) for text in part]
-    sentences = [each for text in texts for each in re.split(r"(?<=[.!?])\s+(?=[\"(A-Za-z])", text)]
+    sentences = [each for text in texts for each in re.split(r"(?<=[.!?])\s+(?=[\"(A-Z`c])", text)]
     return [each for each in sentences if len(re.findall(r"\w[\w'.,/-]*", each)) > most]
 
 

@@ -150,7 +150,7 @@ def _check(mode: Mode, workdir: Workdir | None) -> None:
 
 def _settled(mode: Mode, workdir: Workdir, section: str) -> Any:
     kind = mode.sections[section]
-    if mode.follows and section in ("network", "data"):
+    if mode.follows and not mode.begins() and section in ("network", "data"):
         return flags.recorded(workdir, section, kind, mode.follows)
     return flags.settle(workdir, section, kind)
 

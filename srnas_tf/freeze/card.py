@@ -10,7 +10,8 @@ import jinja2
 from srnas_tf import __version__
 from srnas_tf.arch import Network
 from srnas_tf.arch.attention import ATTENTIONS
-from srnas_tf.freeze import stages_file, stopwatch
+from srnas_tf.freeze import stages_file
+from srnas_tf.freeze.runtimes import machine
 from srnas_tf.freeze.settings import ExportSettings
 from srnas_tf.nets import Net
 from srnas_tf.train.evaluate import Scores
@@ -58,7 +59,7 @@ def model_card(
         attends=any(attention.pools for attention in attentions),
         reach=max(attention.reach for attention in attentions),
         threads=sorted({n for file in files.values() for n in file.get("latency_ms", ())}, key=int),
-        machine=stopwatch.machine(""),
+        machine=machine.described(),
         versions={name: importlib.metadata.version(name) for name in ("tensorflow", "onnxruntime", "ai-edge-litert")},
         version=__version__,
         date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),

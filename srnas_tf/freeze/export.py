@@ -5,23 +5,23 @@ import logging
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from srnas_tf.data.sources import Pair
 from srnas_tf.errors import UserError, WorkError, writing
-from srnas_tf.freeze import contents, int8, latency, staged, stages_file, stopwatch
+from srnas_tf.freeze import contents, convert, int8, latency, staged, stages_file
 from srnas_tf.freeze.card import model_card
-from srnas_tf.freeze.loaders import Size
-from srnas_tf.freeze.runtimes import load_upscaler
+from srnas_tf.freeze.crops import middle_of, patches_of
+from srnas_tf.freeze.runtimes import FORMS, RUNTIMES, machine
+from srnas_tf.freeze.runtimes.runtime import Form
 from srnas_tf.freeze.saved_model import save
 from srnas_tf.freeze.settings import ExportSettings, LatencySettings
-from srnas_tf.freeze.stages_file import FOLDER
 from srnas_tf.freeze.tint import MOST, tint
+from srnas_tf.freeze.upscalers import load_upscaler
 from srnas_tf.host import child
 from srnas_tf.nets import Net
 from srnas_tf.nets.stages import stages
@@ -30,66 +30,6 @@ from srnas_tf.train.evaluate import Upscaler, mean_psnr, of_network, scores
 from srnas_tf.workdir.files import write_json, write_text
 
 log = logging.getLogger(__name__)
-
-INVISIBLE = 0.25 / 255
-"""A quarter of a level: where the PSNR is very high, such a difference changes it and is no fault."""
-
-
-class Target(NamedTuple):
-    """A file to freeze into, and how far its output may be from the network's.
-
-    Attributes:
-        converter: its name in `convert.CONVERTERS`; empty for the SavedModel that the others are made from.
-        file: its path within the export folder.
-        tolerance: the largest absolute difference allowed, 1.0 = white.
-        psnr_tolerance: the largest difference of the mean PSNR allowed, dB.
-        load: how to run the file.
-        needs: what a network must have for it: "stages" that it can be run in, or "inner" convolutions to be int8.
-        optional: whether a file that is further off is left out; any other fails the export.
-    """
-
-    converter: str
-    file: str
-    tolerance: float
-    psnr_tolerance: float
-    load: Callable[[Path], Upscaler] = lambda path: load_upscaler(path, own=True)[0]
-    needs: str = ""
-    optional: bool = False
-
-    def accepts(self, difference: float, psnr_difference: float) -> bool:
-        """Whether a file is near enough: by both measures, or so near that no PSNR, however high, counts against it."""
-        near = difference <= self.tolerance and abs(psnr_difference) <= self.psnr_tolerance
-        return near or difference <= min(self.tolerance, INVISIBLE)
-
-    def files(self, folder: Path) -> list[Path]:
-        """All that it consists of in an export folder: of stages, each one's file and what describes them."""
-        path = folder / self.file
-        if self.load is staged.in_parts:
-            return [*sorted(path.parent.glob(f"*{path.suffix}")), path.parent / stages_file.DESCRIPTION]
-        return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-
-
-TARGETS = (
-    Target("", "saved_model/1", 1e-4, 0.001),
-    Target("litert", "model.tflite", 1e-4, 0.001),
-    Target("litert_fp16", "model_fp16.tflite", 2e-2, 0.1),
-    Target("onnx", "model.onnx", 1e-4, 0.001),
-    Target("onnx_fp16", "model_fp16.onnx", 2e-2, 0.1, needs="stages"),
-    # A pixel may be off by much at an edge: it is the PSNR that counts here.
-    Target("litert_int8", "model_int8.tflite", 0.5, 0.1, needs="inner", optional=True),
-    Target("onnx_int8", "model_int8.onnx", 0.5, 0.1, needs="inner", optional=True),
-    # Rounded to levels, of which float16 between the stages may move one by one.
-    Target("litert_stages", f"{FOLDER}/stages.tflite", 1.01 / 255, 0.01, staged.in_parts, needs="stages"),
-    Target(
-        "onnx_stages",
-        f"{FOLDER}/{stages_file.name(0)}.onnx",
-        1.01 / 255,
-        0.01,
-        staged.in_parts,
-        needs="stages",
-    ),
-)
-
 
 UNTIMED = ExportSettings(card_latency=False)
 
@@ -104,7 +44,7 @@ def export(
     source: Path | None = None,
     low_resolution: str = "bicubic",
 ) -> dict:
-    """Writes the targets that the settings want, `export.json` and `MODEL_CARD.md` into the folder.
+    """Writes the files that the settings want, `export.json` and `MODEL_CARD.md` into the folder.
 
     Args:
         network: with dtype policy float32; what is expanded is folded.
@@ -124,8 +64,8 @@ def export(
 
     Raises:
         UserError: where the folder holds something else than an export.
-        WorkError: where a file cannot be made, or is further from the network than its target allows; then the files
-            lie in `<folder>-rejected`, and an earlier export stays.
+        WorkError: where a file is further from the network than its form allows; then the files lie in
+            `<folder>-rejected`, and an earlier export stays. Where one cannot be made; the others are there then.
     """
     network = folded(network)
     partial = folder.with_name(f".{folder.name}.partial")
@@ -134,9 +74,9 @@ def export(
         _former(folder).rename(folder)
     training = training or [pair.lr for pair in pairs]
     if settings.size:
-        pairs = [_middle(pair, settings.size, network.scale) for pair in pairs]
+        pairs = [middle_of(pair, settings.size, network.scale) for pair in pairs]
     try:
-        report = _freeze(network, pairs, partial, folder, patches_of(training, settings.size), settings)
+        report, failed = _freeze(network, pairs, partial, folder, patches_of(training, settings.size), settings)
         wrong = [name for name, entry in report.items() if not entry["ok"]]
         if source:
             frozen_from = {"model_sha256": _digest(source)}
@@ -155,6 +95,9 @@ def export(
                 f"and {worst['psnr_diff']:.3f} dB; see {rejected / 'export.json'}"
             )
         _put(partial, folder)
+        if failed:
+            [(name, reason), *_] = failed.items()
+            raise WorkError(f"{folder / name}: cannot be made ({reason}); the other files are there")
         return report
     finally:
         shutil.rmtree(partial, ignore_errors=True)  # on a full disk, what there is of it takes up room
@@ -162,76 +105,85 @@ def export(
 
 def _freeze(
     network: Net, pairs: list[Pair], folder: Path, known_as: Path, patches: np.ndarray, settings: ExportSettings
-) -> dict:
-    """Makes the files and compares each with the network."""
+) -> tuple[dict, dict[str, str]]:
+    """Makes the files and compares each with the network; also says why some could not be made, by file."""
     cut = [] if settings.size else stages(network)
     convolutions = int8.choices(network.network)
     has = {"": True, "stages": bool(cut), "inner": bool(convolutions)}
-    wanted = [_with(settings, target) for target in TARGETS if _wanted(settings, target)]
-    if not convolutions and any(target.needs == "inner" for target in wanted):
+    wanted = [form for form in FORMS if _wanted(settings, form)]
+    if not convolutions and any(form.needs == "inner" for form in wanted):
         log.warning("no int8 files: %s has no convolution between its first and its last", network.network)
-    targets = [target for target in wanted if has[target.needs]]
-    source = folder / TARGETS[0].file
+    forms = [form for form in wanted if has[form.needs]]
+    source = folder / FORMS[0].file
     with writing(known_as, tf.errors.OpError):
         folder.mkdir(parents=True)
         save(network, source, cut, images=True, size=settings.size)
-        homes = {(folder / target.file).parent for target in targets if target.load is staged.in_parts}
-        for described in (source / "assets.extra", *homes) if cut else ():
+        homes = {(folder / form.file).parent for form in forms if form.stands_for}
+        for described in (source / stages_file.ASSETS, *homes) if cut else ():
             staged.describe(cut, network.scale, described)
-    _convert(source, folder, targets, patches, convolutions)
+    failed = _convert(source, folder, forms, patches, convolutions, settings.uint8_io)
     expected = _outputs(of_network(network), pairs)
     psnr = mean_psnr(expected, pairs, network.scale)
     report = {}
-    for target in targets:
-        path, files = folder / target.file, target.files(folder)
-        for file in files:
-            contents.check(file)
-        got = _outputs(target.load(path), pairs)
+    for form in forms:
+        if form.file in failed:
+            continue
+        path, files = folder / form.file, _files(form, folder)
+        for model in (file for file in files if file.suffix == path.suffix) if form.stands_for else [path]:
+            contents.check(model)
+        upscale = upscaler_of(form, path)
+        got = _outputs(upscale, pairs)
         # What stages give is rounded, and so clipped.
-        near = [np.clip(b, 0, 1) for b in expected] if target.load is staged.in_parts else expected
+        near = [np.clip(b, 0, 1) for b in expected] if form.stands_for else expected
         difference = max(float(np.max(np.abs(a - b))) for a, b in zip(got, near, strict=True))
         psnr_difference = mean_psnr(got, pairs, network.scale) - psnr
-        off = tint(target.load(path), of_network(network), patches.shape[1:3]) if target.needs == "inner" else 0
-        accepted = target.accepts(difference, psnr_difference) and off <= MOST
-        if target.optional and not accepted:
+        off = tint(upscale, of_network(network), patches.shape[1:3]) if form.needs == "inner" else 0
+        accepted = form.accepts(difference, psnr_difference) and off <= MOST
+        if form.optional and not accepted:
             tinted = f"{off} levels from the network on flat colours, more than {MOST}"
-            lost = f"{psnr_difference:+.2f} dB from the network, more than {target.psnr_tolerance:.2f}"
+            lost = f"{psnr_difference:+.2f} dB from the network, more than {form.psnr_tolerance:.2f}"
             log.warning("no %s: it is %s", path.name, tinted if off > MOST else lost)
             path.unlink()
             continue
-        report[target.file] = {
+        report[form.file] = {
             "bytes": sum(file.stat().st_size for file in files),
             "max_abs_diff": difference,
             "psnr_diff": psnr_difference,
             "ok": accepted,
             "files": {file.relative_to(folder).as_posix(): _digest(file) for file in files},
         }
-    if TARGETS[0].file not in report:
+    if FORMS[0].file not in report:
         shutil.rmtree(source.parent)
-    return report
+    return report, failed
 
 
-def _wanted(settings: ExportSettings, target: Target) -> bool:
-    """Whether the settings name the target's file, or the one that its stages stand for."""
-    stood_for = [name for name in stages_file.STANDS_FOR if Path(name).suffix == Path(target.file).suffix]
-    [name] = stood_for if target.load is staged.in_parts else [Path(target.file).parts[0]]
-    return name in settings.files
+def upscaler_of(form: Form, path: Path) -> Upscaler:
+    """A file that was made here, in its own runtime; stages on parts of an image, however small it is."""
+    return staged.in_parts(path) if form.stands_for else load_upscaler(path, own=True)[0]
 
 
-def _with(settings: ExportSettings, target: Target) -> Target:
-    """The target as the settings want it."""
-    return (
-        target._replace(converter="litert_uint8") if settings.uint8_io and target.converter == "litert_int8" else target
-    )
+def _files(form: Form, folder: Path) -> list[Path]:
+    """All that a form consists of in an export folder: of stages, each one's file and what describes them."""
+    path = folder / form.file
+    if form.stands_for:
+        return [*sorted(path.parent.glob(f"*{path.suffix}")), path.parent / stages_file.DESCRIPTION]
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*") if file.is_file())
+    return [path, *(path.with_name(name) for name in form.beside)]
+
+
+def _wanted(settings: ExportSettings, form: Form) -> bool:
+    """Whether the settings name the form's file, or the one that its stages stand for."""
+    return (form.stands_for or form.name) in settings.files
 
 
 def _time(report: dict, folder: Path, size: str) -> None:
     """Adds milliseconds of each file of the whole network, on one thread and on all, to what is said of it."""
-    whole = [name for name in report if not name.startswith(FOLDER)]
-    for runtime, form in latency.FORMS.items():
-        paths = [folder / name for name in whole if Path(name).suffix == form.suffix]
-        for threads in sorted({1, stopwatch.cores()}) if paths else ():
-            times = latency.measure_files(paths, LatencySettings(runtime, threads, size), rounds=1)
+    whole = [form for form in FORMS if form.file in report and not form.stands_for]
+    for runtime in RUNTIMES:
+        paths = [folder / form.file for form in whole if form in runtime.forms]
+        for threads in sorted({1, machine.cores()}) if paths else ():
+            times = latency.measure_files(paths, LatencySettings(runtime.name, threads, size), rounds=1)
             for path, ms in times.ms.items():
                 report[str(Path(path).relative_to(folder))].setdefault("latency_ms", {})[str(threads)] = ms
 
@@ -261,47 +213,28 @@ def _former(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.former")
 
 
-def patches_of(images: Sequence[np.ndarray], size: Size | None = None) -> np.ndarray:
-    """The middle of each image, float32 [n, height, width, 3] in 0..1: of a size, or 64 pixels a side or as many as all
-    of them have.
-    """
-    side = min(64, *(size for image in images for size in image.shape[:2]))
-    middles = [middle(image, size or (side, side)) for image in images]
-    return np.stack(middles).astype(np.float32) / np.float32(255)
-
-
-def middle(image: np.ndarray, size: Size, unit: int = 1) -> np.ndarray:
-    """The middle of an image; where that is too small, its mirror image goes on beyond the edges.
-
-    Args:
-        image: [height, width, channels].
-        size: height and width, in units.
-        unit: pixels; the middle begins at a multiple of it.
-    """
-    missing = [max(0, unit * side - own) for side, own in zip(size, image.shape[:2], strict=True)]
-    image = np.pad(image, [(0, missing[0]), (0, missing[1]), (0, 0)], "symmetric")
-    y, x = (unit * ((own // unit - side) // 2) for side, own in zip(size, image.shape[:2], strict=True))
-    return image[y : y + unit * size[0], x : x + unit * size[1]]
-
-
-def _middle(pair: Pair, size: Size, scale: int) -> Pair:
-    return Pair(pair.name, middle(pair.lr, size), middle(pair.hr, size, scale))
-
-
-def _convert(source: Path, folder: Path, targets: Sequence[Target], patches: np.ndarray, inner: Sequence[str]) -> None:
-    others = [target for target in targets if target.converter]
-    if not others:
-        return
-    with tempfile.NamedTemporaryFile(suffix=".npy") as file:
-        np.save(file, patches)
-        file.flush()
-        command = child.command("srnas_tf.freeze.convert", str(source))
-        command += [f"patches={file.name}", *(f"inner={each}" for each in inner)]
-        command += [f"{target.converter}={folder / target.file}" for target in others]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines()
-        raise WorkError(f"converting {source} failed: {lines[-1] if lines else done.returncode}")
+def _convert(
+    source: Path, folder: Path, forms: Sequence[Form], patches: np.ndarray, inner: Sequence[str], levels: bool
+) -> dict[str, str]:
+    """Makes the files of a SavedModel; says, by file, why some could not be made."""
+    failed: dict[str, str] = {}
+    pending = [form.file for form in forms if form.convert]
+    while pending:
+        with tempfile.NamedTemporaryFile(suffix=".npy") as file:
+            np.save(file, patches)
+            file.flush()
+            command = child.command("srnas_tf.freeze.convert", str(source), f"patches={file.name}")
+            command += [f"inner={each}" for each in inner] + ["levels=1"] * levels
+            command += [f"{name}={folder / name}" for name in pending]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        # What libraries print goes there too.
+        said = [convert.Said.of(line) for line in done.stdout.splitlines() if line.startswith(convert.MARK)]
+        failed |= {name: each.wrong for name, each in zip(pending, said, strict=False) if each.wrong}
+        pending = pending[len(said) :]
+        if pending:  # it ended on that one
+            lines = done.stderr.strip().splitlines()
+            failed[pending.pop(0)] = lines[-1] if lines else f"its converter ends with {done.returncode}"
+    return failed
 
 
 def _outputs(upscale, pairs: list[Pair]) -> list[np.ndarray]:

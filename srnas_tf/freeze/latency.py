@@ -14,40 +14,36 @@ from srnas_tf.arch import Architecture, Network, Space
 from srnas_tf.arch.latency import LatencyTable
 from srnas_tf.arch.space import Trunk
 from srnas_tf.errors import UserError, WorkError, writing
-from srnas_tf.freeze import latency_file, stopwatch
+from srnas_tf.freeze import convert, latency_file, runtimes, stopwatch
+from srnas_tf.freeze.runtimes import BY_NAME, FORMS, RUNTIMES
 from srnas_tf.freeze.saved_model import save
 from srnas_tf.freeze.settings import LatencySettings
+from srnas_tf.freeze.upscalers import KERAS, check_installed, is_installed
 from srnas_tf.host import child
 from srnas_tf.host.progress import progress
 from srnas_tf.nets import build, files
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.network import Frame
 from srnas_tf.nets.transfer import folded
-from srnas_tf.workdir.files import read_json, write_json
+from srnas_tf.workdir.files import read_json, write_json, write_text
 from srnas_tf.workdir.folder import Workdir
 
-SCRIPT = Path(stopwatch.__file__)
 MANIFEST = "manifest.json"
+LAUNCHER = '''"""Times the networks of `manifest.json`, and makes a latency table of them: python measure.py [--help]"""
+
+import sys
+
+from timing import stopwatch
+
+if __name__ == "__main__":
+    sys.exit(stopwatch.main())
+'''
+"""The script that is started on a device; `timing/` lies beside it."""
 DESCRIBED = ("machine", "runtime", "runtime_version", "threads", "input_size")
 """What is said of any measurement."""
 
 Model = Callable[[], keras.Model]
 """Makes what is to be frozen: an image's batch, enlarged."""
-
-
-class Form(NamedTuple):
-    """The files that a runtime runs.
-
-    Attributes:
-        converter: a key of `convert.CONVERTERS` that makes them of SavedModels; empty where they are SavedModels.
-        suffix: of their names.
-    """
-
-    converter: str
-    suffix: str
-
-
-FORMS = {"onnxruntime": Form("onnx", ".onnx"), "litert": Form("litert", ".tflite"), "tf": Form("", "")}
 
 
 class Times(NamedTuple):
@@ -100,10 +96,11 @@ def measure_space(
     if table and not networks:
         return table, Times({name: getattr(table, name) for name in DESCRIBED}, {})
     here = LatencySettings.of(table) if table else settings
-    if table and here.runtime not in FORMS:
+    if table and here.runtime not in BY_NAME:
         raise UserError(
             f"--latency_table={settings.latency_table}: of {here.runtime}, which nothing can be timed in here"
         )
+    check_installed(BY_NAME[here.runtime])
     workdir.claim(network=space)
     folder = workdir / f".latency-{here.name}"
     write_kit(folder, here, space, networks, blocks=table is None)
@@ -125,13 +122,14 @@ def measure_model(path: Path, settings: LatencySettings, rounds: int) -> Times:
         UserError: where that runtime does not run such files.
         WorkError: where it fails.
     """
+    check_installed(BY_NAME[settings.runtime])
     if settings.runtime not in runtimes_of(path):
         raise UserError(f"--runtime={settings.runtime}: does not run {path}; drop the flag")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         file = str(path.absolute())
-        if path.suffix == ".keras":
-            file = f"model{FORMS[settings.runtime].suffix}"
+        if path.suffix == KERAS:
+            file = f"model{BY_NAME[settings.runtime].suffix}"
             _freeze({file: lambda: files.load(path)}, folder, settings.runtime)
         return _measure_files({str(path): file}, folder, settings, rounds)
 
@@ -146,10 +144,12 @@ def measure_networks(networks: Sequence[Architecture], settings: LatencySettings
     """The latency of networks, by text form: frozen with weights drawn at random, timed by turns.
 
     Raises:
+        UserError: where the runtime is not installed.
         WorkError: where freezing or timing fails.
     """
+    check_installed(BY_NAME[settings.runtime])
     with tempfile.TemporaryDirectory() as temporary:
-        folder, suffix = Path(temporary), FORMS[settings.runtime].suffix
+        folder, suffix = Path(temporary), BY_NAME[settings.runtime].suffix
         files = {str(network): f"network{i}{suffix}" for i, network in enumerate(networks)}
         drawn = {file: _drawn(network) for file, network in zip(files.values(), networks, strict=True)}
         _freeze(drawn, folder, settings.runtime)
@@ -166,7 +166,7 @@ def _measure_files(files: Mapping[str, str], folder: Path, settings: LatencySett
 
 def runtimes_of(path: Path) -> list[str]:
     """The runtimes that a model file can be timed in."""
-    return [name for name, form in FORMS.items() if path.suffix in (".keras", form.suffix)]
+    return [each.name for each in RUNTIMES if path.suffix in (KERAS, each.suffix) and is_installed(each)]
 
 
 def write_kit(
@@ -179,7 +179,7 @@ def write_kit(
         networks: whole networks of the space, to compare predictions with.
         blocks: whether the frame and the blocks go along, which make a table.
     """
-    suffix = FORMS[settings.runtime].suffix
+    suffix = BY_NAME[settings.runtime].suffix
     models: dict[str, Model] = {}
     manifest: dict = {"version": 1, "runtime": settings.runtime, "input_size": settings.input_size}
     trunk = trunk_of(space)
@@ -202,6 +202,17 @@ def write_kit(
     folder.mkdir(parents=True)
     _freeze(models, folder, settings.runtime)
     write_json(folder / MANIFEST, manifest)
+
+
+def write_script(folder: Path) -> None:
+    """Writes what times a folder's files without this package: `measure.py`, and what it starts."""
+    write_text(folder / "measure.py", LAUNCHER)
+    home = folder / "timing"
+    home.mkdir()
+    shutil.copyfile(stopwatch.__file__, home / "stopwatch.py")
+    (home / "runtimes").mkdir()
+    for module in sorted(Path(runtimes.__file__).parent.glob("*.py")):
+        shutil.copyfile(module, home / "runtimes" / module.name)
 
 
 def trunk_of(space: Space) -> Trunk:
@@ -239,21 +250,22 @@ class Hollow(Frame):
 
 def _freeze(models: Mapping[str, Model], folder: Path, runtime: str) -> None:
     """Writes each model as a file that the runtime runs."""
-    converter = FORMS[runtime].converter
-    saved = folder / "saved" if converter else folder
+    form = BY_NAME[runtime].file
+    converts = form != FORMS[0].file
+    saved = folder / "saved" if converts else folder
     command: list[str] = []
     with progress(f"networks for {runtime}", 2 * len(models)) as report:
         for done, (file, make) in enumerate(models.items(), start=1):
             with writing(folder, tf.errors.OpError):
                 save(make(), saved / file)
-            command += ["--", str(saved / file), f"{converter}={folder / file}"]
+            command += ["--", str(saved / file), f"{form}={folder / file}"]
             report(done, file)
-        if converter:
+        if converts:
             finished = 0
             for line in _lines(child.command("srnas_tf.freeze.convert", *command), "converting"):
-                if (name := Path(line).name) in models:
+                if line.startswith(convert.MARK):
                     finished += 1
-                    report(len(models) + finished, name)
+                    report(len(models) + finished, Path(convert.Said.of(line).file).name)
             shutil.rmtree(saved)
 
 
@@ -265,7 +277,7 @@ def measure(folder: Path, settings: LatencySettings, rounds: int) -> Times:
     """
     manifest = read_json(folder / MANIFEST)
     count = len(manifest["networks"]) + (1 + len(manifest["blocks"]) if "frame" in manifest else 0)
-    command = child.command(str(SCRIPT), f"--folder={folder}", f"--threads={settings.threads}")
+    command = child.command(stopwatch.__name__, f"--folder={folder}", f"--threads={settings.threads}")
     command += [f"--input_size={settings.input_size}", f"--rounds={rounds}"]
     with progress(f"timing, {settings.name}", rounds * count) as report:
         for line in _lines(command, "timing"):

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from srnas_tf.freeze import decoding, serving, staged, stages_file
-from srnas_tf.freeze.loaders import SIGNATURE, Size
+from srnas_tf.freeze.runtimes.runtime import SIGNATURE, Size
 from srnas_tf.nets.stages import Stage
 
 
@@ -38,7 +38,9 @@ def save(
     module = tf.Module()
     with sums_apart(network):
         # Only what the output depends on: a network may hold weights for other scales.
-        module.variables_in_use = serve.get_concrete_function().variables
+        # In the network's order: TensorFlow has them in a set, and each export would be another file.
+        used = {id(variable) for variable in serve.get_concrete_function().variables}
+        module.variables_in_use = [each.value for each in network.variables if id(each.value) in used]
         signatures = {SIGNATURE: serve} | {stages_file.name(i): staged.traced(stage) for i, stage in enumerate(cut)}
         if images:
             signatures[serving.IMAGE] = serve_image

@@ -8,6 +8,7 @@ from pathlib import Path
 from srnas_tf.arch.latency import LatencyTable, parse_size
 from srnas_tf.errors import UserError
 from srnas_tf.freeze import stopwatch
+from srnas_tf.freeze.runtimes import BY_NAME, FORMS, machine
 from srnas_tf.settings import MANY, check, setting
 
 
@@ -16,7 +17,9 @@ class LatencySettings:
     """Under which conditions a network's latency counts: what flags leave open is the table's, where one is given."""
 
     runtime: str = setting(
-        "", "runtime whose latency counts; unless given, that of --latency_table, or onnxruntime", stopwatch.NAMES
+        "",
+        "runtime whose latency counts, or that upscales; unless given, that of --latency_table, or onnxruntime",
+        ("", *BY_NAME),
     )
     threads: int = setting(0, "threads that it may use; 0: those of --latency_table, or one a core", bounds=(0, 1024))
     input_size: str = setting(
@@ -31,7 +34,7 @@ class LatencySettings:
         if self.latency_table:
             object.__setattr__(self, "latency_table", os.path.abspath(Path(self.latency_table).expanduser()))
         else:
-            for name, usual in (("runtime", "onnxruntime"), ("threads", stopwatch.cores()), ("input_size", "128x128")):
+            for name, usual in (("runtime", "onnxruntime"), ("threads", machine.cores()), ("input_size", "128x128")):
                 object.__setattr__(self, name, getattr(self, name) or usual)
         if self.input_size:
             try:
@@ -64,10 +67,7 @@ class LatencySettings:
                 raise UserError(f"--{name}={asked}: {source} was measured with {has}; drop one of the two")
 
 
-FILES = (
-    "saved_model", "model.tflite", "model_fp16.tflite", "model.onnx", "model_fp16.onnx", "model_int8.tflite",
-    "model_int8.onnx",
-)  # fmt: skip
+FILES = tuple(form.name for form in FORMS if not form.stands_for)
 """What a network is frozen into; stages come with the files that they stand for."""
 
 

@@ -1,13 +1,15 @@
 """Models in stages, each in its own runtime: what `tiles` runs on images of any size."""
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from srnas_tf.freeze import loaders, runtimes, stages_file
+from srnas_tf.freeze import stages_file, upscalers
+from srnas_tf.freeze.runtimes.runtime import Arrays, Runtime
+from srnas_tf.freeze.runtimes.tensorflow import of_function
 from srnas_tf.host.silence import stderr_aside
 from srnas_tf.kit import tiles
 from srnas_tf.nets import files
@@ -47,16 +49,16 @@ def describe(cut: Sequence[Stage], scale: int, folder: Path) -> None:
     stages_file.write(folder, {"scale": scale, **_known(cut)})
 
 
-def load_model(path: Path) -> tiles.Model:
-    """A model file as `tiles` takes it. Raises as `runtimes.load`."""
-    kind = runtimes.kind_of(path)
-    runtimes.examine(path, FILES[kind](path))
-    (upscale, size), scale = runtimes.load(path, own=True)
+def load_model(path: Path, runtime: str = "") -> tiles.Model:
+    """A model file as `tiles` takes it, in its usual runtime or another. Raises as `upscalers.load`."""
+    asked = upscalers.runtime_of(path, runtime)
+    upscalers.examine(path, _files(path, asked), runtime)
+    (upscale, size), scale = upscalers.load(path, True, runtime)
     found: list[tiles.Stages | None] = []
 
     def once() -> tiles.Stages | None:
         if not found:
-            cut = STAGED[kind](path)
+            cut = _stages(path, asked)
             found.append(cut and _with_checked_numbers(path, cut))
         return found[0]
 
@@ -73,7 +75,7 @@ def _with_checked_numbers(path: Path, cut: tiles.Stages) -> tiles.Stages:
     def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, mask: np.ndarray):
         made, gathered = cut.run(stage, maps, moments, mask)
         if stage == last:
-            runtimes.check_numbers(path, made[0])
+            upscalers.check_numbers(path, made[0])
         return made, gathered
 
     return cut._replace(run=run)
@@ -82,99 +84,55 @@ def _with_checked_numbers(path: Path, cut: tiles.Stages) -> tiles.Stages:
 def in_parts(path: Path) -> Upscaler:
     """A file of stages as an upscaler that runs them on parts of an image, however small it is."""
     known = stages_file.read(path.parent / stages_file.DESCRIPTION)
-    loaded = STAGED[path.suffix](path)
+    loaded = _stages(path, upscalers.runtime_of(path))
     model = tiles.Model(lambda lr: lr, known["scale"], lambda: loaded)
     return lambda lr: tiles.enlarge(lr, model, max(1, lr.shape[0] * lr.shape[1] // 3))[:] / np.float32(255)
 
 
-def _keras(path: Path) -> tiles.Stages | None:
-    cut = stages(files.load(path))
-    runs = [traced(stage) for stage in cut]
-    return _of_tensorflow(runs, _known(cut)) if cut else None
+def _files(path: Path, runtime: Runtime | None) -> list[Path]:
+    """The files beside a model file that hold its stages."""
+    if not (runtime and runtime.staged and (beside := stages_file.beside(path))):
+        return []
+    folder, known = beside
+    return runtime.staged.files(folder, len(known["reaches"]))
 
 
-def _saved_model(path: Path) -> tiles.Stages | None:
-    described = path / "assets.extra" / stages_file.DESCRIPTION
-    if not described.exists():
-        return None
-    known, loaded = stages_file.read(described), tf.saved_model.load(str(path))
-    runs = [loaded.signatures[stages_file.name(i)] for i in range(len(known["reaches"]))]
-    return _of_tensorflow(runs, known, loaded)
-
-
-def _of_tensorflow(runs: Sequence[Callable], known: dict, keep: object = None) -> tiles.Stages:
-    def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, mask: np.ndarray):
-        given = {f"map{i}": each[None] for i, each in enumerate(maps)} | {"moments": moments, "mask": mask[None]}
-        out = runs[stage](**{key: tf.constant(value) for key, value in given.items()})
-        return [out[key][0].numpy() for key in _outputs(out)], out["moments_out"].numpy()
-
-    run.keep = keep  # type: ignore[attr-defined]  # a signature does not hold on to its variables
-    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), grid=known["grid"])
-
-
-def _outputs(names: Iterable[str]) -> list[str]:
-    return sorted(name for name in names if name.startswith("out"))
-
-
-def _litert(path: Path) -> tiles.Stages | None:
-    if not (beside := stages_file.beside(path)):
+def _stages(path: Path, runtime: Runtime | None) -> tiles.Stages | None:
+    """A model file in stages; None where it has none, or its runtime does not run them."""
+    if not runtime:
+        return _of_network(stages(files.load(path)))
+    if not (runtime.staged and (beside := stages_file.beside(path))):
         return None
     folder, known = beside
+    return _run(runtime.staged.open(path, folder), known, runtime.staged.planes, runtime.staged.kept)
 
-    @functools.lru_cache(1)  # a stage keeps the memory that it has worked in: all of them together, gigabytes
-    def runner(stage: int):
+
+def _of_network(cut: Sequence[Stage]) -> tiles.Stages | None:
+    runs = [traced(stage) for stage in cut]
+    return _run(lambda number: of_function(runs[number]), _known(cut)) if cut else None
+
+
+def _run(
+    stage_of: Callable[[int], Callable[[Arrays], Arrays]], known: dict, planes: bool = False, kept: int | None = None
+) -> tiles.Stages:
+    """Stages as `tiles` runs them.
+
+    Args:
+        stage_of: opens one, by its number.
+        known: what describes them.
+        planes: whether maps are [channels, height, width].
+        kept: how many opened ones to keep; None for all.
+    """
+
+    @functools.lru_cache(kept)
+    def opened(number: int) -> Callable[[Arrays], Arrays]:
         with stderr_aside():
-            return loaders.litert_interpreter(folder / "stages.tflite").get_signature_runner(stages_file.name(stage))
+            return stage_of(number)
 
-    def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, mask: np.ndarray):
-        given = {f"map{i}": each[None] for i, each in enumerate(maps)} | {"moments": moments, "mask": mask[None]}
-        run_stage = runner(stage)
-        out = run_stage(**{key: given[key] for key in run_stage.get_input_details()})
-        return [out[key][0] for key in _outputs(out)], out["moments_out"]
-
-    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), grid=known["grid"])
-
-
-def _onnx(path: Path) -> tiles.Stages | None:
-    if not (beside := stages_file.beside(path)):
-        return None
-    known = beside[1]
-    sessions = [loaders.onnx_session(stage) for stage in _onnx_files(path)]
-
-    def run(stage: int, maps: list[np.ndarray], moments: np.ndarray, mask: np.ndarray):
+    def run(number: int, maps: list[np.ndarray], moments: np.ndarray, mask: np.ndarray):
         given = {f"map{i}": each[None] for i, each in enumerate(maps)}
-        given |= {"moments": moments, "mask": mask.reshape(1, 1, *mask.shape[:2])}
-        names = [value.name for value in sessions[stage].get_outputs()]
-        wanted = {value.name for value in sessions[stage].get_inputs()}
-        out = sessions[stage].run(names, {key: given[key] for key in wanted})
-        out = dict(zip(names, out, strict=True))
-        return [out[key][0] for key in _outputs(out)], out["moments_out"]
+        shape = (1, 1, *mask.shape[:2]) if planes else (1, *mask.shape)
+        out = opened(number)({**given, "moments": moments, "mask": mask.reshape(shape)})
+        return [out[key][0] for key in sorted(out) if key.startswith("out")], out["moments_out"]
 
-    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), True, known["grid"])
-
-
-def _onnx_files(path: Path) -> list[Path]:
-    beside = stages_file.beside(path)
-    return [beside[0] / f"{stages_file.name(i)}.onnx" for i in range(len(beside[1]["reaches"]))] if beside else []
-
-
-def _litert_files(path: Path) -> list[Path]:
-    beside = stages_file.beside(path)
-    return [beside[0] / "stages.tflite"] if beside else []
-
-
-FILES: dict[str, Callable[[Path], list[Path]]] = {
-    ".keras": lambda path: [],
-    "": lambda path: [],
-    ".tflite": _litert_files,
-    ".onnx": _onnx_files,
-}
-"""By suffix: the files beside a model file that hold its stages."""
-
-STAGED: dict[str, Callable[[Path], tiles.Stages | None]] = {
-    ".keras": _keras,
-    "": _saved_model,
-    ".tflite": _litert,
-    ".onnx": _onnx,
-}
-"""By suffix, as `runtimes.RUNTIMES`: a model file in stages, None where it has none."""
+    return tiles.Stages(run, tuple(known["reaches"]), tuple(known["channels"]), planes, known["grid"])

@@ -13,6 +13,9 @@ FOLDER = "stages"
 DESCRIPTION = "stages.json"
 """What `tiles` must know of stages in files."""
 
+ASSETS = "assets.extra"
+"""In a SavedModel, where DESCRIPTION is if it has stages."""
+
 STANDS_FOR = ("model.onnx", "model.tflite")
 """The files that the stages in that folder compute the same as; an int8 file's result is its own."""
 
@@ -57,8 +60,10 @@ def read(path: Path) -> dict[str, Any]:
 def beside(path: Path) -> tuple[Path, dict[str, Any]] | None:
     """The folder of stages that a file belongs to, and what is known of them; None where there is none.
 
-    A file in that folder belongs to it, too. Raises as `read`.
+    A file in that folder belongs to it, too. A SavedModel holds its stages itself. Raises as `read`.
     """
+    if (within := path / ASSETS / DESCRIPTION).exists():
+        return within.parent, read(within)
     folder = path.parent if path.parent.name == FOLDER else path.parent / FOLDER
     if not (folder / DESCRIPTION).exists():
         return None

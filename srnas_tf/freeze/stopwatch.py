@@ -1,8 +1,8 @@
 """Times networks by turns on the device that runs it, and makes a latency table of them: python measure.py [--help]
 
-It stands alone: it needs numpy and one runtime (onnxruntime, ai-edge-litert or TensorFlow), and nothing else of this
-package. `--mode=benchmark` runs it here; `--blocks_to` puts it, as `measure.py`, into a folder of networks to take to
-a device. There it reads `manifest.json` beside it:
+It needs numpy, one runtime and the modules in `runtimes/`, and nothing else of this package. `--mode=benchmark` runs it
+here; `--blocks_to` puts it, with those and `measure.py`, which starts it, into a folder of networks to take to a
+device. There it reads `manifest.json` beside `measure.py`:
 
     {"version": 1, "runtime": "onnxruntime", "input_size": "128x128", "scale": 4, "width": 16, "depth": 2,
      "stem": "plain", "frame": "frame.onnx",
@@ -19,8 +19,6 @@ import argparse
 import datetime
 import importlib
 import json
-import os
-import platform
 import re
 import statistics
 import sys
@@ -29,65 +27,14 @@ from pathlib import Path
 
 import numpy as np
 
+from .runtimes import BY_NAME, machine
+
 FRAMED = ("scale", "width", "depth", "stem")
 """What a manifest and a table say of all their networks."""
 
 ROUNDS = 7
 WARM, LEAST_RUNS, LEAST_SECONDS = 2, 5, 0.2
 """Of a turn: runs that do not count, and how many runs and seconds it lasts at least."""
-
-
-def _onnxruntime(path, lr, threads):
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=onnxruntime.get_available_providers())
-    [source] = session.get_inputs()
-    planes = np.ascontiguousarray(lr.transpose(0, 3, 1, 2))
-    return lambda: session.run(None, {source.name: planes})
-
-
-def _litert(path, lr, threads):
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(str(path), num_threads=threads)
-    [source], [target] = interpreter.get_input_details(), interpreter.get_output_details()
-    interpreter.resize_tensor_input(source["index"], lr.shape)
-    interpreter.allocate_tensors()
-    whole = np.issubdtype(source["dtype"], np.integer)
-    image = (255 * lr if whole else lr).astype(source["dtype"])
-
-    def run():
-        interpreter.set_tensor(source["index"], image)
-        interpreter.invoke()
-        return interpreter.get_tensor(target["index"])
-
-    return run
-
-
-def _tensorflow(path, lr, threads):
-    import tensorflow as tf
-
-    if tf.config.threading.get_intra_op_parallelism_threads() != threads:  # can be set before the first network only
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
-    loaded = tf.saved_model.load(str(path))
-
-    def run():
-        [sr] = loaded.signatures["serving_default"](lr=tf.constant(lr)).values()
-        return sr.numpy()
-
-    return run
-
-
-RUNTIMES = {
-    "onnxruntime": (_onnxruntime, "onnxruntime"),
-    "litert": (_litert, "ai_edge_litert"),
-    "tf": (_tensorflow, "tensorflow"),
-}
-"""By name: (file, image, threads) -> what enlarges that image once; and the module that knows its version."""
-NAMES = ("", *RUNTIMES)
 
 
 def turn(run):
@@ -103,23 +50,19 @@ def turn(run):
     return statistics.median(times)
 
 
-def cores():
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def version_of(runtime):
+    """The version of a runtime that is installed here; SystemExit where it is not."""
+    try:
+        return importlib.import_module(BY_NAME[runtime].module).__version__
+    except ImportError as error:
+        raise SystemExit(f"{runtime}: cannot be imported here ({error}); install it first") from None
 
 
-def machine(runtime):
-    """This machine in words, with the accelerators that a runtime takes of itself: "2 cores, AMD EPYC"."""
-    cpuinfo = Path("/proc/cpuinfo")
-    text = cpuinfo.read_text(errors="replace") if cpuinfo.exists() else ""
-    named = re.search(r"^(?:model name|Hardware)\s*: (.+)$", text, re.MULTILINE)
-    parts = [f"{cores()} cores", named[1] if named else platform.processor() or platform.machine()]
-    if runtime == "tf":
-        import tensorflow as tf
-
-        for gpu in tf.config.list_physical_devices("GPU"):
-            parts.append(tf.config.experimental.get_device_details(gpu).get("device_name", "GPU"))
-    return ", ".join(parts)
+def running(runtime, path, image, threads):
+    """What enlarges an image, float32 [1, height, width, 3], once by a file; with as many threads."""
+    opened = BY_NAME[runtime].open(path, threads)
+    given = opened.prepare(image)
+    return lambda: opened.run(given)
 
 
 def name_of(described):
@@ -140,13 +83,12 @@ def measure(folder, files, described, rounds):
     times = {(line["round"], line["file"]): line["ms"] for line in lines}
     wanted = [(number, file) for number in range(rounds) for file in files]
     image = np.random.default_rng(0).random((1, *map(int, described["input_size"].split("x")), 3), np.float32)
-    load, _ = RUNTIMES[described["runtime"]]
     with journal.open("a", encoding="utf-8") as log:
         if log.tell() == 0:
             _append(log, described)
         for done, (number, file) in enumerate(wanted, start=1):
             if (number, file) not in times:
-                times[number, file] = turn(load(folder / file, image, described["threads"]))
+                times[number, file] = turn(running(described["runtime"], folder / file, image, described["threads"]))
                 _append(log, {"round": number, "file": file, "ms": times[number, file]})
             print(f"{done}/{len(wanted)} {Path(file).name} {times[number, file]:.3f} ms", flush=True)
     return settle({file: [times[number, file] for number in range(rounds)] for file in files})
@@ -208,8 +150,8 @@ def errors(manifest, times, table):
 def main(arguments=None):
     """Measures what the manifest lists; where it lists blocks, writes the table."""
     parser = argparse.ArgumentParser(description="Times the networks of manifest.json, and writes a latency table.")
-    parser.add_argument("--folder", type=Path, default=Path(__file__).parent, help="where they are [this one]")
-    parser.add_argument("--threads", type=int, default=cores(), help="that the runtime may use [%(default)s]")
+    parser.add_argument("--folder", type=Path, default=Path(sys.argv[0]).parent, help="where they are [this one]")
+    parser.add_argument("--threads", type=int, default=machine.cores(), help="that the runtime may use [%(default)s]")
     parser.add_argument("--input_size", help="HEIGHTxWIDTH of the low-resolution image [the manifest's]")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns of each network [%(default)s]")
     parser.add_argument("--machine", help="its name, for the table [what it says of itself]")
@@ -218,9 +160,9 @@ def main(arguments=None):
     size, runtime = asked.input_size or manifest["input_size"], manifest["runtime"]
     if not re.fullmatch(r"[1-9]\d*x[1-9]\d*", size) or asked.threads < 1 or asked.rounds < 1:
         parser.error("--input_size is of the form 128x128, and --threads and --rounds are 1 or more")
-    described = {"machine": asked.machine or machine(runtime), "runtime": runtime}
-    described["runtime_version"] = importlib.import_module(RUNTIMES[runtime][1]).__version__
-    described |= {"threads": asked.threads, "input_size": size}
+    version = version_of(runtime)
+    described = {"machine": asked.machine or machine.described(BY_NAME[runtime].devices()), "runtime": runtime}
+    described |= {"runtime_version": version, "threads": asked.threads, "input_size": size}
     files = [network["file"] for network in manifest["networks"].values()]
     if "frame" in manifest:
         files = [manifest["frame"], *manifest["blocks"].values(), *files]

@@ -3,9 +3,9 @@
 It may take so much memory and so much time there. A runtime that crashes on the file, or never comes to an end, takes
 that process with it and not the command.
 
-python -m srnas_tf.freeze.trial FILE [STAGE ...]
+python -m srnas_tf.freeze.trial RUNTIME FILE [STAGE ...]
 
-prints what is wrong with a file, as JSON; nothing where it enlarges small images.
+prints what is wrong with a file in a runtime, as JSON; nothing where it enlarges small images.
 """
 
 import json
@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from srnas_tf.errors import WorkError, first_line
-from srnas_tf.freeze import loaders
-from srnas_tf.freeze.loaders import LOADERS, NumberError, scale_of
+from srnas_tf.freeze.opened import NumberError, load, scale_of
+from srnas_tf.freeze.runtimes import BY_NAME
+from srnas_tf.freeze.runtimes.runtime import Runtime
 from srnas_tf.host import child
 
 MEMORY, SECONDS = 6 << 30, 120.0
@@ -29,11 +30,12 @@ _LONGEST = 2000
 """Bytes of what the process says."""
 
 
-def run(path: Path, stages: Sequence[Path] = ()) -> None:
+def run(runtime: Runtime, path: Path, stages: Sequence[Path] = ()) -> None:
     """Tries a file.
 
     Args:
-        path: of a `.tflite` or `.onnx` file, or a SavedModel.
+        runtime: that is to run it.
+        path: of the file.
         stages: files that stand for it in parts, which are loaded too.
 
     Raises:
@@ -41,7 +43,7 @@ def run(path: Path, stages: Sequence[Path] = ()) -> None:
         WorkError: where it gives numbers that are none.
     """
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = child.command("srnas_tf.freeze.trial", str(path), *map(str, stages), memory=MEMORY)
+    command = child.command("srnas_tf.freeze.trial", runtime.name, str(path), *map(str, stages), memory=MEMORY)
     with tempfile.TemporaryFile() as said:
         try:
             done = subprocess.run(
@@ -66,22 +68,16 @@ def run(path: Path, stages: Sequence[Path] = ()) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Tries the files, in this process."""
-    path, *stages = map(Path, argv)
+    runtime, (path, *stages) = BY_NAME[argv[0]], map(Path, argv[1:])
     try:
-        scale_of(LOADERS["" if path.is_dir() else path.suffix.lower()](path))
+        scale_of(load(runtime, path))
         for stage in stages:
-            _load(stage)
+            assert runtime.staged
+            runtime.staged.load(stage)
     except Exception as error:  # each runtime has errors of its own for a file that it cannot read or run
         print(f"\n{json.dumps({'wrong': first_line(error)[:500], 'spoiled': isinstance(error, NumberError)})}")
         return 1
     return 0
-
-
-def _load(stage: Path) -> None:
-    if stage.suffix == ".onnx":
-        loaders.onnx_session(stage)
-    else:
-        loaders.litert_interpreter(stage).allocate_tensors()
 
 
 if __name__ == "__main__":

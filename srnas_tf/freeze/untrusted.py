@@ -15,8 +15,8 @@ from tensorflow.core.framework import node_def_pb2, types_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 from srnas_tf import reading
-from srnas_tf.freeze.loaders import SIGNATURE
 from srnas_tf.freeze.operations import ONNX, SAVERS, TENSORFLOW
+from srnas_tf.freeze.runtimes.runtime import SIGNATURE
 
 NODES = 100_000
 """That an ONNX file may come to, with each call of a function as what it calls."""

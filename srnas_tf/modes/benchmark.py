@@ -2,7 +2,6 @@
 
 import dataclasses
 import datetime
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,8 @@ from srnas_tf.arch import Network, Space
 from srnas_tf.arch.latency import LatencyTable
 from srnas_tf.errors import UserError
 from srnas_tf.freeze import latency
-from srnas_tf.freeze.runtimes import load
 from srnas_tf.freeze.settings import BenchmarkSettings, LatencySettings
+from srnas_tf.freeze.upscalers import load
 from srnas_tf.report.table import print_table
 from srnas_tf.seeding import generator
 from srnas_tf.workdir.files import write_json
@@ -75,7 +74,7 @@ def _to_folder(folder: Path, settings: LatencySettings, space: Space, networks: 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"--blocks_to={folder}: exists; give a new folder")
     latency.write_kit(folder, settings, space, networks)
-    shutil.copyfile(latency.SCRIPT, folder / "measure.py")
+    latency.write_script(folder)
     print(f"{folder}: copy it to the device, and there: python measure.py")
 
 

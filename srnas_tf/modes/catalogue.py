@@ -1,6 +1,6 @@
 """What can be done: each mode with the flags that it uses. Imports nothing heavy."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from srnas_tf import flags
@@ -10,7 +10,7 @@ from srnas_tf.data.sources import DataSettings
 from srnas_tf.demo.settings import DemoSettings
 from srnas_tf.freeze.settings import BenchmarkSettings, ExportSettings, LatencySettings
 from srnas_tf.search.ranking import RankSettings
-from srnas_tf.search.settings import Budget, Pick, SearchSettings
+from srnas_tf.search.settings import Budget, Pick, RungSettings, SearchSettings
 from srnas_tf.train.settings import MachineSettings, RetrainSettings, TrainSettings
 
 GROUPS: dict[str, list[type]] = {
@@ -18,7 +18,7 @@ GROUPS: dict[str, list[type]] = {
     "images": [DataSettings, PictureSettings],
     "training": [TrainSettings],
     "retraining": [RetrainSettings],
-    "search": [SearchSettings, Budget, Pick],
+    "search": [SearchSettings, RungSettings, Budget, Pick],
     "ranking": [RankSettings],
     "latency": [LatencySettings, BenchmarkSettings],
     "demo": [DemoSettings],
@@ -42,6 +42,7 @@ class Mode(NamedTuple):
         shown: settings that are checked by the mode itself.
         flags: further flags that it uses.
         follows: the mode that must have been run in the workdir before.
+        begins: whether it needs none before it, as the flags have it.
         workdir: where it writes unless --workdir says otherwise: in `runs/`, in a folder named after the
             "experiment" or the "input"; next to the "model", or the "model if given"; in a folder named after the
             mode if there is no --model ("model or own"); or in "none".
@@ -60,6 +61,7 @@ class Mode(NamedTuple):
     shown: tuple[type, ...] = ()
     flags: tuple[str, ...] = ()
     follows: str = ""
+    begins: Callable[[], bool] = lambda: False
     workdir: str = "experiment"
     tensorflow: bool = True
     trains: bool = False
@@ -77,7 +79,18 @@ class Mode(NamedTuple):
 
 
 _SUBJECT = {"network": Space, "data": DataSettings}
-_SEARCH = {"search": SearchSettings, "budget": Budget, "pick": Pick, "latency": LatencySettings}
+_SEARCH = {
+    "search": SearchSettings,
+    "rungs": RungSettings,
+    "budget": Budget,
+    "pick": Pick,
+    "latency": LatencySettings,
+}
+
+
+def _trains_alone() -> bool:
+    return bool(flags.from_flags(RungSettings).of(flags.from_flags(SearchSettings)))
+
 
 MODES = {
     "pipeline": Mode(
@@ -99,13 +112,18 @@ MODES = {
         trains=True,
     ),
     "search": Mode(
-        "search the trained supernet of a workdir",
+        "search the trained supernet of a workdir, or train candidates alone (--rungs)",
         "search",
-        ("srnas search --workdir=runs/mine", "srnas search --workdir=runs/mine --strategy=pareto --max_macs=2e9"),
+        (
+            "srnas search --workdir=runs/mine",
+            "srnas search --workdir=runs/mine --strategy=pareto --max_macs=2e9",
+            "srnas search --data=/photos --strategy=grid --width=16/32/48 --depth=1/2/3 --rungs=1500,4000",
+        ),
         sections={**_SUBJECT, **_SEARCH},
-        settings=(MachineSettings,),
+        settings=(TrainSettings, MachineSettings),
         flags=("workdir", "max_megapixels"),
         follows="--mode=supernet",
+        begins=_trains_alone,
     ),
     "retrain": Mode(
         "train the networks that the search found",
@@ -171,7 +189,7 @@ MODES = {
         arguments=("input", "output"),
         needs=("input",),
         settings=(PictureSettings,),
-        flags=("model", "scale", "tile", "recursive"),
+        flags=("model", "scale", "tile", "recursive", "runtime"),
         workdir="none",
     ),
     "demo": Mode(

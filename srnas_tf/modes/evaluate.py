@@ -14,7 +14,7 @@ from srnas_tf.data.degrade.pipeline import DEFAULT
 from srnas_tf.data.shelf import open_store
 from srnas_tf.data.sources import DataSettings, Images, hr_folder, load_pairs
 from srnas_tf.errors import UserError
-from srnas_tf.freeze.runtimes import load_upscaler
+from srnas_tf.freeze.upscalers import load_upscaler
 from srnas_tf.host import devices
 from srnas_tf.host.progress import progress
 from srnas_tf.reading import check_fields, is_of

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from srnas_tf import flags
+from srnas_tf import flags, models
 from srnas_tf.arch import Space
 from srnas_tf.data import images, photograph
 from srnas_tf.data.settings import PictureSettings
 from srnas_tf.errors import UserError, WorkError
+from srnas_tf.freeze.runtimes import BY_NAME
 from srnas_tf.freeze.staged import load_model
 from srnas_tf.host.progress import progress
 from srnas_tf.kit import folders, formats, picture, pipeline, tiles, writing
@@ -26,7 +27,9 @@ def run(workdir: Workdir | None) -> None:
         raise UserError(f"--tile={flags.FLAGS.tile}: give the side of a part in pixels, or 0 to leave it open")
     settings = flags.from_flags(PictureSettings)
     paths = images.find(source, flags.FLAGS.recursive, besides=target) if source.is_dir() else [source]
-    model = load_model(flags.model_path(flags.from_flags(Space).scale))
+    runtime = flags.FLAGS.runtime
+    packaged = models.onnx if runtime and BY_NAME[runtime].suffix == ".onnx" else models.path
+    model = load_model(flags.model_path(flags.from_flags(Space).scale, packaged), runtime)
     if flags.FLAGS["scale"].present and flags.FLAGS.scale != model.scale:
         raise UserError(f"--scale={flags.FLAGS.scale}: {flags.FLAGS.model} enlarges {model.scale} times; drop it")
     if model.size and flags.FLAGS.tile:

@@ -13,9 +13,9 @@ from test_kits import KITS, upscale
 from test_models import SCALES
 
 from srnas_tf import metrics, model_file, models
-from srnas_tf.freeze.export import TARGETS
-from srnas_tf.freeze.runtimes import load_upscaler
+from srnas_tf.freeze.export import FORMS, upscaler_of
 from srnas_tf.freeze.tint import tint
+from srnas_tf.freeze.upscalers import load_upscaler
 from srnas_tf.nets import files
 from srnas_tf.train.evaluate import of_network
 
@@ -68,12 +68,12 @@ def test_the_card_says_what_it_may_be_used_for(kit, scale):
 
 @pytest.mark.parametrize(("kit", "scale"), SHIPPED)
 def test_enlarges_as_the_network_does(networks, kit, scale):
-    targets = {target.file: target for target in TARGETS}
+    forms = {form.file: form for form in FORMS}
     expected = networks[scale](cat())
     for name in json.loads((folder(kit, scale) / "export.json").read_text("utf-8")):
-        made = targets[name].load(folder(kit, scale) / name)(cat())
+        made = upscaler_of(forms[name], folder(kit, scale) / name)(cat())
         wanted = np.clip(expected, 0, 1) if name.startswith("stages/") else expected
-        assert np.abs(made - wanted).max() <= targets[name].tolerance, name
+        assert np.abs(made - wanted).max() <= forms[name].tolerance, name
         distance = metrics.psnr(metrics.to_uint8(made), metrics.to_uint8(expected), 0)
         assert distance >= (50 if "int8" in name else 60), name  # 55 and 59 dB, and 79 in stages, where it was made
 

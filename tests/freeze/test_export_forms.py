@@ -15,11 +15,11 @@ from srnas_tf.arch.latency import parse_size
 from srnas_tf.data import images
 from srnas_tf.data.sources import load_pairs
 from srnas_tf.errors import UserError, WorkError
-from srnas_tf.freeze import contents, int8
+from srnas_tf.freeze import contents, crops, flatbuffers, int8
 from srnas_tf.freeze import export as freezing
-from srnas_tf.freeze.runtimes import load, load_upscaler
 from srnas_tf.freeze.settings import FILES, ExportSettings
 from srnas_tf.freeze.staged import load_model
+from srnas_tf.freeze.upscalers import load, load_upscaler
 from srnas_tf.kit import tiles
 from srnas_tf.nets import files
 from srnas_tf.nets.initial import initialize
@@ -180,8 +180,8 @@ def test_the_card_holds_sets_and_latencies(fixed):
 def test_int8_that_loses_too_much_is_left_out_and_told(tmp_path, photographs, monkeypatch, caplog):
     model = nets.SRNet(NETWORK)
     initialize(model, 0)
-    whole, int8_file = freezing.TARGETS[0], next(t for t in freezing.TARGETS if t.converter == "onnx_int8")
-    monkeypatch.setattr(freezing, "TARGETS", (whole, int8_file._replace(psnr_tolerance=0.0)))
+    whole, int8_file = freezing.FORMS[0], next(form for form in freezing.FORMS if form.file == "model_int8.onnx")
+    monkeypatch.setattr(freezing, "FORMS", (whole, int8_file._replace(psnr_tolerance=0.0)))
     report = freezing.export(model, load_pairs(images.find(photographs), 2), tmp_path / "export")
     assert list(report) == ["saved_model/1"]
     assert not (tmp_path / "export" / "model_int8.onnx").exists()
@@ -194,8 +194,8 @@ def test_operators_are_read_off_the_files(frozen, fixed, tmp_path):
     from tensorflow.lite.tools import flatbuffer_utils
 
     _, _, folder = frozen
-    assert {"CONV_2D", "DEPTH_TO_SPACE"} <= contents.litert_operators(folder / "model.tflite")
-    assert {"QUANTIZE", "DEQUANTIZE"} <= contents.litert_operators(fixed[2] / "model_int8.tflite")
+    assert {"CONV_2D", "DEPTH_TO_SPACE"} <= flatbuffers.operators(folder / "model.tflite")
+    assert {"QUANTIZE", "DEQUANTIZE"} <= flatbuffers.operators(fixed[2] / "model_int8.tflite")
 
     model = flatbuffer_utils.read_model(str(folder / "model.tflite"))
     model.operatorCodes[0].builtinCode = schema_py_generated.BuiltinOperator.CUSTOM
@@ -244,11 +244,11 @@ def test_files_that_no_export_has(given):
 
 def test_all_files_can_be_chosen():
     assert ExportSettings().files == list(FILES)
-    assert {target.file.split("/")[0] for target in freezing.TARGETS} == {*FILES, "stages"}
+    assert {form.file.split("/")[0] for form in freezing.FORMS} == {*FILES, "stages"}
     with_stages = {"model.tflite": "stages/stages.tflite", "model.onnx": "stages/stage00.onnx"}
     for name in FILES:
         settings = ExportSettings(export_files=f" {name},")
-        wanted = {target.file for target in freezing.TARGETS if freezing._wanted(settings, target)}
+        wanted = {form.file for form in freezing.FORMS if freezing._wanted(settings, form)}
         first = "saved_model/1" if name == "saved_model" else name
         assert wanted == {first, with_stages.get(name, first)}
 
@@ -278,7 +278,7 @@ def test_chosen_files_alone_are_written_and_say_what_they_were_made_from(tmp_pat
 
 def test_middles():
     image = np.arange(35 * 3).reshape(5, 7, 3)
-    np.testing.assert_array_equal(freezing.middle(image, (3, 3)), image[1:4, 2:5])
-    wide = freezing.middle(image, (7, 3))
+    np.testing.assert_array_equal(crops.middle(image, (3, 3)), image[1:4, 2:5])
+    wide = crops.middle(image, (7, 3))
     np.testing.assert_array_equal(wide[5:], image[:2:-1, 2:5])
-    assert freezing.middle(image, (2, 2), 2).shape == (4, 4, 3)
+    assert crops.middle(image, (2, 2), 2).shape == (4, 4, 3)

@@ -17,8 +17,9 @@ from srnas_tf.data import images
 from srnas_tf.data.sources import load_pairs
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.freeze import export as freezing
-from srnas_tf.freeze.runtimes import load_upscaler
+from srnas_tf.freeze.runtimes.runtime import Form
 from srnas_tf.freeze.staged import load_model
+from srnas_tf.freeze.upscalers import load_upscaler
 from srnas_tf.kit import tiles
 from srnas_tf.nets import files
 from srnas_tf.nets.initial import initialize
@@ -30,7 +31,7 @@ def test_every_target_agrees(frozen):
     assert json.loads((folder / "export.json").read_text()) == report
     files = ["saved_model/1", "model.tflite", "model_fp16.tflite", "model.onnx", "model_fp16.onnx"]
     smaller = ["model_int8.tflite", "model_int8.onnx"]
-    assert list(report) == [*files, *smaller, "stages/stages.tflite", "stages/stage00.onnx"]
+    assert {*report} == {*files, *smaller, "stages/stages.tflite", "stages/stage00.onnx"}
     assert all(entry["ok"] for entry in report.values())
     for name in files:
         entry = report[name]
@@ -185,11 +186,11 @@ def test_a_file_that_disagrees_fails_the_export_and_leaves_the_earlier_one(tmp_p
     model = nets.SRNet(NETWORK)
     initialize(model, 0)
     pairs = load_pairs(images.find(photographs), 2)
-    monkeypatch.setattr(freezing, "TARGETS", (freezing.TARGETS[0], freezing.TARGETS[2]))
+    saved, half = (form for form in freezing.FORMS if form.name in ("saved_model", "model_fp16.tflite"))
+    monkeypatch.setattr(freezing, "FORMS", (saved, half))
     freezing.export(model, pairs, tmp_path / "export")
     earlier = (tmp_path / "export" / "export.json").read_bytes()
-    strict = freezing.TARGETS[1]._replace(tolerance=1e-9)
-    monkeypatch.setattr(freezing, "TARGETS", (freezing.TARGETS[0], strict))
+    monkeypatch.setattr(freezing, "FORMS", (saved, half._replace(tolerance=1e-9)))
     with pytest.raises(WorkError, match=r"model_fp16\.tflite: differs"):
         freezing.export(model, pairs, tmp_path / "export")
     rejected = json.loads((tmp_path / "export-rejected" / "export.json").read_text())
@@ -199,7 +200,7 @@ def test_a_file_that_disagrees_fails_the_export_and_leaves_the_earlier_one(tmp_p
 
 
 def test_what_a_target_accepts():
-    half = freezing.Target("", "a", 2e-2, 0.1)
+    half = Form("a", None, 2e-2, 0.1)
     assert half.accepts(1e-2, -0.05)
     assert not half.accepts(1e-2, 0.2)
     assert not half.accepts(3e-2, 0.0)
@@ -216,13 +217,41 @@ def test_a_folder_that_is_no_export_is_not_replaced(tmp_path, frozen):
     freezing.check_replaceable(frozen[2])
 
 
-def test_a_conversion_that_fails_says_why(tmp_path, photographs, monkeypatch):
-    model = nets.SRNet(NETWORK)
-    broken = [freezing.TARGETS[0], freezing.TARGETS[1]._replace(converter="nonsense")]
-    monkeypatch.setattr(freezing, "TARGETS", tuple(broken))
-    with pytest.raises(WorkError, match="nonsense"):
-        freezing.export(model, load_pairs(images.find(photographs), 2), tmp_path / "export")
-    assert not (tmp_path / "export").exists()
+def _broken(job):
+    raise ValueError("no such luck\nof all operators, Frobnicate is not known")
+
+
+def _fatal(job):
+    os.write(2, b"Frobnicate: a line\nFrobnicate: the last line\n")
+    os._exit(3)
+
+
+@pytest.mark.parametrize(("convert", "said"), [("_broken", "Frobnicate is not known"), ("_fatal", "the last line")])
+def test_a_conversion_that_fails_says_why_and_leaves_the_others(tmp_path, photographs, monkeypatch, convert, said):
+    saved, litert, onnx_file = (
+        next(form for form in freezing.FORMS if form.name == name)
+        for name in ("saved_model", "model.tflite", "model.onnx")
+    )
+    monkeypatch.setattr(freezing, "FORMS", (saved, litert, onnx_file))
+    monkeypatch.setattr(freezing.child, "command", lambda *given: [sys.executable, "-c", BROKEN, convert, *given[1:]])
+    with pytest.raises(WorkError, match=rf"export/model\.tflite: cannot be made \(.*{said}\); the other files"):
+        freezing.export(nets.SRNet(NETWORK), load_pairs(images.find(photographs), 2), tmp_path / "export")
+    report = json.loads((tmp_path / "export" / "export.json").read_text())
+    assert list(report) == ["saved_model/1", "model.onnx"]
+    assert not (tmp_path / "export" / "model.tflite").exists()
+
+
+BROKEN = """
+import sys
+sys.path[:0] = ["tests", "tests/freeze"]
+import test_freeze
+from srnas_tf.freeze import convert
+how, *arguments = sys.argv[1:]
+convert.FORMS = [
+    form._replace(convert=getattr(test_freeze, how)) if form.name == "model.tflite" else form for form in convert.FORMS
+]
+sys.exit(convert.main(arguments))
+"""
 
 
 def test_unknown_model_files(tmp_path):

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +15,11 @@ from srnas_tf import arch, nets
 from srnas_tf.arch import Space
 from srnas_tf.arch.latency import LatencyTable
 from srnas_tf.errors import UserError
+from srnas_tf.freeze import latency as measuring
 from srnas_tf.freeze import latency_file, stopwatch
 from srnas_tf.freeze.latency import measure_networks
+from srnas_tf.freeze.runtimes import machine, onnxruntime
+from srnas_tf.freeze.runtimes.runtime import Opened
 from srnas_tf.freeze.settings import LatencySettings
 from srnas_tf.modes.benchmark import compare, spread
 from srnas_tf.nets import files
@@ -56,18 +58,20 @@ class Device:
     def __init__(self, monkeypatch) -> None:
         self.now, self.loads = 0.0, 0
         monkeypatch.setattr(stopwatch.time, "perf_counter", lambda: self.now)
-        monkeypatch.setitem(stopwatch.RUNTIMES, "fake", (self.load, "numpy"))
+        fake = onnxruntime.RUNTIME._replace(name="fake", module="numpy", open=self.load)
+        monkeypatch.setitem(stopwatch.BY_NAME, "fake", fake)
 
-    def load(self, path, image, threads):
-        assert image.shape == (1, 8, 6, 3)
+    def load(self, path, threads):
+        assert threads == 2
         ms = {"frame": 4, "light": 4 + 2 * 3, "heavy": 4 + 2 * 5, "mixed": 4 + 3 + 5}[path.name]
         self.loads += 1
         slower = 1 + (self.loads - 1) // 4 / 100
 
-        def run():
+        def run(image):
+            assert image.shape == (1, 8, 6, 3)
             self.now += ms * slower / 1000
 
-        return run
+        return Opened(run)
 
 
 @pytest.fixture
@@ -156,7 +160,7 @@ def test_what_a_comparison_says():
 
 def test_conditions_are_the_tables_or_what_the_flags_say():
     usual = LatencySettings()
-    assert (usual.runtime, usual.input_size, usual.threads) == ("onnxruntime", "128x128", stopwatch.cores())
+    assert (usual.runtime, usual.input_size, usual.threads) == ("onnxruntime", "128x128", machine.cores())
     assert LatencySettings(threads=3).name == "onnxruntime-t3-128x128"
     given = LatencySettings(latency_table="a.json", threads=1)
     given.agree(_table(), "a.json")
@@ -169,13 +173,13 @@ def test_conditions_are_the_tables_or_what_the_flags_say():
 @pytest.fixture(scope="module")
 def kit(tmp_path_factory):
     """A folder for a device, and what its script said there: without this package, and without TensorFlow."""
-    from srnas_tf.freeze import latency as measuring
-
     folder = tmp_path_factory.mktemp("kit") / "blocks"
     networks = spread(SPACE, 1, 0)
     measuring.write_kit(folder, LatencySettings("litert", 1, "16x16"), SPACE, networks)
-    (folder / "measure.py").write_bytes(measuring.SCRIPT.read_bytes())
-    script = "import sys, measure; measure.main(); assert not {'tensorflow', 'srnas_tf', 'keras'} & set(sys.modules)"
+    measuring.write_script(folder)
+    script = (
+        "from timing.stopwatch import main; main(); assert not {'tensorflow', 'srnas_tf', 'keras'} & set(sys.modules)"
+    )
     script = f"import sys; sys.argv = ['measure.py', '--threads=1', '--rounds=2', '--machine=A phone']; {script}"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     line = [sys.executable, "-c", script]
@@ -252,8 +256,23 @@ def test_a_model_is_timed_in_its_runtimes(kit, invoke, tmp_path):
     assert "--runtime=onnxruntime" in stderr
 
 
-def test_the_kit_of_deployers_holds_the_script():
-    assert (ROOT / "export" / "latency" / "measure.py").read_bytes() == Path(stopwatch.__file__).read_bytes()
+def test_the_kit_of_deployers_holds_the_script(tmp_path):
+    measuring.write_script(tmp_path)
+    kit = ROOT / "export" / "latency"
+    made = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*.py")}
+    assert made == {path.relative_to(kit): path.read_bytes() for path in _scripts(kit)}
+
+
+def _scripts(kit):
+    return [kit / "measure.py", *kit.glob("timing/*.py"), *kit.glob("timing/runtimes/*.py")]
+
+
+def test_runtimes_import_nothing_before_they_are_used(tmp_path):
+    measuring.write_script(tmp_path)
+    unwanted = {"tensorflow", "onnxruntime", "ai_edge_litert", "openvino", "onnx", "srnas_tf"}
+    script = f"import sys, timing.stopwatch; assert not {unwanted} & set(sys.modules)"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path, env=environment)
 
 
 def test_the_format_is_described():

@@ -16,7 +16,7 @@ from srnas_tf import nets
 from srnas_tf.arch import imdn
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.freeze import operations, trial, untrusted
-from srnas_tf.freeze.runtimes import load_upscaler
+from srnas_tf.freeze.upscalers import load_upscaler
 from srnas_tf.host import child
 from srnas_tf.nets import files
 

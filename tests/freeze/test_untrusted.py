@@ -19,7 +19,7 @@ from srnas_tf import archives, nets, run
 from srnas_tf.arch import Space, imdn
 from srnas_tf.errors import UserError
 from srnas_tf.freeze import latency_file as latency
-from srnas_tf.freeze.runtimes import load_upscaler
+from srnas_tf.freeze.upscalers import load_upscaler
 from srnas_tf.nets import files, official, torch_file
 from srnas_tf.report import results
 from srnas_tf.search.feasible import Feasible

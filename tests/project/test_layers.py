@@ -72,7 +72,7 @@ def test_no_circles():
         ("arch", {"numpy"}),
         ("metrics", {"numpy"}),
         ("nets", {"numpy", "keras", "h5py"}),
-        ("search", {"numpy", "scipy", "pymoo"}),
+        ("search", {"numpy", "scipy", "sklearn", "pymoo", "optuna"}),
     ],
 )
 def test_rooms_keep_to_their_libraries(room, allowed):

@@ -247,7 +247,7 @@ def saved_models() -> Seeds:
 
 def read(path: Path) -> None:
     """As `--mode=upscale` does: examined, loaded, run."""
-    from srnas_tf.freeze import runtimes, trial
+    from srnas_tf.freeze import trial, upscalers
 
     trial.SECONDS = 40.0
     if path.suffix == ".zip":
@@ -259,7 +259,7 @@ def read(path: Path) -> None:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
         path = folder
-    runtimes.load_upscaler(path)
+    upscalers.load_upscaler(path)
 
 
 KINDS: dict[str, tuple[Callable[[], Seeds], Callable[[random.Random, bytes], bytes]]] = {

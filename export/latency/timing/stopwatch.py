@@ -1,0 +1,1 @@
+../../../srnas_tf/freeze/stopwatch.py

@@ -1,0 +1,62 @@
+"""LiteRT files, read and changed."""
+
+from pathlib import Path
+
+import numpy as np
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.tools import flatbuffer_utils
+
+_NAMES = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
+
+
+def operators(path: Path) -> set[str]:
+    """The operators that a file uses; one that is not built in, a Flex operation for one, as `custom NAME`."""
+    codes = flatbuffer_utils.read_model(str(path)).operatorCodes
+    # Codes up to 127 stood in another field once, and stand there still.
+    numbers = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in codes]
+    return {
+        f"custom {code.customCode.decode()}" if number == schema.BuiltinOperator.CUSTOM else _NAMES[number]
+        for code, number in zip(codes, numbers, strict=True)
+    }
+
+
+def take_levels(path: Path) -> None:
+    """Makes a LiteRT file with float32 in and out take and give uint8: scale 1/255, zero point 0.
+
+    Operators that are already there do the rest: DEQUANTIZE after the input, QUANTIZE, which rounds and clips, before
+    the output.
+    """
+    model = flatbuffer_utils.read_model(str(path))
+    [graph] = model.subgraphs
+    taken, made = _levels(graph, graph.inputs), _levels(graph, graph.outputs)
+    before = _operator(model, schema.BuiltinOperator.DEQUANTIZE, taken, graph.inputs[0])
+    after = _operator(model, schema.BuiltinOperator.QUANTIZE, graph.outputs[0], made)
+    graph.operators = [before, *graph.operators, after]
+    for signature in model.signatureDefs:
+        signature.inputs[0].tensorIndex, signature.outputs[0].tensorIndex = taken, made
+    graph.inputs, graph.outputs = np.array([taken], np.int32), np.array([made], np.int32)
+    path.write_bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _levels(graph, tensors) -> int:
+    """Adds a tensor of levels beside the only one of these, of the same shape, and gives its number."""
+    [index] = tensors
+    floats = graph.tensors[index]
+    tensor = schema.TensorT()
+    tensor.name, tensor.shape, tensor.shapeSignature = floats.name + b"_levels", floats.shape, floats.shapeSignature
+    tensor.hasRank, tensor.buffer, tensor.type = floats.hasRank, 0, schema.TensorType.UINT8
+    tensor.quantization = schema.QuantizationParametersT()
+    tensor.quantization.scale, tensor.quantization.zeroPoint = np.array([1 / 255], np.float32), np.array([0], np.int64)
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
+
+
+def _operator(model, builtin: int, source: int, target: int):
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = builtin
+    code.version = 2
+    model.operatorCodes.append(code)
+    operator = schema.OperatorT()
+    operator.opcodeIndex = len(model.operatorCodes) - 1
+    operator.inputs, operator.outputs = np.array([source], np.int32), np.array([target], np.int32)
+    return operator

@@ -1,0 +1,74 @@
+"""ONNX files, by OpenVINO: in the precision of the file, or with bfloat16 where the processor computes with it."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from . import onnxruntime
+from .runtime import Arrays, Opened, Runtime, Staged, pixels, planes, size_of
+
+
+def _compiled(precision: str, path: Path, threads: int = 0):
+    """A file as OpenVINO's own kind of program, on the processor.
+
+    Args:
+        precision: of floats inside, `f32` or `bf16`. Where the processor cannot compute with bf16, OpenVINO takes f32.
+        path: of the file.
+        threads: 0 for one a core.
+    """
+    import openvino
+
+    options = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+    if threads:
+        options["INFERENCE_NUM_THREADS"] = str(threads)
+    return openvino.Core().compile_model(str(path), "CPU", options)
+
+
+def _open(precision: str, path: Path, threads: int = 0) -> Opened:
+    model = _compiled(precision, path, threads)
+    [taken] = model.inputs
+    request = model.create_infer_request()
+
+    def run(batch: np.ndarray) -> np.ndarray:
+        request.infer([batch])
+        return request.get_output_tensor().data.copy()  # the next image is written into the same memory
+
+    sides = [side.get_length() if side.is_static else None for side in taken.get_partial_shape()]
+    return Opened(run, size_of(sides[2:]), planes, pixels)
+
+
+def _open_stages(precision: str, path: Path, folder: Path) -> Callable[[int], Callable[[Arrays], Arrays]]:
+    def stage(number: int) -> Callable[[Arrays], Arrays]:
+        model = _compiled(precision, onnxruntime.stage_files(folder, number + 1)[number])
+        taken = [each.get_any_name() for each in model.inputs]
+
+        def run(given: Arrays) -> Arrays:
+            made = model({key: given[key] for key in taken})
+            return {port.get_any_name(): array for port, array in made.items()}
+
+        return run
+
+    return stage
+
+
+def _runtime(name: str, precision: str) -> Runtime:
+    return Runtime(
+        name=name,
+        module="openvino",
+        file=onnxruntime.RUNTIME.file,
+        open=functools.partial(_open, precision),
+        operators=onnxruntime.operators,
+        check=onnxruntime.check,
+        staged=Staged(
+            onnxruntime.stage_files,
+            functools.partial(_open_stages, precision),
+            functools.partial(_compiled, precision),
+            planes=True,
+        ),
+        extra="openvino",
+    )
+
+
+RUNTIMES = (_runtime("openvino", "f32"), _runtime("openvino-bf16", "bf16"))

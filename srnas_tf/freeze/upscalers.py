@@ -1,0 +1,158 @@
+"""Any model file as an upscaler, in the runtime that it is made for or in another that runs it."""
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from srnas_tf import reading
+from srnas_tf.errors import UserError, WorkError, first_line
+from srnas_tf.freeze import opened, trial
+from srnas_tf.freeze.opened import Loaded, NumberError
+from srnas_tf.freeze.runtimes import BY_NAME, RUNTIMES, USUAL
+from srnas_tf.freeze.runtimes.runtime import Runtime
+from srnas_tf.kit import tiles
+from srnas_tf.nets import files
+from srnas_tf.train.evaluate import Lanes, Upscaler, of_network
+
+KERAS = ".keras"
+"""The suffix of files that are networks of this package, which Keras runs."""
+
+
+def runtime_of(path: Path, name: str = "") -> Runtime | None:
+    """The runtime of a model file; None of a `.keras` file.
+
+    Args:
+        path: of the file.
+        name: the runtime that is asked for; the usual one unless given.
+
+    Raises:
+        UserError: where there is no such file, it is of no kind that is known, or the runtime does not run it or is not
+            installed.
+    """
+    if not path.exists():
+        raise UserError(f"--model={path}: no such model")
+    kind = "" if path.is_dir() else path.suffix.lower()
+    if kind not in (KERAS, *USUAL) or not (path.is_dir() if kind == "" else path.is_file()):
+        suffixes = ", ".join((KERAS, *filter(None, USUAL)))
+        raise UserError(f"--model={path}: expected a SavedModel folder, or a file of {suffixes}")
+    able = ["tf"] if kind == KERAS else [each.name for each in RUNTIMES if each.suffix == kind]
+    if name and name not in able:
+        raise UserError(f"--runtime={name}: does not run {path}, which is for {', '.join(able)}; drop the flag")
+    if kind == KERAS:
+        return None
+    runtime = BY_NAME[name or able[0]]
+    check_installed(runtime)
+    return runtime
+
+
+def is_installed(runtime: Runtime) -> bool:
+    """Whether a runtime can be used here."""
+    return importlib.util.find_spec(runtime.module) is not None
+
+
+def check_installed(runtime: Runtime) -> None:
+    """Refuses a runtime that is not installed.
+
+    Raises:
+        UserError: with what installs it.
+    """
+    if not is_installed(runtime):
+        raise UserError(f"--runtime={runtime.name}: is not installed; pip install 'srnas_tf[{runtime.extra}]'")
+
+
+def examine(path: Path, stages: Sequence[Path] = (), name: str = "") -> None:
+    """Refuses a model file of anybody's that would do more than enlarge images, before a runtime here reads it.
+
+    Args:
+        path: of the file.
+        stages: files that stand for it in parts.
+        name: of the runtime; the usual one unless given.
+
+    Raises:
+        UserError: saying what it would do, or what its runtime says of it.
+        WorkError: where it gives numbers that are none.
+    """
+    runtime = runtime_of(path, name)
+    if not runtime:
+        return
+    try:
+        for each in (path, *stages):
+            if runtime.suffix:
+                reading.check_regular(each)
+            runtime.check(each)
+        trial.run(runtime, path, stages)
+    except Exception as error:  # the parsers of these formats have errors of their own
+        _refuse(path, error)
+
+
+def load(path: Path, own: bool = False, runtime: str = "") -> tuple[Loaded, int]:
+    """A model file of any kind, and how much it enlarges.
+
+    Args:
+        path: of the file, or of a SavedModel's folder.
+        own: whether this process just made it, so that it need not be examined.
+        runtime: that is to run it; the usual one unless given.
+
+    Raises:
+        UserError: where there is no such file, or it is no upscaler that its runtime can run.
+        WorkError: where it gives numbers that are none, now or later.
+    """
+    asked = runtime_of(path, runtime)
+    if not own:
+        examine(path, (), runtime)
+    try:
+        loaded = opened.load(asked, path) if asked else Loaded(of_network(files.load(path)))
+        return Loaded(_with_checked_numbers(path, loaded.upscale), loaded.size), opened.scale_of(loaded)
+    except Exception as error:  # Each runtime has errors of its own for a file that it cannot read or run.
+        _refuse(path, error)
+
+
+def _refuse(path: Path, error: Exception) -> NoReturn:
+    if isinstance(error, UserError):
+        raise error
+    if isinstance(error, NumberError | WorkError):
+        raise WorkError(f"--model={path}: {error}") from None
+    raise UserError(f"--model={path}: cannot be loaded ({first_line(error)})") from None
+
+
+def check_numbers(path: Path, sr: np.ndarray) -> None:
+    """Refuses what a model made of an image, where it is no number.
+
+    Raises:
+        WorkError: then.
+    """
+    try:
+        opened.check_numbers(sr)
+    except NumberError as error:
+        _refuse(path, error)
+
+
+def _with_checked_numbers(path: Path, upscale: Upscaler) -> Upscaler:
+    """The same, where what is no number fails."""
+
+    def check(sr: np.ndarray) -> np.ndarray:
+        check_numbers(path, sr)
+        return sr
+
+    return upscale.then(check) if isinstance(upscale, Lanes) else lambda lr: check(upscale(lr))
+
+
+def load_upscaler(path: Path, own: bool = False, runtime: str = "") -> tuple[Upscaler, int]:
+    """The same for images of any size: a file that takes one size alone enlarges others in parts, rounded to levels.
+
+    Args and errors as of `load`.
+    """
+    (upscale, size), scale = load(path, own, runtime)
+    if not size:
+        return upscale, scale
+    model = tiles.Model(upscale, scale, size=size)
+
+    def in_windows(lr: np.ndarray) -> np.ndarray:
+        if lr.shape[:2] == size:
+            return upscale(lr)
+        return tiles.enlarge(lr, model)[:] / np.float32(np.iinfo(lr.dtype).max)
+
+    return in_windows, scale
