@@ -1,15 +1,20 @@
 """Documents: what they link to is there, the site can be built of them, and the notebook runs."""
 
+import doctest
+import importlib
 import os
 import re
 import shutil
 import subprocess
 import sys
 
+import keras
+import numpy
 import pytest
 from conftest import ROOT
 from test_layers import FLOORS
 
+import srnas_tf
 from docs import floors, notebook, pages, reading
 
 
@@ -69,7 +74,9 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     site = tmp_path / "build" / "site"
     assert "choice block" in (site / "index.html").read_text("utf-8")
-    assert "dtype" in (site / "reference" / "nets.html").read_text("utf-8")
+    reference = (site / "reference" / "nets.html").read_text("utf-8")
+    assert "dtype" in reference
+    assert reference.count('<span class="gp">&gt;&gt;&gt; </span>') == sum(_examples(name) for name in EXAMPLES[1:])
     assert "griffe:" not in done.stdout + done.stderr, "a docstring that does not fit its function"
 
 
@@ -89,6 +96,21 @@ def test_the_snippets_of_a_page_run(tmp_path, photographs, document):
     line = [sys.executable, "-c", shortened]
     done = subprocess.run(line, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stderr
+
+
+EXAMPLES = ["inference", "nets.attention", "nets.block", "nets.network", "nets.supernet", "nets.zoo"]
+"""Modules whose docstrings hold examples."""
+
+
+def _examples(name: str) -> int:
+    return (ROOT / "srnas_tf" / f"{name.replace('.', '/')}.py").read_text("utf-8").count(">>> ")
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_in_docstrings_run(name):
+    module = importlib.import_module(f"srnas_tf.{name}")
+    names = {"keras": keras, "np": numpy, "srnas_tf": srnas_tf}
+    assert doctest.testmod(module, extraglobs=names) == (0, _examples(name))
 
 
 def _kinds(run) -> list[list[str]]:
