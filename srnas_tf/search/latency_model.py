@@ -128,7 +128,7 @@ class LatencyModel:
         for kind in counted:
             if kind not in self.prices:
                 raise UserError(
-                    f"the latency model knows no layers of kind {kind!r}; measure one of this space with --mode=benchmark"
+                    f"the latency model knows no layers of kind {kind!r}; measure one with --mode=benchmark"
                 )
         return sum(self.prices[kind] * count for kind, count in counted.items())
 
