@@ -9,7 +9,7 @@ from srnas_tf.data import record
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
 from srnas_tf.executors import executor_of
-from srnas_tf.freeze.latency import known_table, table_of
+from srnas_tf.freeze.latency import known_latency, latency_of
 from srnas_tf.freeze.settings import LatencySettings
 from srnas_tf.nets import Supernet
 from srnas_tf.nets.files import load_supernet
@@ -71,9 +71,11 @@ def feasible_of(
         UserError: where no network meets the budget.
     """
     Feasible(space, {name: limit for name, limit in budget.limits.items() if name in PRICES})  # before all measuring
-    wanted = weighs_latency(settings, budget, pick)
-    table = table_of(conditions, space, workdir) if wanted else known_table(conditions, space, workdir)
-    latency = {"latency_ms": Price(table.of_frame, table.of_block)} if table else {}
+    known = known_latency(conditions, space, workdir)
+    if weighs_latency(settings, budget, pick) and not known:
+        limits = {name: limit for name, limit in budget.limits.items() if name in PRICES}
+        known = latency_of(conditions, space, workdir, limits)
+    latency = {"latency_ms": Price(known.of_frame, known.of_block)} if known else {}
     return Feasible(space, budget.limits, {**PRICES, **latency})
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-import math
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -18,6 +18,9 @@ from srnas_tf.arch.network import Network
 from srnas_tf.arch.space import Space
 from srnas_tf.arch.work import Work, of_block, of_frame, work
 from srnas_tf.errors import UserError
+from srnas_tf.search.feasible import PRICES, Feasible
+from srnas_tf.search.spreading import measures, spread
+from srnas_tf.seeding import generator
 
 VERSION = 2
 """Of the file's format, which export/latency/README.md describes; 1 is a table of blocks (`arch.latency`)."""
@@ -25,6 +28,10 @@ LEAST = 20
 """Timed networks."""
 WORST_ERROR, WORST_RANK = 0.2, 0.85
 """A model that is further off than that, by the median, or orders networks worse, is not searched by."""
+
+
+RANGE, POOL = 30, 4
+"""How many times the MACs of the smallest network others take that are timed; networks to pick each of them from."""
 
 
 class Check(NamedTuple):
@@ -120,7 +127,9 @@ class LatencyModel:
     def _of(self, counted: Work) -> float:
         for kind in counted:
             if kind not in self.prices:
-                raise UserError(f"the latency model knows no {kind}; measure one of this space with --mode=benchmark")
+                raise UserError(
+                    f"the latency model knows no layers of kind {kind!r}; measure one with --mode=benchmark"
+                )
         return sum(self.prices[kind] * count for kind, count in counted.items())
 
     @functools.cached_property
@@ -145,7 +154,8 @@ class LatencyModel:
         missing = sorted({kind for each in _works_of(space) for kind in each} - set(self.kinds))
         if missing:
             raise UserError(
-                f"{source}: no network in it has a {missing[0]}, and some of space {space} do; give one of this space"
+                f"{source}: no network in it has layers of kind {missing[0]!r}, and some of space {space} do; "
+                "give one of this space"
             )
         error, rank = self.checked
         if not (error <= WORST_ERROR and rank >= WORST_RANK):
@@ -181,12 +191,24 @@ def _works_of(space: Space) -> Iterator[Work]:
         yield of_block(block.folded, max(space.width))
 
 
-def spread_over_costs(costs: Sequence[float], count: int, rng: np.random.Generator) -> list[int]:
-    """Numbers of `count` costs that lie as evenly as can be from the least to the greatest, by their logarithms."""
-    order = np.argsort(costs, kind="stable")
-    targets = np.linspace(math.log(costs[order[0]]), math.log(costs[order[-1]]), count)
-    logs, taken = np.log(np.array(costs)[order]), set[int]()
-    for target in rng.permutation(targets):
-        free = [i for i in range(len(order)) if i not in taken]
-        taken.add(min(free, key=lambda i: abs(logs[i] - target)))
-    return sorted(int(order[i]) for i in taken)
+def to_time(space: Space, limits: Mapping[str, float], count: int, seed: int = 0) -> list[Network]:
+    """Networks of a space to fit a model to: of equal blocks and drawn ones, spread over MACs, widths and depths.
+
+    They take up to `RANGE` times the MACs of the smallest; what is larger is told by what its layers take.
+
+    Args:
+        space: with how many networks there may be fewer than wanted.
+        limits: of `PRICES`, which they keep to.
+        count: wanted.
+
+    Raises:
+        UserError: where no network keeps to the limits.
+    """
+    most = RANGE * space.smallest(PRICES["macs"]).macs()
+    within = Feasible(space, {**limits, "macs": min(limits.get("macs", most), most)})
+    rng = generator(seed, "latency")
+    grid = [codes for codes in space.uniform() if within.allows(codes)]
+    mixed = [grid[i] for i in rng.permutation(len(grid))[: POOL * count]]
+    mixed += itertools.islice(within.draws(rng), POOL * count)
+    different = list(dict.fromkeys(mixed))
+    return [space.network(different[i]) for i in spread(measures(within, different), count, rng)]

@@ -1,5 +1,6 @@
 """What PSNR a network will come to, told from those of networks that were trained."""
 
+import functools
 import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -23,13 +24,16 @@ class Prediction(NamedTuple):
     deviation: np.ndarray
 
 
+_counted = functools.lru_cache(65536)(work)
+
+
 def features(network: Network, kinds: Sequence[str]) -> list[float]:
     """What a network is described by: its size, its shape, its letters, and what `arch.work` counts.
 
     Args:
         kinds: of work.
     """
-    counted, depth = work(network), len(network.blocks)
+    counted, depth = _counted(network), len(network.blocks)
     letters = [sum(block.recipe.count(letter) for block in network.blocks) / depth for letter in LETTERS]
     blocks = [(float(np.mean(block.kernels)), block.inner, block.rate) for block in network.blocks]
     sizes = [network.params, network.macs(), network.width, depth]
@@ -46,9 +50,9 @@ class Predictor:
     """
 
     def __init__(self, networks: Sequence[Network], psnrs: Sequence[float]) -> None:
-        self._kinds = sorted({kind for network in networks for kind in work(network)})
+        self._kinds = sorted({kind for network in networks for kind in _counted(network)})
         kernel = DotProduct(1.0) + 1.0 * Matern(5.0, (0.5, 100.0), nu=2.5) + WhiteKernel(0.1, (1e-3, 1.0))
-        process = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=2, random_state=0)
+        process = GaussianProcessRegressor(kernel, normalize_y=True, n_restarts_optimizer=1, random_state=0)
         self._model: Pipeline = make_pipeline(StandardScaler(), process)
         with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):  # at a bound: no trend, no noise
             self._model.fit(self._matrix(networks), np.array(psnrs))

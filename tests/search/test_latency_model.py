@@ -67,9 +67,9 @@ def test_what_it_refuses():
     fitted.check(SPACE, "file")
     with pytest.raises(UserError, match="file: is of scale 2"):
         fitted.check(dataclasses.replace(SPACE, scale=4), "file")
-    with pytest.raises(UserError, match="no network in it has a attention esa"):
+    with pytest.raises(UserError, match="no network in it has layers of kind 'attention esa'"):
         fitted.check(dataclasses.replace(SPACE, attention="esa"), "file")
-    with pytest.raises(UserError, match="knows no attention esa"):
+    with pytest.raises(UserError, match="knows no layers of kind 'attention esa'"):
         fitted.predict(Network.parse("x2:w16:thin:bare:r0.25:b3:f1:a.esa:T"))
     with pytest.raises(UserError, match=r"an error of \d+% .*measure again"):
         model(noise=1.5).check(SPACE, "file")
