@@ -71,8 +71,10 @@ setup(
     extras_require={
         "pareto": PARETO,
         "benchmarks": ["torch>=2.13,<3", *RAY],
+        "coreml": ["coremltools>=9,<10"],
         "docs": DOCS,
         "heic": ["pillow-heif>=1.1,<2"],
+        "ncnn": ["ncnn>=1.0.20260526,<2", "pnnx>=20260526,<20280000"],
         "openvino": OPENVINO,
         "ray": RAY,
         "serving": ["tensorflow-serving-api>=2.19,<3"],
