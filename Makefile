@@ -43,12 +43,12 @@ $(VENV)/installed-for-docs: setup.py constraints.txt
 # What the kits and the page come with: the networks in the package, frozen.
 kits: $(ONNX) $(TFLITE)
 
-$(ONNX): FORM := onnx
-$(TFLITE): FORM := tflite
+$(ONNX): FILES := model.onnx
+$(TFLITE): FILES := model.tflite,model_int8.tflite
 $(ONNX) $(TFLITE): $(VENV)/installed
 	rm -rf build/$@
 	$(RUN) -m srnas_tf.run --mode=export --model=srnas_tf/models/$(@F).keras --workdir=build/$@ \
-	    --export_files=model.$(FORM),model_int8.$(FORM) --nocard_latency
+	    --export_files=$(FILES) --nocard_latency
 	rm -rf $@
 	mv build/$@/export $@
 

@@ -11,12 +11,47 @@ from srnas_tf import __version__
 from srnas_tf.arch import Network
 from srnas_tf.arch.attention import ATTENTIONS
 from srnas_tf.freeze import stages_file
-from srnas_tf.freeze.runtimes import machine
+from srnas_tf.freeze.runtimes import RUNTIMES, machine
 from srnas_tf.freeze.settings import ExportSettings
 from srnas_tf.nets import Net
 from srnas_tf.train.evaluate import Scores
 
+FORMATS = {"onnx": ".onnx", "tflite": ".tflite", "ncnn": ".param", "coreml": ".mlpackage"}
+"""As tags of Hugging Face, and the files that bear them out."""
+
+SLOWER = 1.05
+"""As a multiple of float32: what counts as slower, and is no luck of a turn."""
+
 TEMPLATE = Path(__file__).with_name("MODEL_CARD.md.j2")
+
+
+def _slower(files: dict) -> dict[str, str]:
+    """By file: by how much it is slower on this machine than its runtime's float32; empty where none is."""
+    said = dict.fromkeys(files, "")
+    for runtime in RUNTIMES:
+        for form in runtime.forms:
+            own, whole = (files.get(name, {}).get("latency_ms") for name in (form.file, runtime.file))
+            if own and whole and own != whole:
+                ratio = min(own[n] / whole[n] for n in own)
+                said[form.file] = f"{ratio:.1f} times as long as `{runtime.file}`" if ratio > SLOWER else ""
+    return said if any(said.values()) else {}
+
+
+def described(network: Net) -> dict[str, str]:
+    """What files say of themselves, those that can: a `description`, and more by name."""
+    provenance = network.provenance
+    return {
+        "description": f"Enlarges RGB photographs {network.scale} times: lr, 0..1, to sr, 1.0 = white, not clipped.",
+        "scale": str(network.scale),
+        "range": "0..1",
+        "colours": "RGB",
+        "architecture": str(network.network),
+        "training_data": str(provenance.get("data", "unknown")),
+        "low_resolution": str(provenance.get("low_resolution", "bicubic")),
+        "use": str(provenance.get("use", "")),
+        "version": f"srnas_tf {__version__}",
+        "card": "MODEL_CARD.md",
+    }
 
 
 def model_card(
@@ -63,4 +98,6 @@ def model_card(
         versions={name: importlib.metadata.version(name) for name in ("tensorflow", "onnxruntime", "ai-edge-litert")},
         version=__version__,
         date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        slower=_slower(files),
+        formats="".join(f", {name}" for name, suffix in FORMATS.items() if any(f.endswith(suffix) for f in files)),
     )

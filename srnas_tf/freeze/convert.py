@@ -6,7 +6,7 @@ FORM is a file of an export as `runtimes.FORMS` names it, FILE where it is to be
 that it is written, or why it cannot be; the exit status is 1 if one cannot. Before them `patches=FILE.npy` names
 representative images, float32 [n, height, width, 3] in 0..1, that int8 files learn their ranges of, and `inner=REGEX`
 the convolutions that are int8 there, by their names; of several the first that leaves flat colours as they are. After
-`levels=1`, int8 files take and give uint8, those that can.
+`levels=1`, int8 files take and give uint8, those that can. `described=JSON` is what files are to say of themselves.
 """
 
 import itertools
@@ -54,12 +54,12 @@ def main(argv: list[str]) -> int:
         if separates:
             continue
         source, *arguments = job
-        known: dict[str, list[str]] = {"patches": [], "inner": [], "levels": []}
+        known: dict[str, list[str]] = {name: [] for name in ("patches", "inner", "levels", "described")}
         for name, _, value in (argument.partition("=") for argument in arguments):
             if name in known:
                 known[name].append(value)
                 continue
-            wrong = _made(forms[name], _job(Path(source), Path(value), **known))
+            wrong = _made(forms[name], _job(Path(source), Path(value), known))
             print(f"\n{Said(value, wrong)}", flush=True)  # on a line of its own, whatever a library left
             broken += [f"{name}: {wrong}"] if wrong else []
     print(*broken, sep="\n", end="", file=sys.stderr)
@@ -72,22 +72,24 @@ def _made(form: Form, job: Job) -> str:
     try:
         form.convert(job)
     except Exception as error:  # each converter has errors of its own
-        return " ".join(str(error).strip().splitlines()[-1:]) or type(error).__name__
+        return " ".join(str(error).split("\n")[-1].split()) or type(error).__name__
     return ""
 
 
-def _job(source: Path, target: Path, patches: list[str], inner: list[str], levels: list[str]) -> Job:
-    images = np.load(patches[0]) if patches else np.zeros((0, 0, 0, 3), np.float32)
+def _job(source: Path, target: Path, known: dict[str, list[str]]) -> Job:
+    """What is to be made, by the arguments before it."""
+    images = np.load(known["patches"][0]) if known["patches"] else np.zeros((0, 0, 0, 3), np.float32)
+    described = json.loads(known["described"][0]) if known["described"] else {}
 
     def choose(quantize: Callable[[Path, str], None], whole: Path) -> None:
         """Makes a file with the first choice that leaves flat colours as `whole` has them; the last, if none does."""
         expected = load_upscaler(whole, own=True)[0]
-        for convolutions in inner:
+        for convolutions in known["inner"]:
             quantize(whole, convolutions)
             if tint(load_upscaler(target, own=True)[0], expected, images.shape[1:3]) <= MOST:
                 return
 
-    return Job(source, target, images, choose, bool(levels))
+    return Job(source, target, images, choose, bool(known["levels"]), described)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Freezes a network, runs each file in its own runtime, and says how far it is from the network."""
 
 import hashlib
+import json
 import logging
+import os
 import shutil
 import subprocess
 import tempfile
@@ -14,14 +16,14 @@ import tensorflow as tf
 from srnas_tf.data.sources import Pair
 from srnas_tf.errors import UserError, WorkError, writing
 from srnas_tf.freeze import contents, convert, int8, latency, staged, stages_file
-from srnas_tf.freeze.card import model_card
+from srnas_tf.freeze.card import described, model_card
 from srnas_tf.freeze.crops import middle_of, patches_of
-from srnas_tf.freeze.runtimes import FORMS, RUNTIMES, machine
+from srnas_tf.freeze.runtimes import FORMS, RUNTIMES, USUAL, machine
 from srnas_tf.freeze.runtimes.runtime import Form
 from srnas_tf.freeze.saved_model import save
 from srnas_tf.freeze.settings import ExportSettings, LatencySettings
 from srnas_tf.freeze.tint import MOST, tint
-from srnas_tf.freeze.upscalers import load_upscaler
+from srnas_tf.freeze.upscalers import check_makes, load_upscaler
 from srnas_tf.host import child
 from srnas_tf.nets import Net
 from srnas_tf.nets.stages import stages
@@ -58,7 +60,8 @@ def export(
         low_resolution: what the low-resolution images of `pairs` are, for the card.
 
     Returns:
-        By file: `bytes`, `max_abs_diff` (1.0 = white), `psnr_diff` (dB, the file's minus the network's), `ok`, `files`
+        By file: `bytes`, `max_abs_diff` (1.0 = white), `psnr_diff` (dB, the file's minus the network's), both None of
+            a file that cannot be run on this system, `ok`, `files`
         (the SHA-256 of each that it consists of), `model_sha256` (of `source`) where it is given, and `latency_ms` by
         number of threads where it was timed. int8 files that lose too much are left out, which a line on stderr says.
 
@@ -109,49 +112,60 @@ def _freeze(
     """Makes the files and compares each with the network; also says why some could not be made, by file."""
     cut = [] if settings.size else stages(network)
     convolutions = int8.choices(network.network)
-    has = {"": True, "stages": bool(cut), "inner": bool(convolutions)}
+    dense = bool(convolutions) and int8.pays_in_onnxruntime(network)
+    has = {"": True, "stages": bool(cut), "inner": bool(convolutions), "dense": dense}
     wanted = [form for form in FORMS if _wanted(settings, form)]
-    if not convolutions and any(form.needs == "inner" for form in wanted):
+    if not convolutions and any(form.is_int8 for form in wanted):
         log.warning("no int8 files: %s has no convolution between its first and its last", network.network)
+    elif not dense and settings.export_files and any(form.needs == "dense" for form in wanted):
+        log.warning("no int8 file in ONNX: of depthwise convolutions it is no faster (docs/int8.md)")
     forms = [form for form in wanted if has[form.needs]]
+    for form in forms:
+        check_makes(form)
     source = folder / FORMS[0].file
     with writing(known_as, tf.errors.OpError):
         folder.mkdir(parents=True)
         save(network, source, cut, images=True, size=settings.size)
         homes = {(folder / form.file).parent for form in forms if form.stands_for}
-        for described in (source / stages_file.ASSETS, *homes) if cut else ():
-            staged.describe(cut, network.scale, described)
-    failed = _convert(source, folder, forms, patches, convolutions, settings.uint8_io)
+        for home in (source / stages_file.ASSETS, *homes) if cut else ():
+            staged.describe(cut, network.scale, home)
+    more = [f"described={json.dumps(described(network))}", *(f"inner={each}" for each in convolutions)]
+    broken = _convert(source, folder, forms, patches, [*more, *["levels=1"] * settings.uint8_io])
+    failed = {form.file: broken[form.file] for form in forms if form.file in broken and not form.optional}
+    for name in broken.keys() - failed.keys():
+        log.warning("no %s: it cannot be made (%s)", name, broken[name])
     expected = _outputs(of_network(network), pairs)
     psnr = mean_psnr(expected, pairs, network.scale)
     report = {}
     for form in forms:
-        if form.file in failed:
+        if form.file in broken:
             continue
         path, files = folder / form.file, _files(form, folder)
+        about = {
+            "bytes": sum(file.stat().st_size for file in files),
+            "files": {file.relative_to(folder).as_posix(): _digest(file) for file in files},
+        }
         for model in (file for file in files if file.suffix == path.suffix) if form.stands_for else [path]:
             contents.check(model)
+        if not USUAL[Path(form.file).suffix].runs():
+            report[form.file] = {**about, "max_abs_diff": None, "psnr_diff": None, "ok": True}
+            continue
         upscale = upscaler_of(form, path)
         got = _outputs(upscale, pairs)
         # What stages give is rounded, and so clipped.
         near = [np.clip(b, 0, 1) for b in expected] if form.stands_for else expected
         difference = max(float(np.max(np.abs(a - b))) for a, b in zip(got, near, strict=True))
         psnr_difference = mean_psnr(got, pairs, network.scale) - psnr
-        off = tint(upscale, of_network(network), patches.shape[1:3]) if form.needs == "inner" else 0
+        off = tint(upscale, of_network(network), patches.shape[1:3]) if form.is_int8 else 0
         accepted = form.accepts(difference, psnr_difference) and off <= MOST
         if form.optional and not accepted:
             tinted = f"{off} levels from the network on flat colours, more than {MOST}"
             lost = f"{psnr_difference:+.2f} dB from the network, more than {form.psnr_tolerance:.2f}"
             log.warning("no %s: it is %s", path.name, tinted if off > MOST else lost)
-            path.unlink()
+            for file in files:
+                file.unlink()
             continue
-        report[form.file] = {
-            "bytes": sum(file.stat().st_size for file in files),
-            "max_abs_diff": difference,
-            "psnr_diff": psnr_difference,
-            "ok": accepted,
-            "files": {file.relative_to(folder).as_posix(): _digest(file) for file in files},
-        }
+        report[form.file] = about | {"max_abs_diff": difference, "psnr_diff": psnr_difference, "ok": accepted}
     if FORMS[0].file not in report:
         shutil.rmtree(source.parent)
     return report, failed
@@ -181,7 +195,7 @@ def _time(report: dict, folder: Path, size: str) -> None:
     """Adds milliseconds of each file of the whole network, on one thread and on all, to what is said of it."""
     whole = [form for form in FORMS if form.file in report and not form.stands_for]
     for runtime in RUNTIMES:
-        paths = [folder / form.file for form in whole if form in runtime.forms]
+        paths = [folder / form.file for form in whole if form in runtime.forms and runtime.runs()]
         for threads in sorted({1, machine.cores()}) if paths else ():
             times = latency.measure_files(paths, LatencySettings(runtime.name, threads, size), rounds=1)
             for path, ms in times.ms.items():
@@ -214,9 +228,9 @@ def _former(folder: Path) -> Path:
 
 
 def _convert(
-    source: Path, folder: Path, forms: Sequence[Form], patches: np.ndarray, inner: Sequence[str], levels: bool
+    source: Path, folder: Path, forms: Sequence[Form], patches: np.ndarray, more: Sequence[str]
 ) -> dict[str, str]:
-    """Makes the files of a SavedModel; says, by file, why some could not be made."""
+    """Makes the files of a SavedModel, with more arguments for all; says, by file, why some could not be made."""
     failed: dict[str, str] = {}
     pending = [form.file for form in forms if form.convert]
     while pending:
@@ -224,13 +238,14 @@ def _convert(
             np.save(file, patches)
             file.flush()
             command = child.command("srnas_tf.freeze.convert", str(source), f"patches={file.name}")
-            command += [f"inner={each}" for each in inner] + ["levels=1"] * levels
-            command += [f"{name}={folder / name}" for name in pending]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            command += [*more, *(f"{name}={folder / name}" for name in pending)]
+            # tf2onnx walks through sets: with another seed the same network becomes another graph.
+            settled = {**os.environ, "PYTHONHASHSEED": "0"}
+            done = subprocess.run(command, capture_output=True, text=True, check=False, env=settled)
         # What libraries print goes there too.
-        said = [convert.Said.of(line) for line in done.stdout.splitlines() if line.startswith(convert.MARK)]
-        failed |= {name: each.wrong for name, each in zip(pending, said, strict=False) if each.wrong}
-        pending = pending[len(said) :]
+        told = [convert.Said.of(line) for line in done.stdout.splitlines() if line.startswith(convert.MARK)]
+        failed |= {name: each.wrong for name, each in zip(pending, told, strict=False) if each.wrong}
+        pending = pending[len(told) :]
         if pending:  # it ended on that one
             lines = done.stderr.strip().splitlines()
             failed[pending.pop(0)] = lines[-1] if lines else f"its converter ends with {done.returncode}"

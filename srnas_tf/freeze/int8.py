@@ -1,7 +1,10 @@
 """What of a network may be int8 (docs/int8.md)."""
 
+import keras
+
 from srnas_tf import arch
 from srnas_tf.arch.graph import Convolve, Tensor
+from srnas_tf.nets.conv import DepthwiseConv
 from srnas_tf.nets.zoo import last_weighted, stateful
 
 BLOCKS = r"block\d+(_\d+)?/(first|branch\d+|trunk\d+|last)(_\d+)?/"
@@ -27,6 +30,15 @@ def inner(network: arch.Architecture) -> str:
         if isinstance(layer, Convolve) and before.get(tensor) and layer not in last
     ]
     return rf"/({'|'.join(names)})(_\d+)?/" if names else ""
+
+
+def pays_in_onnxruntime(network: keras.Layer) -> bool:
+    """Whether int8 makes a network faster in onnxruntime: not where depthwise convolutions stand between the others.
+
+    onnxruntime computes float32 and int8 in different layouts. Each way between the two costs as much as a depthwise
+    convolution, which has nine products a value.
+    """
+    return not any(isinstance(layer, DepthwiseConv) for layer in network._flatten_layers())
 
 
 def choices(network: arch.Architecture) -> list[str]:

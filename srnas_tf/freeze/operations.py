@@ -79,3 +79,14 @@ ONNX = _names(
     """
 )
 """Operators of ONNX' own domain that a file may have; those of loops, of chance and of texts are not among them."""
+
+NCNN = _names(
+    """
+    Input Split Noop Concat Slice Crop Reshape Permute Padding Flatten ExpandDims Squeeze Tile Interp PixelShuffle
+    Reorg ShuffleChannel Convolution ConvolutionDepthWise Deconvolution DeconvolutionDepthWise Pooling InnerProduct
+    MatMul Gemm BinaryOp UnaryOp Eltwise Scale Bias BatchNorm LayerNorm InstanceNorm GroupNorm Normalize LRN MVN
+    Reduction MemoryData Cast Packing Quantize Dequantize Requantize AbsVal Clip ELU Exp GELU HardSigmoid HardSwish Log
+    Mish PReLU Power ReLU SELU Sigmoid Softmax Softplus Swish TanH Threshold Dropout
+    """
+)
+"""Layers that a file of ncnn may have: those that compute."""

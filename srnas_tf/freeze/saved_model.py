@@ -2,11 +2,13 @@
 
 import contextlib
 import functools
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import keras
 import tensorflow as tf
+from tensorflow.core.protobuf import fingerprint_pb2
 
 from srnas_tf.freeze import decoding, serving, staged, stages_file
 from srnas_tf.freeze.runtimes.runtime import SIGNATURE, Size
@@ -45,8 +47,18 @@ def save(
         if images:
             signatures[serving.IMAGE] = serve_image
         tf.saved_model.save(module, str(path), signatures=signatures)
+    _settle_fingerprint(path)
     if images:
         serving.write_warmup(path, size)
+
+
+def _settle_fingerprint(path: Path) -> None:
+    """Has a SavedModel's fingerprint follow from what it is of, as far as TensorFlow draws a number for it."""
+    file = path / "fingerprint.pb"
+    mark = fingerprint_pb2.FingerprintDef()
+    mark.ParseFromString(file.read_bytes())
+    mark.uuid = str(uuid.UUID(int=mark.saved_model_checksum))
+    file.write_bytes(mark.SerializeToString(deterministic=True))
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Protocol
 from srnas_tf.arch.latency import parse_size
 from srnas_tf.errors import UserError
 from srnas_tf.freeze import stopwatch
-from srnas_tf.freeze.runtimes import BY_NAME, FORMS, machine
+from srnas_tf.freeze.runtimes import BY_NAME, FORMS, RUNTIMES, machine
 from srnas_tf.settings import MANY, check, setting
 
 
@@ -87,13 +87,18 @@ class LatencySettings:
 FILES = tuple(form.name for form in FORMS if not form.stands_for)
 """What a network is frozen into; stages come with the files that they stand for."""
 
+USUAL_FILES = tuple(form.name for each in RUNTIMES if not each.extra for form in each.forms if not form.stands_for)
+"""Those that are made unless others are named: they need no extra."""
+
 
 @dataclass(frozen=True)
 class ExportSettings:
     """Which frozen files there are, what they take, and what is found out about them."""
 
     export_files: str = setting(
-        "", f"files to export, comma-separated, of {', '.join(FILES)}; stages come with them; all unless given"
+        "",
+        f"files to export, comma-separated, of {', '.join(FILES)}; stages come with them; all but those of "
+        f"{' and '.join(sorted(set(FILES) - set(USUAL_FILES)))} unless given",
     )
 
     static_size: str = setting(
@@ -118,7 +123,7 @@ class ExportSettings:
     def files(self) -> list[str]:
         """Those of FILES that are wanted."""
         given = [name.strip() for name in self.export_files.split(",") if name.strip()]
-        return given if self.export_files else list(FILES)
+        return given if self.export_files else list(USUAL_FILES)
 
     @property
     def size(self) -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ from srnas_tf.errors import UserError, WorkError, first_line
 from srnas_tf.freeze import opened, trial
 from srnas_tf.freeze.opened import Loaded, NumberError
 from srnas_tf.freeze.runtimes import BY_NAME, RUNTIMES, USUAL
-from srnas_tf.freeze.runtimes.runtime import Runtime
+from srnas_tf.freeze.runtimes.runtime import Form, Runtime
 from srnas_tf.kit import tiles
 from srnas_tf.nets import files
 from srnas_tf.train.evaluate import Lanes, Upscaler, of_network
@@ -34,8 +34,10 @@ def runtime_of(path: Path, name: str = "") -> Runtime | None:
     """
     if not path.exists():
         raise UserError(f"--model={path}: no such model")
-    kind = "" if path.is_dir() else path.suffix.lower()
-    if kind not in (KERAS, *USUAL) or not (path.is_dir() if kind == "" else path.is_file()):
+    suffix = path.suffix.lower()
+    folders = {runtime.suffix for runtime in RUNTIMES if runtime.folder}
+    kind = suffix if suffix in folders or not path.is_dir() else ""
+    if kind not in (KERAS, *USUAL) or not (path.is_dir() if kind in folders else path.is_file()):
         suffixes = ", ".join((KERAS, *filter(None, USUAL)))
         raise UserError(f"--model={path}: expected a SavedModel folder, or a file of {suffixes}")
     able = ["tf"] if kind == KERAS else [each.name for each in RUNTIMES if each.suffix == kind]
@@ -51,6 +53,19 @@ def runtime_of(path: Path, name: str = "") -> Runtime | None:
 def is_installed(runtime: Runtime) -> bool:
     """Whether a runtime can be used here."""
     return importlib.util.find_spec(runtime.module) is not None
+
+
+def check_makes(form: Form) -> None:
+    """Refuses a file that cannot be made, or not be checked, for want of what is not installed.
+
+    Raises:
+        UserError: with what installs it.
+    """
+    [runtime] = [each for each in RUNTIMES if form in each.forms]
+    wanted = (runtime.module, form.made_by) if runtime.extra else ()
+    for module in wanted:
+        if importlib.util.find_spec(module) is None:
+            raise UserError(f"--export_files={form.name}: needs {module}; pip install 'srnas_tf[{runtime.extra}]'")
 
 
 def check_installed(runtime: Runtime) -> None:
@@ -80,7 +95,7 @@ def examine(path: Path, stages: Sequence[Path] = (), name: str = "") -> None:
         return
     try:
         for each in (path, *stages):
-            if runtime.suffix:
+            if not runtime.folder:
                 reading.check_regular(each)
             runtime.check(each)
         trial.run(runtime, path, stages)

@@ -22,8 +22,12 @@ def run(workdir: Workdir) -> None:
     workdir.make()
     low_resolution = data.images("test", network.scale).low_resolution
     report = export(network, pairs, folder, training, settings, evaluated(workdir, path), path, low_resolution)
-    rows = [
-        [str(folder / name), f"{r['bytes']}", f"{r['max_abs_diff']:.1e}", f"{r['psnr_diff']:+.4f}"]
-        for name, r in report.items()
-    ]
+    rows = [[str(folder / name), f"{entry['bytes']}", *_differences(entry)] for name, entry in report.items()]
     print_table(str(network.network), ["file", "bytes", "largest difference", "PSNR difference"], rows)
+
+
+def _differences(entry: dict) -> tuple[str, str]:
+    """How far a file is from its network, in words."""
+    if entry["max_abs_diff"] is None:
+        return "not run here", ""
+    return f"{entry['max_abs_diff']:.1e}", f"{entry['psnr_diff']:+.4f}"

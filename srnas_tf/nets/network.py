@@ -10,6 +10,7 @@ from srnas_tf import arch
 from srnas_tf.arch.network import STEMS, frame
 from srnas_tf.nets.block import Block
 from srnas_tf.nets.conv import conv, leaky
+from srnas_tf.nets.exporting import Exportable
 from srnas_tf.nets.stem import StridedStem
 
 
@@ -75,7 +76,7 @@ class Frame(keras.Model):
 
 
 @keras.saving.register_keras_serializable("srnas_tf")
-class SRNet(Frame):
+class SRNet(Exportable, Frame):
     """A super-resolution network built from its architecture.
 
     Input: float [batch, height, width, 3], RGB in 0..1, any height and width. Output: float32

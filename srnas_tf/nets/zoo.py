@@ -7,11 +7,12 @@ from keras import ops
 
 from srnas_tf import arch
 from srnas_tf.arch.graph import Layer, Tensor, Weight
+from srnas_tf.nets.exporting import Exportable
 from srnas_tf.nets.graph import STATEFUL, STATELESS, build
 
 
 @keras.saving.register_keras_serializable("srnas_tf")
-class ZooNet(keras.Model):
+class ZooNet(Exportable):
     """A network of the zoo, by its graph.
 
     Input: float [batch, height, width, 3], RGB in 0..1, any height and width. Output: float32

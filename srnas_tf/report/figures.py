@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from srnas_tf.arch import parse
+from srnas_tf.report import exported
 from srnas_tf.report.chart import NAMED, SMALL, Line, Mark, axis, chart
 from srnas_tf.report.holdings import Holdings
 from srnas_tf.report.sections import cost, tables_of
@@ -215,8 +216,12 @@ def _training_row(holdings: Holdings, name: str, lines: Sequence[Mapping[str, An
 
 
 def benchmark(holdings: Holdings) -> dict | None:
-    """Latencies: tables of whatever `benchmark.json` holds; whole networks beside what a table predicts of them."""
-    value = holdings.json("benchmark.json")
+    """Latencies, wherever a run measured them: whatever `benchmark.json` holds, whole networks beside what a table
+    predicts of them, tables of blocks that a search went by, and the times of exported files.
+    """
+    value = {**(holdings.json("benchmark.json") or {})}
+    value |= {key: found for key, found in (("exported files, ms", exported.times(holdings)),) if found}
+    value |= {f"blocks, {name}": _block_table(holdings.json(name)) for name in holdings.names("latency-*.json")}
     if not value:
         return None
     spaces = value.get("space", {})
@@ -230,6 +235,15 @@ def benchmark(holdings: Holdings) -> dict | None:
     timed = {name: entry["networks"] for name, entry in spaces.items() if entry.get("networks")}
     first = {key: entry for key, entry in value.items() if key != "space"}
     return {"charts": charts, "tables": list(tables_of({**first, "space": plain})), "timed": list(tables_of(timed))}
+
+
+def _block_table(table: Mapping[str, Any]) -> dict[str, Any]:
+    """What a latency table says of itself: its conditions, the frame and the range of its blocks."""
+    blocks = table["blocks"].values()
+    said = ("machine", "runtime", "runtime_version", "threads", "input_size", "date")
+    described = {name: table[name] for name in said}
+    spread = f"{min(blocks):.3g} to {max(blocks):.3g}"
+    return {**described, "frame, ms": table["frame"], f"{len(table['blocks'])} blocks, ms each": spread}
 
 
 def _predictions(name: str, networks: Sequence[Mapping[str, Any]]) -> Markup:

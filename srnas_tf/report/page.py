@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from srnas_tf import __version__
 from srnas_tf.errors import UserError
-from srnas_tf.report import figures, sections
+from srnas_tf.report import exported, figures, sections
 from srnas_tf.report.holdings import Holdings, UnreadableError
 from srnas_tf.workdir.files import write_text
 
@@ -47,8 +47,8 @@ SECTIONS = (
     Section("search", "The search", figures.search, "Nothing has been searched here", "search"),
     Section("ranking", "Is the supernet to be trusted?", figures.ranking, "Its ranking has not been checked", "rank"),
     Section("training", "Training", figures.training, "Nothing has been trained here", "supernet"),
-    Section("files", "Files to take away", sections.files, "Nothing has been exported yet", "export"),
-    Section("benchmark", "Latency", figures.benchmark, "No latency has been measured here", "benchmark"),
+    Section("files", "Files to take away", exported.files, "Nothing has been exported yet", "export"),
+    Section("benchmark", "Latency", figures.benchmark, "This run measured no latency", "benchmark"),
     Section("made", "How this came about", sections.made, "No command is recorded here", "pipeline"),
 )
 
@@ -132,7 +132,8 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"si": sections.si, "quality": sections.quality, "shown": sections.shown}
+    environment.filters |= {each.__name__: each for each in (sections.si, sections.quality, sections.shown)}
+    environment.filters["signed"] = exported.signed
     return environment
 
 

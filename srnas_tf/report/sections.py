@@ -265,16 +265,6 @@ def _ahead(row: Mapping[str, Any]) -> str:
     return f"{row['psnr'] - row['bicubic']:+.2f}".replace("-", "−")
 
 
-def files(holdings: Holdings) -> dict | None:
-    """Exported files, and how far each is from its network."""
-    names = [name for pattern in ("", "*/", "*/*/") for name in holdings.names(f"{pattern}export/export.json")]
-    exports = []
-    for name in names:
-        entries = {file: entry for file, entry in holdings.json(name).items() if isinstance(entry, dict)}
-        exports.append({"folder": str(Path(name).parent), "files": entries})
-    return {"exports": exports} if exports else None
-
-
 def tables_of(value: Any, title: str = "") -> Iterator[dict]:
     """JSON as tables: of objects, of lists of objects, and of single values."""
     if isinstance(value, dict):

@@ -12,6 +12,7 @@ import kill
 import numpy as np
 import pytest
 from conftest import ROOT, command, lines, photograph
+from figures import IMDN_GMACS, SYSTEMS
 from PIL import Image
 
 from srnas_tf import run
@@ -233,7 +234,7 @@ def test_import(invoke, shared, tmp_path):
     weights = shared / "reference" / "imdn" / "IMDN_x4.pth"
     assert invoke("--mode=import", f"--input={weights}", f"--workdir={tmp_path}")[0] == 0
     described = json.loads(invoke("--mode=describe", f"--model={tmp_path / 'model.keras'}")[1])
-    assert described["params"] == 715176
+    assert described["params"] == SYSTEMS["imdn"][2]
     data = shared / "data" / "Set5"
     assert invoke("--mode=evaluate", f"--model={tmp_path / 'model.keras'}", f"--data={data}")[0] == 0
     measured = json.loads((tmp_path / "evaluate.json").read_text())["Set5"]
@@ -249,7 +250,7 @@ def test_describe(invoke):
     assert described["codes"] == [7, 1, 7, 7, 5, 7]
     assert [set(block) for block in described["blocks"]] == [{"recipe", "params", "macs"}] * 6
     described = json.loads(invoke("--mode=describe", "--space=imdn")[1])
-    assert (described["params"], round(described["macs"] / 1e9, 3)) == (715176, 40.886)
+    assert (described["params"], round(described["macs"] / 1e9, 3)) == (SYSTEMS["imdn"][2], IMDN_GMACS)
 
 
 def test_a_reader_that_leaves_gets_no_traceback():

@@ -6,7 +6,7 @@ from srnas_tf import nets
 from srnas_tf.arch import parse
 from srnas_tf.data import images
 from srnas_tf.data.sources import load_pairs
-from srnas_tf.freeze import flatbuffers
+from srnas_tf.freeze import litert_file
 from srnas_tf.freeze.export import export
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.transfer import folded
@@ -37,7 +37,7 @@ def test_every_file_agrees(exported):
 
 def test_built_in_operators_alone(exported):
     _, folder = exported
-    assert not [name for name in flatbuffers.operators(folder / "model.tflite") if name.startswith("custom")]
+    assert not [name for name in litert_file.operators(folder / "model.tflite") if name.startswith("custom")]
 
 
 def test_the_card_says_how_far_it_looks(exported):

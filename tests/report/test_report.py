@@ -21,7 +21,7 @@ from srnas_tf.arch.block import plan
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
 from srnas_tf.freeze.settings import LatencySettings
-from srnas_tf.report import drawing, page
+from srnas_tf.report import drawing, exported, page
 from srnas_tf.report.chart import Line, Mark, axis, chart
 from srnas_tf.report.compare import Crop, Row, write_crops
 from srnas_tf.search.front import front
@@ -159,7 +159,7 @@ def test_a_whole_experiment_leaves_nothing_out(workdir):
         (("8 networks were measured", found.recipes, "milliseconds", "4.25"), "search"),
         (("0.50 (0.25 to 0.75)", "Kendall tau of 0.50"), "ranking"),
         (("supernet", "found 1", "IMDN", "27.500"), "training"),
-        (("model.onnx", "1.0e-07"), "files"),
+        (("model.onnx", "1.0e-07", "onnxruntime and OpenVINO"), "files"),
         (("model.tflite", "7.125", "4.375", "6.2%"), "benchmark"),
         (("python -m srnas_tf.run --mode=pipeline '--data=a & b'", "keras 3.", "learning_rate"), "made"),
     ):
@@ -176,7 +176,7 @@ def test_the_page_needs_nothing_else_and_lets_nothing_in(workdir):
             assert not name.startswith("on"), (tag, name)
             assert name != "style", tag  # the policy would ignore it
             if name in ("src", "href", "xlink:href", "action", "data", "srcset"):
-                assert value.startswith(("#", "data:image/png;base64,")), value
+                assert value.startswith(("#", "data:image/png;base64,", "export/")), value
     assert "http" not in re.sub(r"http-equiv", "", text)
     assert "url(" not in text
     [policy] = [meta["content"] for meta in shown.all("meta") if "http-equiv" in meta]
@@ -187,7 +187,9 @@ def test_the_page_needs_nothing_else_and_lets_nothing_in(workdir):
         digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
         assert f"{word} 'sha256-{digest}'" in policy
     names = {attributes["id"] for _, attributes in shown.elements if "id" in attributes}
-    assert {link["href"][1:] for link in shown.all("a")} <= names
+    links = {link["href"] for link in shown.all("a")}
+    assert {link[1:] for link in links if link.startswith("#")} <= names
+    assert {link for link in links if not link.startswith("#")} == {"export/model.onnx"}
 
 
 def test_what_files_say_is_text(workdir):
@@ -258,7 +260,7 @@ FILES = {
     "rank.json": {"ranking"},
     "compare/crops.json": {"pictures"},
     "compare/1-bicubic.png": {"pictures"},
-    "export/export.json": {"files"},
+    "export/export.json": {"files", "benchmark"},
     "benchmark.json": {"benchmark"},
     "runs.jsonl": {"made"},
 }
@@ -379,3 +381,29 @@ def test_settings_of_today_are_all_shown(workdir):
     shown = _Page(page.render(workdir)).sections["made"]
     for field in dataclasses.fields(TrainSettings):
         assert field.name in shown
+
+
+def test_latencies_are_shown_wherever_a_run_measured_them(workdir):
+    (workdir / "benchmark.json").unlink()
+    missing = "This run measured no latency"
+    assert missing in page.render(workdir)
+    entry = {"bytes": 2048, "max_abs_diff": None, "psnr_diff": None, "ok": True, "latency_ms": {"1": 7.5, "2": 4.5}}
+    write_json(workdir / "export" / "export.json", {"model.onnx": entry})
+    shown = _Page(page.render(workdir))
+    assert missing not in shown.sections["benchmark"]
+    for word in ("export/model.onnx", "1 thread", "7.5", "2 threads", "4.5"):
+        assert word in shown.sections["benchmark"]
+    assert "not run here" in shown.sections["files"]
+    write_json(workdir / "export" / "export.json", {})
+    described = {"machine": "a phone", "runtime": "litert", "runtime_version": "2", "threads": 2, "input_size": "9x9"}
+    table = {**described, "date": "2026-11-29", "frame": 4.0, "blocks": {"a": 3.0, "b": 5.0}}
+    write_json(workdir / "latency-litert-t2-9x9.json", table)
+    for word in ("a phone", "3 to 5"):
+        assert word in _Page(page.render(workdir)).sections["benchmark"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(-1e-5, "0.0000"), (1e-9, "0.0000"), (-0.02431, "−0.0243"), (0.5, "+0.5000"), (None, "")]
+)
+def test_differences_that_round_to_nothing_have_no_sign(value, text):
+    assert exported.signed(value) == text

@@ -7,10 +7,17 @@ that make files run here alone, and may import what they like.
 
 from collections.abc import Sequence
 
-from . import litert, onnxruntime, openvino, tensorflow
+from . import coreml, litert, ncnn, onnxruntime, openvino, tensorflow
 from .runtime import Form, Runtime
 
-RUNTIMES: Sequence[Runtime] = (tensorflow.RUNTIME, litert.RUNTIME, onnxruntime.RUNTIME, *openvino.RUNTIMES)
+RUNTIMES: Sequence[Runtime] = (
+    tensorflow.RUNTIME,
+    litert.RUNTIME,
+    onnxruntime.RUNTIME,
+    *openvino.RUNTIMES,
+    ncnn.RUNTIME,
+    coreml.RUNTIME,
+)
 """Of several for one kind of file the first is the usual one."""
 
 BY_NAME: dict[str, Runtime] = {runtime.name: runtime for runtime in RUNTIMES}

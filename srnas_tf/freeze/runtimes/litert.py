@@ -59,9 +59,9 @@ def _dequantized(values: np.ndarray, detail: dict) -> np.ndarray:
 
 
 def _operators(path: Path) -> set[str]:
-    from srnas_tf.freeze import flatbuffers
+    from srnas_tf.freeze import litert_file
 
-    return flatbuffers.operators(path)
+    return litert_file.operators(path)
 
 
 def _check(path: Path) -> None:
@@ -82,6 +82,13 @@ def _open_stages(path: Path, folder: Path) -> Callable[[int], Callable[[Arrays],
     return stage
 
 
+def _write(job: Job, content: bytes) -> None:
+    from srnas_tf.freeze import litert_file
+
+    job.target.write_bytes(content)
+    litert_file.describe(job.target, job.described)
+
+
 def _whole(job: Job, *, half: bool = False) -> None:
     import tensorflow as tf
 
@@ -91,7 +98,7 @@ def _whole(job: Job, *, half: bool = False) -> None:
     if half:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
-    job.target.write_bytes(converter.convert())
+    _write(job, converter.convert())
 
 
 def _half(job: Job) -> None:
@@ -109,7 +116,7 @@ def _stages(job: Job) -> None:
     job.target.parent.mkdir(exist_ok=True)
     converter = tf.lite.TFLiteConverter.from_saved_model(str(job.source), signature_keys=names)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    job.target.write_bytes(converter.convert())
+    _write(job, converter.convert())
 
 
 def _int8(job: Job) -> None:
@@ -117,11 +124,12 @@ def _int8(job: Job) -> None:
     from litert_quantizer import quantizer
     from litert_quantizer.recipe import TFLOperationName
 
-    from srnas_tf.freeze import flatbuffers, ranges
+    from srnas_tf.freeze import litert_file, ranges
 
     def quantize(whole: Path, inner: str) -> None:
         made = quantizer.Quantizer(str(whole))
-        made.add_static_config(inner, TFLOperationName.CONV_2D, activation_num_bits=8, weight_num_bits=8)
+        for kind in (TFLOperationName.CONV_2D, TFLOperationName.DEPTHWISE_CONV_2D):
+            made.add_static_config(inner, kind, activation_num_bits=8, weight_num_bits=8)
         found, *extremes = (
             made.calibrate({"serving_default": [{"lr": image[None]} for image in each]})
             for each in (job.patches, *ranges.flats(job.patches.shape[1:3])[:, None])
@@ -130,10 +138,11 @@ def _int8(job: Job) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "float.tflite"
-        _whole(job._replace(target=whole))
+        _whole(job._replace(target=whole, described={}))
         job.choose(quantize, whole)
+    litert_file.describe(job.target, job.described)
     if job.levels:
-        flatbuffers.take_levels(job.target)
+        litert_file.take_levels(job.target)
 
 
 def _held(found: dict, extremes: dict) -> dict:

@@ -99,11 +99,18 @@ def _open_stages(path: Path, folder: Path) -> Callable[[int], Callable[[Arrays],
 
 
 @functools.cache
-def _model(source: Path) -> "onnx.ModelProto":
-    """In float32, checked; what the other forms are made from, too."""
-    import onnx
-    import tensorflow as tf
+def _tf2onnx():
+    """The converter. It walks through sets of nodes, whose order is otherwise that of their addresses."""
     import tf2onnx
+
+    tf2onnx.graph.Node.__hash__ = lambda node: hash(node.name)
+    return tf2onnx
+
+
+@functools.cache
+def _model(source: Path) -> "onnx.ModelProto":
+    """In float32; what the other forms are made from, too."""
+    import tensorflow as tf
 
     loaded = tf.saved_model.load(str(source))  # a signature does not hold on to its variables
     serve = loaded.signatures[SIGNATURE]
@@ -113,7 +120,7 @@ def _model(source: Path) -> "onnx.ModelProto":
     def run(lr):
         return {"sr": serve(lr=lr)["sr"]}
 
-    model, _ = tf2onnx.convert.from_function(
+    model, _ = _tf2onnx().convert.from_function(
         run, run.input_signature, opset=OPSET, inputs_as_nchw=["lr"], outputs_as_nchw=["sr"]
     )
     shape = taken.shape.as_list()
@@ -130,17 +137,26 @@ def _model(source: Path) -> "onnx.ModelProto":
                 dimension.dim_value = fixed
             else:
                 dimension.dim_param = name
-    onnx.checker.check_model(model, full_check=True)
     return model
 
 
+def _write(path: Path, model: "onnx.ModelProto", described: dict[str, str]) -> None:
+    """Writes a model whose bytes depend on nothing but the network, once it is checked."""
+    import onnx
+
+    from srnas_tf.freeze import onnx_graph
+
+    tidy = onnx_graph.tidied(model, described)
+    onnx.checker.check_model(tidy, full_check=True)
+    path.write_bytes(tidy.SerializeToString(deterministic=True))
+
+
 def _whole(job: Job) -> None:
-    job.target.write_bytes(_model(job.source).SerializeToString())
+    _write(job.target, _model(job.source), job.described)
 
 
 def _half(job: Job) -> None:
     """float16 inside; input, output and the statistics of the attention stay float32."""
-    import onnx
     from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
     from onnxruntime.transformers.onnx_model import OnnxModel
 
@@ -148,8 +164,7 @@ def _half(job: Job) -> None:
     blocked = [*DEFAULT_OP_BLOCK_LIST, "ReduceMean", "Sub", "Sqrt"]
     half = OnnxModel(convert_float_to_float16(whole, keep_io_types=True, op_block_list=blocked))
     half.topological_sort()  # the casts come last, and the checker wants them before what they feed
-    onnx.checker.check_model(half.model, full_check=True)
-    onnx.save(half.model, str(job.target))
+    _write(job.target, half.model, job.described)
 
 
 def _int8(job: Job) -> None:
@@ -190,17 +205,15 @@ def _int8(job: Job) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         plain, tidy = Path(folder) / "float.onnx", Path(folder) / "tidy.onnx"
-        _whole(job._replace(target=plain))
+        _whole(job._replace(target=plain, described={}))
         quant_pre_process(str(plain), str(tidy), skip_symbolic_shape=True)
         job.choose(quantize, tidy)
-    onnx.checker.check_model(onnx.load(job.target), full_check=True)
+    _write(job.target, onnx.load(job.target), job.described)
 
 
 def _stages(job: Job) -> None:
     """A file for each stage, `stage00.onnx` the first, beside the target."""
-    import onnx
     import tensorflow as tf
-    import tf2onnx
 
     from srnas_tf.freeze import stages_file
 
@@ -217,15 +230,14 @@ def _stages(job: Job) -> None:
         def run(*given, serve=serve, names=names):
             return serve(**dict(zip(names, given, strict=True)))
 
-        model, _ = tf2onnx.convert.from_function(
+        model, _ = _tf2onnx().convert.from_function(
             run,
             run.input_signature,
             opset=OPSET,
             inputs_as_nchw=[name for name in names if name.startswith(("map", "mask"))],
             outputs_as_nchw=made,
         )
-        onnx.checker.check_model(model, full_check=True)
-        onnx.save(model, str(job.target.parent / f"{name}.onnx"))
+        _write(job.target.parent / f"{name}.onnx", model, job.described)
 
 
 RUNTIME = Runtime(
@@ -239,7 +251,7 @@ RUNTIME = Runtime(
         Form("model.onnx", _whole, 1e-4, 0.001),
         Form("model_fp16.onnx", _half, 2e-2, 0.1, needs="stages"),
         # A pixel may be off by much at an edge: it is the PSNR that counts here.
-        Form("model_int8.onnx", _int8, 0.5, 0.1, needs="inner", optional=True),
+        Form("model_int8.onnx", _int8, 0.5, 0.1, needs="dense", optional=True),
         # Rounded to levels, of which float16 between the stages may move one by one.
         Form("stages/stage00.onnx", _stages, 1.01 / 255, 0.01, needs="stages", stands_for="model.onnx"),
     ),

@@ -54,6 +54,7 @@ class Job(NamedTuple):
         choose: makes a file that is int8 inside: given a function (model file in float32, names of convolutions) that
             writes `target`, and that model file, calls it with the most convolutions that leave flat colours alone.
         levels: whether an int8 file takes and gives uint8.
+        described: what files say of themselves, those that can: `description`, and more by name.
     """
 
     source: Path
@@ -61,6 +62,7 @@ class Job(NamedTuple):
     patches: np.ndarray
     choose: Callable[[Callable[[Path, str], None], Path], None]
     levels: bool = False
+    described: dict[str, str] = {}
 
 
 class Form(NamedTuple):
@@ -71,10 +73,12 @@ class Form(NamedTuple):
         convert: makes it; None for the SavedModel that all others are made of.
         tolerance: the largest absolute difference from the network allowed, 1.0 = white.
         psnr_tolerance: the largest difference of the mean PSNR allowed, dB.
-        needs: what a network must have for it: "stages" that it can be run in, or "inner" convolutions to be int8.
+        needs: what a network must have for it: "stages" that it can be run in, "inner" convolutions to be int8, or
+            "dense" ones, none of them depthwise.
         optional: whether a file that is further off is left out; any other fails the export.
         stands_for: of stages, the file that they compute the same as.
         beside: further files that belong to it, in the same folder.
+        made_by: the module that `convert` needs, where it does not come along.
     """
 
     file: str
@@ -85,6 +89,12 @@ class Form(NamedTuple):
     optional: bool = False
     stands_for: str = ""
     beside: Sequence[str] = ()
+    made_by: str = ""
+
+    @property
+    def is_int8(self) -> bool:
+        """Whether it is int8 inside."""
+        return self.needs in ("inner", "dense")
 
     @property
     def name(self) -> str:
@@ -131,6 +141,8 @@ class Runtime(NamedTuple):
         staged: how it runs stages; None where it does not.
         extra: the extra of this package that installs it; empty where it comes along.
         devices: what it computes on besides the processor, in words.
+        folder: whether its files are folders.
+        runs: whether it runs on this system; a file of one that does not is read, and not compared with the network.
     """
 
     name: str
@@ -143,6 +155,8 @@ class Runtime(NamedTuple):
     staged: Staged | None = None
     extra: str = ""
     devices: Callable[[], list[str]] = list
+    folder: bool = False
+    runs: Callable[[], bool] = lambda: True
 
     @property
     def suffix(self) -> str:

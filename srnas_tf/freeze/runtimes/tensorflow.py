@@ -81,4 +81,5 @@ RUNTIME = Runtime(
     forms=(Form("saved_model/1", None, 1e-4, 0.001),),
     staged=Staged(lambda folder, count: [], _open_stages, lambda path: None),
     devices=_devices,
+    folder=True,
 )

@@ -1,10 +1,16 @@
 """LiteRT files, read and changed."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
+import flatbuffers
 import numpy as np
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
+
+METADATA, DESCRIBED = b"TFLITE_METADATA", b"srnas_tf"
+"""Names of what a file says of itself."""
 
 _NAMES = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
 
@@ -18,6 +24,38 @@ def operators(path: Path) -> set[str]:
         f"custom {code.customCode.decode()}" if number == schema.BuiltinOperator.CUSTOM else _NAMES[number]
         for code, number in zip(codes, numbers, strict=True)
     }
+
+
+def describe(path: Path, described: Mapping[str, str]) -> None:
+    """Has a file say what it is: as LiteRT's own metadata, which tools show, and as JSON by the name of DESCRIBED."""
+    if not described:
+        return
+    model = flatbuffer_utils.read_model(str(path))
+    model.description = described["description"].encode()
+    model.metadata = [each for each in model.metadata or [] if each.name not in (METADATA, DESCRIBED)]
+    for name, content in (
+        (METADATA, _metadata(described)),
+        (DESCRIBED, json.dumps(dict(described), indent=1).encode()),
+    ):
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(content, np.uint8)
+        model.buffers.append(buffer)
+        entry = schema.MetadataT()
+        entry.name, entry.buffer = name, len(model.buffers) - 1
+        model.metadata.append(entry)
+    path.write_bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def _metadata(described: Mapping[str, str]) -> bytes:
+    """A ModelMetadata of tflite's metadata_schema.fbs; written by hand, as its library is for older Pythons."""
+    builder = flatbuffers.Builder(256)
+    fields = {0: described["architecture"], 1: described["description"], 2: described["version"]}
+    offsets = {field: builder.CreateString(text) for field, text in fields.items()}
+    builder.StartObject(8)
+    for field, offset in offsets.items():
+        builder.PrependUOffsetTRelativeSlot(field, offset, 0)
+    builder.Finish(builder.EndObject(), b"M001")
+    return bytes(builder.Output())
 
 
 def take_levels(path: Path) -> None:

@@ -1,0 +1,56 @@
+"""What a report says of exported files."""
+
+from pathlib import PurePath
+
+from srnas_tf.report.holdings import Holdings
+
+USES = {
+    "saved_model": "TensorFlow, and TensorFlow Serving",
+    "model.tflite": "LiteRT: Android phones, small devices",
+    "model_fp16.tflite": "LiteRT, in half the bytes",
+    "model_int8.tflite": "LiteRT, in less time",
+    "model.onnx": "onnxruntime and OpenVINO, on any processor",
+    "model_fp16.onnx": "graphics processors, in half the bytes",
+    "model_int8.onnx": "onnxruntime, in less time",
+    "model.ncnn.param": "ncnn: Vulkan, Upscayl, video2x",
+    "model.mlpackage": "Core ML: iPhone, iPad, Mac",
+    "stages/stages.tflite": "LiteRT, for images of many megapixels",
+    "stages/stage00.onnx": "onnxruntime, for images of many megapixels",
+}
+"""What each exported file is for."""
+
+
+def _exports(holdings: Holdings) -> list[str]:
+    return [name for pattern in ("", "*/", "*/*/") for name in holdings.names(f"{pattern}export/export.json")]
+
+
+def files(holdings: Holdings) -> dict | None:
+    """Exported files, and how far each is from its network."""
+    exports = []
+    for name in _exports(holdings):
+        entries = {
+            file: {**entry, "use": USES.get(file.removesuffix("/1"), "")}
+            for file, entry in holdings.json(name).items()
+            if isinstance(entry, dict)
+        }
+        exports.append({"folder": str(PurePath(name).parent), "files": entries})
+    return {"exports": exports} if exports else None
+
+
+def times(holdings: Holdings) -> dict[str, dict]:
+    """By exported file, milliseconds by number of threads."""
+    found = {}
+    for name in _exports(holdings):
+        entries = holdings.json(name)
+        for file, entry in entries.items() if isinstance(entries, dict) else ():
+            if isinstance(entry, dict) and (times := entry.get("latency_ms")):
+                threads = {f"{n} thread{'s' if n != '1' else ''}": ms for n, ms in times.items()}
+                found[str(PurePath(name).parent / file)] = threads
+    return found
+
+
+def signed(value: float | None) -> str:
+    """A difference with its sign, to four places; one that rounds to nothing has none."""
+    if value is None:
+        return ""
+    return f"{value:+.4f}".replace("-", "−") if abs(value) >= 0.00005 else "0.0000"
