@@ -57,7 +57,7 @@ def ease(document: Path) -> float:
 def long_sentences(document: Path, most: int = WORDS) -> list[str]:
     """Sentences of more words than that."""
     texts = [text for part in _texts(document) for text in part]
-    sentences = [each for text in texts for each in re.split(r"(?<=[.!?])\s+(?=[\"(A-Z`c])", text)]
+    sentences = [each for text in texts for each in re.split(r"(?<=[.!?])\s+(?=[\"(A-Za-z])", text)]
     return [each for each in sentences if len(re.findall(r"\w[\w'.,/-]*", each)) > most]
 
 
