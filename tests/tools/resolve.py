@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent.parent
 PYTHONS = ("3.11", "3.12", "3.13")
 PLATFORMS = {
     "Linux x86_64": "x86_64-manylinux_2_28",
-    "Linux aarch64": "aarch64-manylinux_2_28",
+    "Linux aarch64": "aarch64-manylinux_2_35",  # OpenVINO's wheels begin there; all others at 2_28
     "macOS arm64": "aarch64-apple-darwin",
     "Windows x86_64": "x86_64-pc-windows-msvc",
 }
