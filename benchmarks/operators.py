@@ -90,7 +90,9 @@ def _train(name: str, steps: int, seed: int) -> None:
     link_photographs(home / "photographs", Path(DATA.value), {"train": None, "valid": VALIDATED})
     settings = TrainSettings(steps=steps, validate_every=500, checkpoint_every=500, **RECIPE)
     data = DataSettings(data=str(home / "photographs"))
-    psnr = Alone(data, settings, MachineSettings(), 4, home)((OPERATORS[name], _folder(home, name, steps, seed), seed))
+    psnr = Alone(data, settings, MachineSettings(), 4, home)(
+        (OPERATORS[name], _folder(home, name, steps, seed), {"seed": seed})
+    )
     print(f"{name}, {steps} steps, seed {seed}: {psnr:.3f} dB", flush=True)
 
 

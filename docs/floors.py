@@ -14,7 +14,7 @@ FLOORS = (
     {"train": "weights: the step, the loop, which paths it takes, measurement"},
     {"search": "which network: strategies, budgets, how well a supernet ranks"},
     {"freeze": "SavedModel, LiteRT, ONNX, each run and compared with the network"},
-    {"report": "tables, pictures, the page that shows a workdir", "demo": "a page that enlarges"},
+    {"report": "tables, pictures, a page", "demo": "a page that enlarges", "inference": "load, upscale: from Python"},
     {"modes": "one module a mode: flags to settings, rooms put together"},
     {"run": "the front door: --mode to one function"},
 )

@@ -1,7 +1,8 @@
 """absl flags from settings: a field of a settings dataclass is a flag."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -138,9 +139,42 @@ def check_agrees(network: Architecture) -> None:
             raise UserError(f"--{name}={FLAGS[name].value} contradicts the network, whose {name} is {value}; drop one")
 
 
+def take_arguments(names: Sequence[str], arguments: Sequence[str]) -> None:
+    """Gives arguments to the flags that they may stand for, one each.
+
+    Raises:
+        UserError: if there are too many, a flag is given twice, or an --output exists: a shell's `*.jpg` names files.
+    """
+    for name, argument in zip(names, arguments, strict=False):
+        if FLAGS[name].present:
+            raise UserError(f"{argument}: --{name}={FLAGS[name].value} is given, too; drop one of the two")
+        if name == "output" and Path(argument).expanduser().is_file():
+            raise UserError(f"{argument}: exists; remove it, give --output={argument}, or name another file")
+        FLAGS[name].parse(argument)
+    if len(arguments) > len(names):
+        many = "; for several images name their folder" if "input" in names else ""
+        raise UserError(f"{arguments[len(names)]}: unexpected argument; flags have the form --name=value{many}")
+
+
 def path(name: str) -> Path | None:
-    """A path that a flag may name."""
-    return Path(FLAGS[name].value).expanduser() if FLAGS[name].value else None
+    """A path that a flag may name; `--model` may name a network in the package."""
+    given = FLAGS[name].value
+    if name == "model" and given in models.names() and not Path(given).exists():
+        return models.named(given)
+    return Path(given).expanduser() if given else None
+
+
+def existing_path(name: str) -> Path | None:
+    """The same.
+
+    Raises:
+        UserError: if nothing is there.
+    """
+    found = path(name)
+    if found and not found.exists():
+        what = f"model; give a file, or one of {', '.join(models.names())}" if name == "model" else "file or folder"
+        raise UserError(f"--{name}={found}: no such {what}")
+    return found
 
 
 def required_path(name: str) -> Path:
@@ -168,18 +202,19 @@ def model_path(scale: int, packaged: Callable[[int], Path] = models.path) -> Pat
     return required_path("model") if FLAGS.model else packaged(scale)
 
 
-def help_text(usage: str, groups: Mapping[str, Sequence[str]]) -> str:
-    """What `--help` prints: the flags by group, with their defaults."""
-    lines = [usage.strip()]
-    for title, names in groups.items():
-        lines += ["", f"{title}:"]
-        for name in names:
-            flag = FLAGS[name]
-            allowed = getattr(flag.parser, "enum_values", None)
-            choices = f" ({', '.join(str(value) for value in allowed if value)})" if allowed else ""
-            default = f" [{flag.default}]" if flag.default not in (None, "", False) else ""
-            lines.append(f"  --{name}: {flag.help}{choices}{default}")
-    return "\n".join(lines)
+def in_order(names: Collection[str]) -> list[str]:
+    """Flags in the order in which they were defined."""
+    return [name for name in FLAGS if name in names]
+
+
+def help_line(name: str) -> str:
+    """What `--help` says of a flag: what it is, what it may be, and its default."""
+    flag = FLAGS[name]
+    allowed = getattr(flag.parser, "enum_values", None)
+    choices = f" ({', '.join(str(value) for value in allowed if value)})" if allowed else ""
+    default = f" [{flag.default}]" if flag.default not in (None, "", False) else ""
+    about = re.sub(r"^<[^>]*>: ", "", flag.help)  # absl's list of choices
+    return f"  --{name}: {about}{choices}{default}"
 
 
 def names(*kinds: type) -> list[str]:

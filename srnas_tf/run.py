@@ -1,4 +1,4 @@
-"""The front door: `python -m srnas_tf.run --mode=MODE [--flagfile=FILE] [--workdir=DIR] ...`"""
+"""The front door: `srnas MODE ...`, which is `python -m srnas_tf.run --mode=MODE [--flagfile=FILE] ...`."""
 
 import contextlib
 import importlib
@@ -9,115 +9,46 @@ import sys
 import warnings
 import zlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NoReturn
 
 from absl import flags as absl_flags
 
-from srnas_tf import flags, models
+from srnas_tf import __version__, flags, models
 from srnas_tf.arch import NETS, SPACES, Space
 from srnas_tf.data.degrade.pipeline import DEFAULT, called
 from srnas_tf.data.settings import PictureSettings
 from srnas_tf.data.sources import DataSettings
-from srnas_tf.demo.settings import DemoSettings
 from srnas_tf.errors import UserError, WorkError
-from srnas_tf.freeze.settings import BenchmarkSettings, ExportSettings, LatencySettings
 from srnas_tf.host import devices, interrupt, streams, watchdog
 from srnas_tf.host.cluster import read_cluster
 from srnas_tf.kit import formats
-from srnas_tf.search.ranking import RankSettings
-from srnas_tf.search.settings import Budget, Pick, SearchSettings
-from srnas_tf.train.settings import MachineSettings, RetrainSettings, TrainSettings
+from srnas_tf.modes.catalogue import MODES, Mode, help_of, help_of_all, settings
+from srnas_tf.train.settings import MachineSettings
 from srnas_tf.workdir.folder import Workdir
-
-
-class Mode(NamedTuple):
-    """A mode of the command line.
-
-    Attributes:
-        help: what it does.
-        module: in `srnas_tf.modes`; its `run` takes the workdir.
-        workdir: where it writes unless --workdir says otherwise: in `runs/`, in a folder named after the
-            "experiment" or the "input"; next to the "model", or the "model if given"; in a folder named after the
-            mode where it is not ("model or own"); or in "none".
-        tensorflow: whether it needs TensorFlow, which takes seconds to import.
-        trains: whether machines can join to do it.
-        reads: whether it changes nothing of an experiment, so that another process may be at work there.
-    """
-
-    help: str
-    module: str
-    workdir: str = "experiment"
-    tensorflow: bool = True
-    trains: bool = False
-    reads: bool = False
-
-
-MODES = {
-    "pipeline": Mode(
-        "supernet, search, retraining, evaluation, export and report in one: the main job", "pipeline", trains=True
-    ),
-    "supernet": Mode("train the supernet of a space", "supernet", trains=True),
-    "search": Mode("search the trained supernet of a workdir", "search"),
-    "retrain": Mode("train the networks that the search found", "retrain", trains=True),
-    "rank": Mode("see how well the supernet ranks networks, against networks trained alone", "rank"),
-    "train": Mode("train one network (--arch or --net)", "train", trains=True),
-    "import": Mode("official IMDN weights (--input: .pth or .npz) to model.keras", "import_weights", "input"),
-    "evaluate": Mode("PSNR and SSIM of --model on each folder of --data", "evaluate", "model"),
-    "report": Mode("all that a workdir holds as one page, report.html", "report", tensorflow=False, reads=True),
-    "upscale": Mode(
-        "enlarge --input to --output, or beside it, by --model or the package's for --scale", "upscale", "none"
-    ),
-    "demo": Mode(
-        "a page on this machine that enlarges by --model (.onnx, .keras), or by the package's for --scale",
-        "demo",
-        "model or own",
-        False,
-        reads=True,
-    ),
-    "export": Mode("freeze --model into SavedModel, LiteRT and ONNX, each checked", "export", "model"),
-    "benchmark": Mode("latency of --model, or of a space's blocks, in a runtime", "benchmark", "model if given"),
-    "describe": Mode("an architecture and its cost, or a space, as JSON", "describe", "none", tensorflow=False),
-    "tables": Mode("the thesis' tables as Markdown, with what --results holds", "tables", "none", tensorflow=False),
-}
 
 LONGEST = 900
 """Characters of a line that says what went wrong."""
 
-USAGE = "usage: python -m srnas_tf.run --mode=MODE [--flagfile=FILE] [--workdir=DIR] [--flag=value ...]\n\nmodes:\n"
-USAGE += "\n".join(f"  {name}: {mode.help}" for name, mode in MODES.items())
 
-
-def define_flags() -> dict[str, list[str]]:
-    """Defines all flags; returns their names by group."""
-    absl_flags.DEFINE_enum("mode", None, list(MODES), "what to do")
+def define_flags() -> None:
+    """Defines all flags."""
+    absl_flags.DEFINE_enum("mode", None, list(MODES), "what to do; the first argument stands for it")
+    absl_flags.DEFINE_string("input", None, "image or folder to enlarge; weights to import")
+    absl_flags.DEFINE_string("output", None, "file or folder for the result; NAME-x4.png beside --input unless given")
+    absl_flags.DEFINE_string(
+        "model", None, "a .keras, .tflite or .onnx file, a SavedModel folder, or a network of the package (x4)"
+    )
     absl_flags.DEFINE_string("workdir", None, "folder of the experiment; named after its settings unless given")
     absl_flags.DEFINE_string("arch", None, "codes (7,1,7), recipes (SCCC-SSSC; one stands for all) or a full text")
-    absl_flags.DEFINE_enum("net", None, list(NETS), "a network by its name, instead of --arch and a space")
-    absl_flags.DEFINE_string("model", None, "a .keras, .tflite or .onnx file, or a SavedModel folder")
-    absl_flags.DEFINE_string("input", None, "image or folder to enlarge; weights to import")
-    absl_flags.DEFINE_string("output", None, "file or folder for the result; beside --input (NAME-x4.png) unless given")
-    absl_flags.DEFINE_integer("tile", 0, "upscale in parts of this many pixels a side; 0: as memory is usual")
-    absl_flags.DEFINE_string("record", None, "file for what evaluate measures, and of what: NAME.json, for --results")
+    absl_flags.DEFINE_enum("net", None, list(NETS), "a published network, instead of --arch and a space")
+    absl_flags.DEFINE_integer("tile", 0, "enlarge in tiles of this many pixels a side; 0: as large as usually fits")
+    absl_flags.DEFINE_string("record", None, "file that keeps the result for --results: NAME.json")
     absl_flags.DEFINE_string("results", None, "folder of such files; `results` next to the package unless given")
     absl_flags.DEFINE_string("table", None, "one table of the thesis, 4.1 to 4.5; all unless given")
-    absl_flags.DEFINE_bool("help", False, "show this help")
-    kinds: dict[str, list[type]] = {
-        "photographs": [DataSettings, PictureSettings],
-        "training": [TrainSettings],
-        "retraining": [RetrainSettings],
-        "search": [SearchSettings, Budget, Pick],
-        "ranking": [RankSettings],
-        "latency": [LatencySettings, BenchmarkSettings],
-        "demo": [DemoSettings],
-        "export": [ExportSettings],
-        "machine": [MachineSettings],
-    }
-    flags.define(Space, *(kind for group in kinds.values() for kind in group))
-    return {
-        "general": ["mode", "workdir", "model", "input", "output", "tile", "record", "results", "table"],
-        "network": ["arch", "net", *flags.names(Space)],
-        **{title: flags.names(*group) for title, group in kinds.items()},
-    }
+    absl_flags.DEFINE_bool("help", False, "show help; after a mode, the flags that it uses")
+    absl_flags.DEFINE_bool("helpfull", False, "show all flags")
+    absl_flags.DEFINE_bool("version", False, "show the version")
+    flags.define(*settings())
 
 
 def default_workdir(mode: Mode) -> Path:
@@ -149,16 +80,20 @@ def main(argv: list[str]) -> int:
     warnings.simplefilter("ignore")  # of libraries, to programmers
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for names that are not in its encoding, as on stderr
-    groups = define_flags()
+    define_flags()
     try:
         rest = flags.FLAGS(flags.with_flagfiles(argv))[1:]
-        if flags.FLAGS.help:
-            print(flags.help_text(USAGE, groups), flush=True)
+        if rest and not flags.FLAGS.mode and rest[0] in MODES:
+            flags.FLAGS["mode"].parse(rest.pop(0))
+        if said := _said():
+            print(said, flush=True)
             return 0
-        if rest:
-            raise UserError(f"{rest[0]}: unexpected argument; flags have the form --name=value")
         if not flags.FLAGS.mode:
-            raise UserError(f"--mode: missing; choose one of {', '.join(MODES)}, or see --help")
+            if rest and Path(rest[0]).exists():
+                raise UserError(f"{rest[0]}: say what to do with it, such as: srnas upscale {rest[0]}")
+            wrong = f"{rest[0]}: no mode" if rest else "--mode: missing"
+            raise UserError(f"{wrong}; choose one of {', '.join(MODES)}, or see --help")
+        flags.take_arguments(MODES[flags.FLAGS.mode].arguments, rest)
         with interrupt.at_once():
             _run(MODES[flags.FLAGS.mode], argv[1:])
         sys.stdout.flush()  # here, where an error becomes a line; at the interpreter's end it would become a traceback
@@ -183,6 +118,43 @@ def main(argv: list[str]) -> int:
     return 0
 
 
+def _said() -> str:
+    """What is printed instead of doing anything, if a flag asks for it."""
+    if flags.FLAGS.version:
+        return f"srnas_tf {__version__}"
+    if flags.FLAGS.helpfull:
+        return flags.FLAGS.get_help()
+    if flags.FLAGS.help:
+        return help_of(flags.FLAGS.mode) if flags.FLAGS.mode else help_of_all()
+    return ""
+
+
+def _check(mode: Mode, workdir: Workdir | None) -> None:
+    """Finds mistakes before TensorFlow is imported, which takes seconds.
+
+    Raises:
+        UserError: if a flag is missing, has a wrong value, names nothing, or contradicts the workdir's record.
+    """
+    for name in mode.needs:
+        flags.required_path(name)
+    for name in ("model", "input"):
+        if name in mode.names:
+            flags.existing_path(name)
+    for kind in mode.settings:
+        flags.from_flags(kind)
+    settled = [_settled(mode, workdir, section) for section in mode.sections] if workdir else []
+    for each in settled:
+        if isinstance(each, DataSettings):
+            each.check_folders()
+
+
+def _settled(mode: Mode, workdir: Workdir, section: str) -> Any:
+    kind = mode.sections[section]
+    if mode.follows and not mode.begins() and section in ("network", "data"):
+        return flags.recorded(workdir, section, kind, mode.follows)
+    return flags.settle(workdir, section, kind)
+
+
 def _run(mode: Mode, arguments: list[str]) -> None:
     together = flags.FLAGS.distribution == "multiworker"
     if together and not mode.trains:
@@ -198,6 +170,7 @@ def _run(mode: Mode, arguments: list[str]) -> None:
         if mode.workdir != "none":
             path = flags.FLAGS.workdir or default_workdir(mode)
             workdir = stack.enter_context(Workdir(path, owned, arguments))
+        _check(mode, workdir)
         if mode.tensorflow:
             devices.import_tensorflow(find_devices=cluster is None, cpu_devices=cpu_devices)
         module = importlib.import_module(f"srnas_tf.modes.{mode.module}")
@@ -227,7 +200,12 @@ def _fail(message: str, status: int) -> int:
     return status
 
 
-if __name__ == "__main__":
+def console() -> NoReturn:
+    """The process `srnas`."""
     status = main(sys.argv)
     watchdog.see_off(status)
     sys.exit(status)
+
+
+if __name__ == "__main__":
+    console()

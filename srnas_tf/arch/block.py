@@ -253,9 +253,13 @@ def _as_distilled(width: int, distilled: list[int], inner: int, features: int) -
     return distilled[-1] if distilled else 0
 
 
+def _as_distilled_or_all(width: int, distilled: list[int], inner: int, features: int) -> int:
+    return distilled[-1] if distilled else inner
+
+
 ENDINGS = {
     "imdn": Ending(_as_distilled, 1),
-    "bare": Ending(_as_distilled, 1, attention="none"),
+    "bare": Ending(_as_distilled_or_all, 1, attention="none"),
     "full": Ending(lambda width, distilled, inner, features: width, 3),
     "reduced": Ending(lambda width, distilled, inner, features: inner - sum(distilled), 3, fills=True),
     "inside": Ending(lambda width, distilled, inner, features: features, 1, attention="none", inside=True),  # SMRN

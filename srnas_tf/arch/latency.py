@@ -51,8 +51,8 @@ class LatencyTable:
     frame: float
     blocks: Mapping[str, float]
 
-    def of_block(self, block: Block) -> float:
-        """Milliseconds that a block adds to a network.
+    def of_block(self, block: Block, like: Network | None = None) -> float:
+        """Milliseconds that a block adds to a network; to any, as all of them are alike here.
 
         Raises:
             UserError: where the table does not have it.
@@ -117,19 +117,32 @@ class LatencyTable:
         Raises:
             ValueError: saying what is wrong.
         """
-        if not isinstance(data, dict):
-            raise ValueError("it is no JSON object")
-        if data.get("version") != VERSION:
-            raise ValueError(f"its version is {data.get('version')!r}, not {VERSION}")
-        fields = {field.name: field.type for field in dataclasses.fields(cls)}
-        for difference, said in ((fields.keys() - data, "is missing"), (data.keys() - fields - {"version"}, "unknown")):
-            if difference:
-                raise ValueError(f"{min(difference)!r} {said}")
-        values = {name: data[name] for name in fields}
-        for name, kind in fields.items():
-            _check(name, kind, values[name])
-        parse_size(values["input_size"])
+        values = check_fields(cls, data, VERSION)
+        for text in values["blocks"]:
+            if str(Block.parse(text)) != text:
+                raise ValueError(f"block {text!r} is not in its full form, {str(Block.parse(text))!r}")
         return cls(**values)
+
+
+def check_fields(cls: type, data: Any, version: int) -> dict[str, Any]:
+    """The fields of a dataclass of latencies, from plain data.
+
+    Raises:
+        ValueError: saying what is wrong.
+    """
+    if not isinstance(data, dict):
+        raise ValueError("it is no JSON object")
+    if data.get("version") != version:
+        raise ValueError(f"its version is {data.get('version')!r}, not {version}")
+    fields = {field.name: field.type for field in dataclasses.fields(cls)}
+    for difference, said in ((fields.keys() - data, "is missing"), (data.keys() - fields - {"version"}, "unknown")):
+        if difference:
+            raise ValueError(f"{min(difference)!r} {said}")
+    values = {name: data[name] for name in fields}
+    for name, kind in fields.items():
+        _check(name, kind, values[name])
+    parse_size(values["input_size"])
+    return values
 
 
 def _check(name: str, kind: Any, value: Any) -> None:
@@ -142,10 +155,8 @@ def _check(name: str, kind: Any, value: Any) -> None:
         wanted, right = "milliseconds, finite and above 0", _is_time(value)
     else:
         if not isinstance(value, dict) or not value:
-            raise ValueError(f"{name!r} is not an object of blocks and their milliseconds")
+            raise ValueError(f"{name!r} is not an object of {name} and their milliseconds")
         for text, time in value.items():
-            if str(Block.parse(text)) != text:
-                raise ValueError(f"block {text!r} is not in its full form, {str(Block.parse(text))!r}")
             _check(text, float, time)
         return
     if not right:

@@ -123,18 +123,18 @@ class Network:
         blocks = tuple(block.folded for block in self.blocks)
         return dataclasses.replace(self, blocks=blocks, stem=STEMS[self.stem].folds_to or self.stem)
 
-    def _pixels(self, output_pixels: int) -> int:
-        """Those that the blocks work on."""
+    def pixels(self, output_pixels: int = HD_PIXELS) -> int:
+        """Those that the blocks work on, for an output of `output_pixels`."""
         return output_pixels // STEMS[self.stem].factor(self.scale) ** 2
 
     def macs(self, output_pixels: int = HD_PIXELS) -> int:
         """Multiply-accumulates of all convolutions for an output of `output_pixels` (1280x720 unless given)."""
-        pixels = self._pixels(output_pixels)
+        pixels = self.pixels(output_pixels)
         return self.frame.macs(pixels) + sum(plan(block, self.width).macs(pixels) for block in self.blocks)
 
     def costs(self, output_pixels: int = HD_PIXELS) -> list[dict]:
         """Parameters and MACs of each block."""
-        return block_costs(self.blocks, self.width, self._pixels(output_pixels))
+        return block_costs(self.blocks, self.width, self.pixels(output_pixels))
 
     @property
     def recipes(self) -> str:

@@ -32,12 +32,10 @@ class Slice(NamedTuple):
     Attributes:
         key: names the array.
         shape: of the slice: the first channels of the array, and the middle of its kernel.
-        start: where it begins in the variable.
     """
 
     key: tuple
     shape: Shape
-    start: Shape
 
 
 @dataclass(frozen=True)
@@ -53,10 +51,9 @@ class Variable:
 
     @property
     def slices(self) -> Iterator[Slice]:
-        parts = [zip(a.labels, a.lengths, (0, *itertools.accumulate(a.lengths)), strict=False) for a in self.axes]
-        for each in itertools.product(*parts):
-            labels, lengths, starts = zip(*each, strict=True)
-            yield Slice((*self.key, labels), lengths, starts)
+        for parts in itertools.product(*(zip(*axis, strict=True) for axis in self.axes)):
+            labels, lengths = zip(*parts, strict=True)
+            yield Slice((*self.key, labels), lengths)
 
 
 Path = tuple[Variable, ...]
@@ -83,18 +80,30 @@ class Layout:
 
     @functools.cached_property
     def arrays(self) -> dict[tuple, Array]:
-        """By key: first those of one path alone, then those that several share."""
-        found: dict[tuple, Array] = {}
-        users: dict[tuple, set[int]] = {}
-        for number, path in enumerate(self.paths):
-            for variable in path:
-                fan_in = math.prod(variable.shape[:-1]) if len(variable.shape) > 1 else 0
-                for key, shape, _ in variable.slices:
-                    held = found.get(key, Array(shape, fan_in))
-                    larger = tuple(map(max, shape, held.shape))
-                    found[key] = Array(larger, max(fan_in, held.fan_in))
-                    users.setdefault(key, set()).add(number)
-        return dict(sorted(found.items(), key=lambda item: len(users[item[0]]) > 1))
+        """By key: first those of one path alone, then those that several share, last those of `common`."""
+        found = {}
+        for key, uses in self._uses.items():
+            shapes, fan_ins = zip(*uses, strict=True)
+            found[key] = Array(tuple(map(max, zip(*shapes, strict=True))), max(fan_ins))
+        return dict(sorted(found.items(), key=lambda item: (item[0] in self.common, len(self._uses[item[0]]) > 1)))
+
+    @functools.cached_property
+    def common(self) -> frozenset[tuple]:
+        """The arrays that every path uses as a whole."""
+        uses = self._uses.items()
+        return frozenset(
+            key for key, each in uses if len(each) == len(self.paths) and len({shape for shape, _ in each}) == 1
+        )
+
+    @functools.cached_property
+    def _uses(self) -> dict[tuple, list[tuple[Shape, int]]]:
+        """By array: the slice that each of its paths uses, and how many numbers the slice's variable sums over."""
+        uses: dict[tuple, list[tuple[Shape, int]]] = {}
+        for variable in itertools.chain(*self.paths):
+            fan_in = math.prod(variable.shape[:-1]) if len(variable.shape) > 1 else 0
+            for key, shape in variable.slices:
+                uses.setdefault(key, []).append((shape, fan_in))
+        return uses
 
     @property
     def params(self) -> int:

@@ -4,7 +4,7 @@ import functools
 import itertools
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -117,8 +117,8 @@ class Space:
         for blocks in self.positions:
             if len(set(blocks)) < len(blocks):
                 raise UserError(f"--skip_first: space {self} has such paths already; drop the flag")
-        for width, _, _ in self.trunks:
-            ends = {plan(block, width).ends for block in self.blocks}
+        for width in self.width:
+            ends = {plan(block, width).ends for block in self.blocks}  # which refuses what cannot be built
             if self.sharing == "ends" and len(ends) > 1:
                 raise UserError(
                     f"--sharing=ends needs blocks that begin and end alike: give --ending=reduced, not {self.ending}, "
@@ -152,21 +152,7 @@ class Space:
         if self.skip_first:
             recipes = (with_skips(recipe, {0: True}) for recipe in recipes)
         options = list(itertools.product(*(getattr(self, name) for name in BLOCK_FIELDS)))
-        return tuple(self._block(recipe, *values) for recipe in recipes for values in options)
-
-    @staticmethod
-    def _block(
-        recipe: str,
-        ending: str,
-        rate: float,
-        kernel: str,
-        fusion_kernel: int,
-        conv: str,
-        attention: str,
-        inner: float,
-        activation: str,
-    ) -> Block:
-        return Block(recipe, ending, rate, parse_kernel(kernel, ","), fusion_kernel, conv, attention, inner, activation)
+        return tuple(_block(recipe, values) for recipe in recipes for values in options)
 
     @functools.cached_property
     def layouts(self) -> tuple[Layout, ...]:
@@ -299,6 +285,14 @@ class Space:
         except UserError as error:
             raise UserError(f"--arch: {error}; or give codes of space {self}, such as 0,0,0") from None
 
+    def uniform(self) -> Iterator[Codes]:
+        """The networks whose blocks are all equal, in the order of their codes: the grid of a space."""
+        for number, trunk in enumerate(self.trunks):
+            of_blocks = self._codes_of_blocks[: trunk.depth]
+            for block in self.positions[0]:
+                if all(block in codes for codes in of_blocks):
+                    yield self.compose(number, [codes[block] for codes in of_blocks])
+
     def sample(self, rng: "np.random.Generator") -> Codes:
         """Codes of a trunk drawn uniformly, and of blocks drawn uniformly.
 
@@ -335,6 +329,12 @@ class Space:
 TRUNK_FIELDS = ("width", "depth", "stem")
 """What a trunk may choose."""
 BLOCK_FIELDS = ("ending", "rate", "kernel", "fusion_kernel", "conv", "attention", "inner", "activation")
-"""What a block may choose besides its recipe, in the order of `Space._block`; the last one changes fastest."""
+"""What a block may choose besides its recipe; the last one changes fastest."""
 OWN = ("ending", "conv", "stem", "fusion_kernel")
 """What a space has a value of its own for."""
+
+
+def _block(recipe: str, values: tuple) -> Block:
+    """A block of values in the order of `BLOCK_FIELDS`."""
+    fields = dict(zip(BLOCK_FIELDS, values, strict=True))
+    return Block(recipe, **fields | {"kernel": parse_kernel(fields["kernel"], ",")})

@@ -1,6 +1,5 @@
-"""Where photographs come from: folders, DIV2K's layout, or the few that scikit-image carries."""
+"""Where images come from: folders, DIV2K's layout, or the few in the package."""
 
-import importlib.util
 import os
 import sys
 import zlib
@@ -26,7 +25,7 @@ PHOTOS = {
     "val": ("motorcycle_left.png",),
     "test": ("chelsea.png", "coffee.png"),
 }
-"""The colour photographs in scikit-image's package, split once and for all."""
+"""The photographs in the package, split once and for all; NOTICE.md names their origins."""
 
 SUBFOLDERS = {
     "train": ("DIV2K_train_HR", "train"),
@@ -108,6 +107,17 @@ class DataSettings:
             raise UserError(f"--{name}: low-resolution images are taken as they are; drop it, or --degradation")
         if len(given.split(",")) != len(getattr(self, of).split(",")):
             raise UserError(f"--{name}={given}: give as many folders as --{of} names, in their order")
+
+    def check_folders(self) -> None:
+        """Looks for the folders that are named, and not into them.
+
+        Raises:
+            UserError: if one is missing.
+        """
+        for name in ("data", "val_data", "test_data"):
+            for spec in filter(None, getattr(self, name).split(",")):
+                if spec != "photos" and not Path(spec).is_dir():
+                    raise UserError(f"{spec}: no such folder; give a folder of photographs")
 
     @property
     def name_of_test(self) -> str:
@@ -206,14 +216,7 @@ def hr_folder(folder: Path) -> Path:
 
 
 def _photos(role: str) -> list[Path]:
-    """Found without importing scikit-image, which takes a second and is not needed."""
-    spec = importlib.util.find_spec("skimage")
-    folder = Path(spec.submodule_search_locations[0]) / "data" if spec and spec.submodule_search_locations else None
-    paths = [folder / name for name in PHOTOS[role]] if folder else []
-    missing = [path.name for path in paths if not path.exists()]
-    if missing or not paths:
-        raise UserError(f"--data=photos: scikit-image does not hold {missing or 'its photographs'}; give --data=FOLDER")
-    return paths
+    return [Path(__file__).with_name("photos") / name for name in PHOTOS[role]]
 
 
 class Pair(NamedTuple):

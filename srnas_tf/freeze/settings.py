@@ -4,12 +4,24 @@ import dataclasses
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from srnas_tf.arch.latency import LatencyTable, parse_size
+from srnas_tf.arch.latency import parse_size
 from srnas_tf.errors import UserError
 from srnas_tf.freeze import stopwatch
 from srnas_tf.freeze.runtimes import BY_NAME, FORMS, RUNTIMES, machine
 from srnas_tf.settings import MANY, check, setting
+
+
+class Conditions(Protocol):
+    """What says how it was measured: a latency table, or a model."""
+
+    @property
+    def runtime(self) -> str: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def input_size(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -24,6 +36,11 @@ class LatencySettings:
     threads: int = setting(0, "threads that it may use; 0: those of --latency_table, or one a core", bounds=(0, 1024))
     input_size: str = setting(
         "", "low-resolution image that it enlarges, HEIGHTxWIDTH; unless given, that of --latency_table, or 128x128"
+    )
+    latency_networks: int = setting(
+        150,
+        "networks that a wide space's latency is told from: one of several trunks, or of as many blocks",
+        bounds=(20, 100_000),
     )
     latency_table: str = setting(
         "", "a latency table made elsewhere (export/latency); unless given, one is measured here and kept"
@@ -48,11 +65,11 @@ class LatencySettings:
         return stopwatch.name_of(dataclasses.asdict(self))
 
     @classmethod
-    def of(cls, table: LatencyTable) -> "LatencySettings":
+    def of(cls, table: Conditions) -> "LatencySettings":
         """A table's conditions, for measurements beside it."""
         return cls(table.runtime, table.threads, table.input_size)
 
-    def agree(self, table: LatencyTable, source: str) -> None:
+    def agree(self, table: Conditions, source: str) -> None:
         """Refuses a table of other conditions.
 
         Args:

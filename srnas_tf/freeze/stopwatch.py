@@ -13,6 +13,9 @@ device. There it reads `manifest.json` beside `measure.py`:
 Each file is a whole network, image in and image out, so that nothing is timed out of its place: for each block, the
 network that repeats it `depth` times; and the frame, which has no blocks. The frame's time is that of all that stands
 outside blocks and of the call itself; a depth-th of what the network of a block takes more than that is the block's.
+
+A manifest of version 2 has no frame and no blocks. It lists networks of a wide space, and under `fitted` those whose
+times go into the file that a latency model is fitted to.
 """
 
 import argparse
@@ -140,6 +143,13 @@ def table_of(manifest, times, described):
     return {"version": 1, **described, "date": today, **framed, "frame": frame, "blocks": blocks}
 
 
+def model_of(manifest, times, described):
+    """What a latency model is fitted to, as plain data."""
+    networks = {text: times[manifest["networks"][text]["file"]] for text in manifest["fitted"]}
+    today = datetime.date.today().isoformat()
+    return {"version": 2, **described, "date": today, "scale": manifest["scale"], "networks": networks}
+
+
 def errors(manifest, times, table):
     """By how much the table is wrong about each whole network, as a share of what that takes."""
     for network in manifest["networks"].values():
@@ -169,11 +179,12 @@ def main(arguments=None):
     times = measure(asked.folder, files, described, asked.rounds)
     results = asked.folder / f"times-{name_of(described)}.json"
     results.write_text(json.dumps({**described, "ms": times}, indent=1) + "\n", "utf-8")
-    if "frame" in manifest:
-        table = table_of(manifest, times, described)
+    make = table_of if "frame" in manifest else model_of if manifest.get("fitted") else None
+    if make:
+        table = make(manifest, times, described)
         output = asked.folder / f"latency-{name_of(described)}.json"
         output.write_text(json.dumps(table, indent=1) + "\n", "utf-8")
-        if manifest["networks"]:
+        if "frame" in manifest and manifest["networks"]:
             middle = statistics.median(errors(manifest, times, table))
             print(f"{len(manifest['networks'])} whole networks: median error of the prediction {middle:.1%}")
         print(output)

@@ -1,11 +1,16 @@
 """What this process may compute on."""
 
+import ctypes
+import importlib.util
 import os
 import platform
 import re
 from pathlib import Path
 
 from srnas_tf.host.silence import stderr_aside
+
+NVIDIA = Path("/proc/driver/nvidia/gpus")
+"""What the driver says of its GPUs, a folder each."""
 
 
 def cores() -> int:
@@ -41,3 +46,54 @@ def import_tensorflow(find_devices: bool = True, cpu_devices: int = 1) -> None:
         if find_devices:
             tf.config.list_logical_devices()
         tf.get_logger().setLevel("ERROR")
+
+
+def in_use(count: int) -> str:
+    """What TensorFlow computes on, in words, and why it leaves a GPU alone.
+
+    Args:
+        count: of devices that share each batch.
+    """
+    import tensorflow as tf
+
+    if gpus := tf.config.list_physical_devices("GPU"):
+        names = {tf.config.experimental.get_device_details(gpu).get("device_name", "GPU") for gpu in gpus}
+        return f"{count} x {', '.join(sorted(names))}"
+    unused = unused_gpu(tf.test.is_built_with_cuda())
+    return f"{processor()}, as {count} device{'s' * (count > 1)}" + (f"; {unused}" if unused else "")
+
+
+def unused_gpu(with_cuda: bool) -> str:
+    """Which GPU is in this machine, and why TensorFlow, which found none, cannot use it; "" if there is none.
+
+    Args:
+        with_cuda: whether TensorFlow was built for CUDA.
+    """
+    if NVIDIA.is_dir() and any(NVIDIA.iterdir()):
+        return f"TensorFlow cannot use the NVIDIA GPU: {_why_no_cuda(with_cuda)}"
+    if Path("/dev/kfd").exists():
+        return "TensorFlow cannot use the AMD GPU: this build is for NVIDIA alone"
+    if platform.system() == "Darwin" and platform.machine() == "arm64":
+        return "TensorFlow cannot use Apple's GPU by itself"
+    return ""
+
+
+def _why_no_cuda(with_cuda: bool) -> str:
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and not re.match(r"\s*(\d|GPU-|MIG-)", visible):
+        return f"CUDA_VISIBLE_DEVICES={visible} hides it"
+    if not with_cuda:
+        return "this TensorFlow was built without CUDA"
+    if not _loads("libcuda.so.1"):
+        return "the driver's libcuda.so.1 cannot be loaded"
+    if not _loads("libcudnn.so.9") and not importlib.util.find_spec("nvidia"):
+        return "the CUDA libraries are missing; pip install 'srnas_tf[cuda]'"
+    return "TensorFlow says why if TF_CPP_MIN_LOG_LEVEL=0 is set"
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True

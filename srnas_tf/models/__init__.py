@@ -24,6 +24,22 @@ def path(scale: int) -> Path:
     return found
 
 
+def names() -> list[str]:
+    """The names of all networks in the package: `x4` and others."""
+    return sorted(file.stem for file in _FOLDER.glob("*.keras"))
+
+
+def named(name: str) -> Path:
+    """The file of a network by its name.
+
+    Raises:
+        UserError: if the package has none of that name.
+    """
+    if name not in names():
+        raise UserError(f"{name}: neither a file nor a network of the package; those are {', '.join(names())}")
+    return _FOLDER / f"{name}.keras"
+
+
 def is_packaged(file: Path) -> bool:
     """Whether a file lies in the package, where nothing is to be written."""
     return _FOLDER in Path(os.path.abspath(file)).parents or _FOLDER.resolve() in file.resolve().parents

@@ -11,9 +11,9 @@ from scipy import stats
 
 from srnas_tf import flags, reading
 from srnas_tf.arch import Network, Space
-from srnas_tf.arch.latency import LatencyTable
 from srnas_tf.errors import UserError
-from srnas_tf.freeze import latency
+from srnas_tf.freeze import latency, latency_kit
+from srnas_tf.freeze.latency_file import Latency
 from srnas_tf.freeze.settings import BenchmarkSettings, LatencySettings
 from srnas_tf.freeze.upscalers import load
 from srnas_tf.report.table import print_table
@@ -74,7 +74,7 @@ def _to_folder(folder: Path, settings: LatencySettings, space: Space, networks: 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"--blocks_to={folder}: exists; give a new folder")
     latency.write_kit(folder, settings, space, networks)
-    latency.write_script(folder)
+    latency_kit.write_script(folder)
     print(f"{folder}: copy it to the device, and there: python measure.py")
 
 
@@ -118,7 +118,7 @@ def spread(space: Space, count: int, seed: int) -> list[Network]:
     return [space.network(pool[step]) for step in steps]
 
 
-def compare(table: LatencyTable, networks: Sequence[Network], measured: Mapping[str, float]) -> dict[str, Any]:
+def compare(table: Latency, networks: Sequence[Network], measured: Mapping[str, float]) -> dict[str, Any]:
     """What a table predicts beside what was measured.
 
     Returns:

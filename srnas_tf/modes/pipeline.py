@@ -14,13 +14,13 @@ from srnas_tf.freeze.export import check_replaceable, export
 from srnas_tf.freeze.settings import ExportSettings, LatencySettings
 from srnas_tf.modes.retrain import retrain, starts_of
 from srnas_tf.modes.retrain import settle as settle_retraining
-from srnas_tf.modes.search import feasible_of, search_supernet
+from srnas_tf.modes.search import feasible_of, search_by_training, search_supernet, trainer_of
 from srnas_tf.modes.start import start_of
 from srnas_tf.report import page
 from srnas_tf.report.compare import ROWS, compare, crops, write_crops
 from srnas_tf.report.table import print_table
 from srnas_tf.search.feasible import Feasible
-from srnas_tf.search.settings import Budget, Pick, SearchSettings
+from srnas_tf.search.settings import Budget, Pick, RungSettings, SearchSettings
 from srnas_tf.train.evaluate import Scores, Upscaler, bicubic, of_network, scores
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, TrainSettings
@@ -46,6 +46,8 @@ def run(workdir: Workdir) -> None:
     own = {"init": "scratch"} if flags.FLAGS.init == "supernet" else {}
     training = flags.settle(workdir, "supernet", TrainSettings, own)
     searching = flags.settle(workdir, "search", SearchSettings)
+    asked = flags.settle(workdir, "rungs", RungSettings)
+    rungs = asked.of(searching)
     budget = flags.settle(workdir, "budget", Budget)
     pick = flags.settle(workdir, "pick", Pick)
     conditions = flags.settle(workdir, "latency", LatencySettings)
@@ -59,17 +61,21 @@ def run(workdir: Workdir) -> None:
     retraining_job = job.by(retraining.recipe)
     check_replaceable(workdir / "export")
     test = load_for(data, "test", space.scale, machine.cache_dir)
-    start = start_of(training.init, space)
-    sections = {"search": searching, "budget": budget, "pick": pick, "latency": conditions}
+    trainer = trainer_of(data, retraining.recipe, machine, space, workdir) if rungs else None
+    start = None if rungs else start_of(training.init, space)
+    sections = {"search": searching, "rungs": asked, "budget": budget, "pick": pick, "latency": conditions}
     sections |= {"retraining": retraining.differences, "retrain": retraining.recipe}
     workdir.claim(network=space, data=data, supernet=training, **sections)
     if workdir.owned:
         record.keep(data, workdir.path)
 
-    job.train_supernet(space, workdir / "supernet", start)
-    top = job.shared(lambda: search_supernet(data, searching, feasible, pick, machine, workdir))
+    if trainer:
+        top = search_by_training(trainer, searching, rungs, feasible, pick, machine, workdir)
+    else:
+        job.train_supernet(space, workdir / "supernet", start)
+        top = job.shared(lambda: search_supernet(data, searching, feasible, pick, machine, workdir))
     best = [Network.parse(entry["arch"]) for entry in top]
-    networks = retrain(retraining_job, best, starts_of(retraining.recipe, best, workdir), workdir)
+    networks = retrain(retraining_job, best, starts_of(retraining.recipe, best, workdir), workdir, trainer)
     found = max(networks, key=lambda network: network.provenance["val_psnr"])
     # Drawn at any rate: a network of another width can take nothing over.
     baseline = retraining_job.train_network(

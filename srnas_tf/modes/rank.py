@@ -136,7 +136,7 @@ def _train_all(chosen: Sequence[dict], seeds: Sequence[int], run: Callable, work
     """
     home = workdir.path.absolute() / "rank"
     tasks = [
-        (entry["arch"], home / str(number) / str(i), seed)
+        (entry["arch"], home / str(number) / str(i), {"seed": seed})
         for number, entry in enumerate(chosen, start=1)
         for i, seed in enumerate(seeds, start=1)
     ]

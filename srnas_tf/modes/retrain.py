@@ -2,16 +2,18 @@
 
 import dataclasses
 import functools
+import shutil
 from typing import NamedTuple
 
 from srnas_tf import flags
 from srnas_tf.arch import Network, Space
 from srnas_tf.data import record
 from srnas_tf.data.sources import DataSettings
-from srnas_tf.errors import UserError
+from srnas_tf.errors import UserError, writing
 from srnas_tf.modes.search import trained_supernet
 from srnas_tf.modes.start import Start, start_of
 from srnas_tf.nets import Net
+from srnas_tf.train.alone import InRungs
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, RetrainSettings, TrainSettings
 from srnas_tf.workdir.files import read_records
@@ -23,9 +25,9 @@ def run(workdir: Workdir) -> None:
     space = flags.recorded(workdir, "network", Space, "--mode=supernet")
     data = flags.recorded(workdir, "data", DataSettings, "--mode=supernet")
     record.check(data, workdir.path, "train", "val")
-    # Training flags speak of the networks here; the supernet's recipe only fills in what they leave open.
-    supernet = flags.recorded(workdir, "supernet", TrainSettings, "--mode=supernet", obey=False)
-    settings = settle(workdir, supernet)
+    # Training flags speak of the networks here; the search's recipe only fills in what they leave open.
+    searched = "alone" if workdir.holds("alone") else "supernet"
+    settings = settle(workdir, flags.recorded(workdir, searched, TrainSettings, "--mode=supernet", obey=False))
     best = found(workdir)
     job = Job(data, settings.recipe, flags.from_flags(MachineSettings), space.scale, workdir.path)
     starts = starts_of(settings.recipe, best, workdir)
@@ -40,10 +42,10 @@ class Retraining(NamedTuple):
     recipe: TrainSettings
 
 
-def settle(workdir: Workdir, supernet: TrainSettings) -> Retraining:
-    """How to retrain: as the supernet was trained, but for its first weights and what flags say."""
+def settle(workdir: Workdir, searched: TrainSettings) -> Retraining:
+    """How to retrain: as the search's networks or supernet, but for its first weights and what flags say."""
     differences = flags.settle(workdir, "retraining", RetrainSettings)
-    usual = dataclasses.asdict(supernet) | {"init": "scratch"}
+    usual = dataclasses.asdict(searched) | {"init": "scratch"}
     return Retraining(
         differences, flags.settle(workdir, "retrain", TrainSettings, differences.overrides, defaults=usual)
     )
@@ -67,8 +69,19 @@ def starts_of(settings: TrainSettings, networks: list[Network], workdir: Workdir
     return [start_of(settings.init, network, supernet) for network in networks]
 
 
-def retrain(job: Job, networks: list[Network], starts: list[Start | None], workdir: Workdir) -> list[Net]:
-    """Trains networks in order of rank."""
+def retrain(
+    job: Job,
+    networks: list[Network],
+    starts: list[Start | None],
+    workdir: Workdir,
+    trainer: InRungs | None = None,
+) -> list[Net]:
+    """Trains networks in order of rank; those that a search trained alone by the same recipe are taken from it."""
     folders = [workdir / "retrain" / str(rank) for rank in range(1, len(networks) + 1)]
+    for network, folder in zip(networks, folders, strict=True):
+        done = trainer.folder(str(network), job.settings.steps) if trainer else folder
+        if (done / "model.keras").exists() and not folder.exists():
+            with writing(folder):
+                shutil.copytree(done, folder)
     triples = zip(networks, folders, starts, strict=True)
     return [job.train_network(network, folder, start) for network, folder, start in triples]

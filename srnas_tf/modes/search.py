@@ -1,5 +1,6 @@
-"""`--mode=search`: searches the trained supernet of a workdir."""
+"""`--mode=search`: searches the trained supernet of a workdir, or by training networks alone."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from srnas_tf import flags
@@ -8,33 +9,52 @@ from srnas_tf.data import record
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
 from srnas_tf.executors import executor_of
-from srnas_tf.freeze.latency import known_table, table_of
+from srnas_tf.freeze.latency import known_latency, latency_of
 from srnas_tf.freeze.settings import LatencySettings
 from srnas_tf.nets import Supernet
 from srnas_tf.nets.files import load_supernet
-from srnas_tf.search.feasible import PRICES, Feasible
+from srnas_tf.search.alone import search_alone
+from srnas_tf.search.feasible import PRICES, Feasible, Price
 from srnas_tf.search.search import search
-from srnas_tf.search.settings import Budget, Pick, SearchSettings, weighs_latency
+from srnas_tf.search.settings import Budget, Pick, Rung, RungSettings, SearchSettings, weighs_latency
 from srnas_tf.train import precision
+from srnas_tf.train.alone import Alone, InRungs
 from srnas_tf.train.paths import travelling_scorers
-from srnas_tf.train.settings import MachineSettings
+from srnas_tf.train.settings import MachineSettings, TrainSettings
 from srnas_tf.train.writer import SearchBoard
 from srnas_tf.workdir.folder import Workdir
 
 
 def run(workdir: Workdir) -> None:
     """Searches, or goes on searching, into `search/`."""
-    space = flags.recorded(workdir, "network", Space, "--mode=supernet")
-    data = flags.recorded(workdir, "data", DataSettings, "--mode=supernet")
-    record.check(data, workdir.path, "val")
     settings = flags.settle(workdir, "search", SearchSettings)
+    asked = flags.settle(workdir, "rungs", RungSettings)
+    rungs = asked.of(settings)
+    alone = None
+    if rungs:
+        space = flags.settle(workdir, "network", Space)
+        data = flags.settle(workdir, "data", DataSettings)
+        alone = flags.settle(workdir, "alone", TrainSettings)
+        record.check(data, workdir.path, "train", "val")
+    else:
+        space = flags.recorded(workdir, "network", Space, "--mode=supernet")
+        data = flags.recorded(workdir, "data", DataSettings, "--mode=supernet")
+        record.check(data, workdir.path, "val")
+        supernet_file(workdir)
     budget = flags.settle(workdir, "budget", Budget)
     pick = flags.settle(workdir, "pick", Pick)
     conditions = flags.settle(workdir, "latency", LatencySettings)
-    supernet_file(workdir)
+    machine = flags.from_flags(MachineSettings)
     feasible = feasible_of(space, settings, budget, pick, conditions, workdir)
-    workdir.claim(search=settings, budget=budget, pick=pick, latency=conditions)
-    search_supernet(data, settings, feasible, pick, flags.from_flags(MachineSettings), workdir)
+    sections = {"search": settings, "rungs": asked, "budget": budget, "pick": pick, "latency": conditions}
+    if alone:
+        trainer = trainer_of(data, alone, machine, space, workdir)
+        workdir.claim(network=space, data=data, alone=alone, **sections)
+        record.keep(data, workdir.path)
+        search_by_training(trainer, settings, rungs, feasible, pick, machine, workdir)
+        return
+    workdir.claim(**sections)
+    search_supernet(data, settings, feasible, pick, machine, workdir)
 
 
 def feasible_of(
@@ -51,9 +71,11 @@ def feasible_of(
         UserError: where no network meets the budget.
     """
     Feasible(space, {name: limit for name, limit in budget.limits.items() if name in PRICES})  # before all measuring
-    wanted = weighs_latency(settings, budget, pick)
-    table = table_of(conditions, space, workdir) if wanted else known_table(conditions, space, workdir)
-    latency = {"latency_ms": table.predict} if table else {}
+    known = known_latency(conditions, space, workdir)
+    if weighs_latency(settings, budget, pick) and not known:
+        limits = {name: limit for name, limit in budget.limits.items() if name in PRICES}
+        known = latency_of(conditions, space, workdir, limits)
+    latency = {"latency_ms": Price(known.of_frame, known.of_block)} if known else {}
     return Feasible(space, budget.limits, {**PRICES, **latency})
 
 
@@ -90,3 +112,37 @@ def search_supernet(
     run = executor_of(machine.executor, machine.ray_address, machine.actors, machine.patience)
     folder = workdir / "search"
     return search(feasible, settings, evaluate, folder, screen, pick, run, SearchBoard(folder).show)
+
+
+def trainer_of(
+    data: DataSettings, recipe: TrainSettings, machine: MachineSettings, space: Space, workdir: Workdir
+) -> InRungs:
+    """Who trains the networks of a search alone.
+
+    Raises:
+        UserError: where the photographs cannot be used, the recipe begins with a supernet's weights, or several
+            workers were to train each network together.
+    """
+    if machine.distribution == "multiworker":
+        raise UserError(
+            "--distribution=multiworker: a search trains many small networks, each on one machine; give --executor=ray"
+        )
+    if recipe.init == "supernet":
+        raise UserError("--init=supernet: a search that trains its networks alone has no supernet; drop the flag")
+    folder = Path(machine.trained_dir).expanduser() if machine.trained_dir else workdir / "search" / "networks"
+    return InRungs(Alone(data, recipe, machine, space.scale, workdir.path), recipe, data, folder)
+
+
+def search_by_training(
+    trainer: InRungs,
+    settings: SearchSettings,
+    rungs: Sequence[Rung],
+    feasible: Feasible,
+    pick: Pick,
+    machine: MachineSettings,
+    workdir: Workdir,
+) -> list[dict]:
+    """The networks to go on with, by validation PSNR of networks trained alone."""
+    run = executor_of(machine.executor, machine.ray_address, machine.actors, machine.patience)
+    folder = workdir / "search"
+    return search_alone(feasible, settings, rungs, trainer, folder, pick, run, SearchBoard(folder).show)

@@ -44,7 +44,7 @@ class ContrastAwareAttention(Attention):
         channels: of input and output.
         squeezed: channels between the two 1x1 convs; channels // 16 in IMDN.
 
-    Example:
+    Examples:
         >>> ContrastAwareAttention(64, 4)(keras.ops.ones((1, 8, 8, 64))).shape
         TensorShape([1, 8, 8, 64])
     """

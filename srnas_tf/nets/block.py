@@ -22,7 +22,7 @@ class Block(keras.Layer):
     Raises:
         UserError: where the recipe cannot be built that narrow.
 
-    Example:
+    Examples:
         >>> Block("SCSCS+imdn+r0.25+k3+f1", 64)(keras.ops.ones((1, 8, 8, 64))).shape
         TensorShape([1, 8, 8, 64])
     """

@@ -13,7 +13,7 @@ from srnas_tf.errors import UserError
 from srnas_tf.nets.build import Net
 from srnas_tf.nets.conv import in_use, use
 from srnas_tf.nets.network import Frame
-from srnas_tf.nets.sharing import ROW, weight
+from srnas_tf.nets.sharing import ROW, weight_of
 from srnas_tf.nets.supernet import Supernet
 from srnas_tf.nets.zoo import ZooNet
 from srnas_tf.seeding import generator
@@ -35,13 +35,12 @@ def initialize(model: Net | Supernet, seed: int, start: str = "") -> None:
     chosen = STARTS[start or model.start]
     if isinstance(model, Supernet):
         for slot in model.slots:
-            slot.matrix.assign(
-                slot.placement.matrix([_value(weight, chosen, rng) for weight in slot.placement.weights])
-            )
+            drawn = [_value(weight, chosen, rng) for weight in slot.placement.weights]
+            slot.assign(slot.placement.numbers(drawn))
         _arrange_trunks(model, chosen)
         return
-    for variable, drawn in _to_draw(model):
-        variable.assign(_value(drawn, chosen, rng))
+    for variable, weight in _to_draw(model):
+        variable.assign(_value(weight, chosen, rng))
     chosen.arrange(model)
 
 
@@ -62,7 +61,7 @@ def _to_draw(model: Net) -> Iterable[tuple[keras.Variable, Weight]]:
     """What is learned."""
     if isinstance(model, ZooNet):
         return model.variables_to_draw
-    return [(v, weight(tuple(v.shape))) for v in model.trainable_variables]
+    return [(v, weight_of(tuple(v.shape))) for v in model.trainable_variables]
 
 
 def _value(weight: Weight, start: "Start", rng: np.random.Generator) -> np.ndarray:

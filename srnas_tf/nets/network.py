@@ -86,7 +86,7 @@ class SRNet(Exportable, Frame):
         network: an `arch.Network`, or its text form.
         provenance: what is known of how its weights came about; plain data, kept in the file.
 
-    Example:
+    Examples:
         >>> SRNet("x4:w16:imdn:r0.25:k3:f1:SCSCS-SCSCS")(keras.ops.ones((1, 8, 8, 3))).shape
         TensorShape([1, 32, 32, 3])
     """

@@ -1,4 +1,4 @@
-"""The arrays of a slot as rows of one matrix: which of them a path uses, and how its variables are made of them."""
+"""The arrays of a slot as rows of numbers: which rows a path uses, and how its variables are made of them."""
 
 import functools
 import itertools
@@ -17,12 +17,13 @@ ROW = 64
 
 
 class Placement:
-    """How one matrix [rows, ROW] holds all arrays of a slot.
+    """How rows of ROW numbers hold all arrays of a slot: first the arrays that some paths use, then those of all.
 
     Attributes:
         layout: of the slot.
         weights: its arrays, to be drawn one after the other.
-        rows: of the matrix; the last row of an array may be partly unused.
+        own: how many rows there are of arrays that not every path uses as a whole.
+        rows: how many there are in all; the last row of an array may be partly unused.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -32,6 +33,8 @@ class Placement:
         starts = itertools.accumulate(counts, initial=0)
         self._rows = {key: range(at, at + n) for key, at, n in zip(layout.arrays, starts, counts, strict=False)}
         self.rows = sum(counts)
+        self.own = self.rows - sum(len(self._rows[key]) for key in layout.common)
+        self._rows_of: dict[int, np.ndarray] = {}
 
     def __len__(self) -> int:
         """How many paths there are."""
@@ -39,23 +42,26 @@ class Placement:
 
     @functools.cached_property
     def shares(self) -> bool:
-        """Whether two paths have an array in common."""
-        used = [key for path in range(len(self)) for key in self._keys(path)]
+        """Whether an array is used by several paths, and not by all as a whole."""
+        used = [key for path in range(len(self)) for key in self._own_keys(path)]
         return len(set(used)) < len(used)
 
     def rows_of(self, path: int) -> np.ndarray:
-        """The rows of the arrays that a path uses, int32 [rows of the path]."""
-        return np.array([row for key in self._keys(path) for row in self._rows[key]], np.int32)
+        """The rows of the arrays that a path uses, but for those of all paths; int32 [rows of the path]."""
+        if path not in self._rows_of:
+            rows = [row for key in self._own_keys(path) for row in self._rows[key]]
+            self._rows_of[path] = np.array(rows, np.int32)
+        return self._rows_of[path]
 
     def used(self, path: int) -> np.ndarray:
-        """Which numbers of its rows a path uses, bool [rows of the path, ROW]."""
+        """Which numbers of `rows_of` a path uses, bool [rows of the path, ROW]."""
         marked = np.zeros(self.rows * ROW, bool)
         for where in self.places(path):
             marked[where] = True
         return marked.reshape(-1, ROW)[self.rows_of(path)]
 
     def places(self, path: int) -> list[np.ndarray]:
-        """Where the numbers of a path's variables are in the flat matrix, each shaped as its variable."""
+        """Where the numbers of a path's variables are among the numbers of all rows, each shaped as its variable."""
         arrays = {key: self._place_of(key) for key in self._keys(path)}
         return [_assemble(variable, arrays, np.concatenate) for variable in self.layout.paths[path]]
 
@@ -63,7 +69,7 @@ class Placement:
         """The values of a path's variables, as tensors.
 
         Args:
-            rows: those of the path, float [rows of the path, ROW].
+            rows: those of `rows_of`, then those of all paths; float [rows, ROW].
         """
         keys = self._keys(path)
         sizes = [len(self._rows[key]) * ROW for key in keys]
@@ -73,27 +79,24 @@ class Placement:
         arrays = dict(zip(keys, whole, strict=True))
         return [_assemble(variable, arrays, ops.concatenate) for variable in self.layout.paths[path]]
 
-    def matrix(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
-        """The matrix that holds these arrays, given in the order of `weights`."""
+    def numbers(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
+        """The numbers of all rows, from arrays in the order of `weights`; float32 [rows * ROW]."""
         made = np.zeros(self.rows * ROW, np.float32)
         for key, array in zip(self.layout.arrays, arrays, strict=True):
             made[self._place_of(key)] = array
-        return made.reshape(-1, ROW)
+        return made
 
     def _keys(self, path: int) -> list[tuple]:
-        """The arrays that a path uses, in the order in which the matrix has them."""
+        """The arrays that a path uses, in the order in which the rows have them."""
         used = {part.key for variable in self.layout.paths[path] for part in variable.slices}
         return [key for key in self.layout.arrays if key in used]
+
+    def _own_keys(self, path: int) -> list[tuple]:
+        return [key for key in self._keys(path) if key not in self.layout.common]
 
     def _place_of(self, key: tuple) -> np.ndarray:
         shape, start = self.layout.arrays[key].shape, self._rows[key].start * ROW
         return np.arange(start, start + math.prod(shape)).reshape(shape)
-
-
-@functools.cache
-def placement(layout: Layout) -> Placement:
-    """That of a layout; positions of one layout have it in common."""
-    return Placement(layout)
 
 
 def _assemble(variable: Variable, arrays: Mapping[tuple, Any], concatenate) -> Any:
@@ -119,7 +122,7 @@ def _middle(whole: Shape, part: Shape) -> tuple[slice, ...]:
     return tuple(slice(start, start + size) for start, size in zip(starts, part, strict=True))
 
 
-def weight(shape: Shape) -> Weight:
+def weight_of(shape: Shape) -> Weight:
     """A kernel, or a bias, to be drawn."""
     return _weight(shape, math.prod(shape[:-1]) if len(shape) > 1 else 0)
 

@@ -11,46 +11,65 @@ from keras import ops
 from srnas_tf import arch
 from srnas_tf.nets.block import Block
 from srnas_tf.nets.network import Frame, SRNet
-from srnas_tf.nets.sharing import ROW, Placement, placement
+from srnas_tf.nets.sharing import ROW, Placement
 
 
 class Slot(keras.Layer):
-    """The weights of all paths of one slot, in rows of one matrix.
+    """The weights of all paths of one slot, in rows.
 
     A training step reads, differentiates and moves the rows of one path. What a path did not use stays as it is to the
-    bit, and the optimizer holds one tensor a slot, however many paths there are.
+    bit, and the optimizer holds few tensors a slot, however many paths there are.
 
     Args:
         placement: where its paths keep their weights.
+
+    Attributes:
+        own: float [rows, ROW], of which each path uses some; None where there are none.
+        common: float [rows, ROW], which every path uses as a whole; None where there are none.
     """
 
     def __init__(self, placement: Placement, **kwargs) -> None:
         super().__init__(**kwargs)
         self.placement = placement
-        self.matrix = self.add_weight(shape=(placement.rows, ROW), initializer="zeros", name="matrix")
+        self.own = self._rows("own", placement.own)
+        self.common = self._rows("common", placement.rows - placement.own)
         self.built = True
 
+    def _rows(self, name: str, count: int) -> keras.Variable | None:
+        return self.add_weight(shape=(count, ROW), initializer="zeros", name=name) if count else None
+
     def rows_of_path(self, path: int):
-        """One path's rows, float [rows of the path, ROW]."""
-        return ops.take(self.matrix.value, self.placement.rows_of(path), axis=0)
+        """All rows that a path uses, float [rows of the path, ROW]."""
+        own = [] if self.own is None else [ops.take(self.own.value, self.placement.rows_of(path), axis=0)]
+        return ops.concatenate([*own, *([] if self.common is None else [self.common.value])], axis=0)
+
+    def numbers(self) -> np.ndarray:
+        """The numbers of all rows, float32 [rows * ROW]."""
+        return np.concatenate([ops.convert_to_numpy(variable).ravel() for variable in self.trainable_variables])
+
+    def assign(self, numbers: np.ndarray) -> None:
+        """The inverse of `numbers`."""
+        sizes = [variable.shape[0] * ROW for variable in self.trainable_variables]
+        for variable, part in zip(self.trainable_variables, np.split(numbers, np.cumsum(sizes)[:-1]), strict=True):
+            variable.assign(part.reshape(-1, ROW))
 
     def read(self, path: int, variables: Sequence[keras.Variable]) -> None:
         """Gives a path's variables the weights that they have here."""
-        flat = ops.convert_to_numpy(self.matrix).reshape(-1)
+        numbers = self.numbers()
         for variable, where in zip(variables, self.placement.places(path), strict=True):
-            variable.assign(flat[where])
+            variable.assign(numbers[where])
 
     def write(self, path: int, variables: Sequence[keras.Variable], but: np.ndarray | None = None) -> None:
         """Takes a path's weights: the inverse of `read`.
 
         Args:
-            but: bool [numbers of the matrix], those that stay as they are.
+            but: bool [rows * ROW], the numbers that stay as they are.
         """
-        flat = np.array(ops.convert_to_numpy(self.matrix)).reshape(-1)
+        numbers = self.numbers()
         for variable, where in zip(variables, self.placement.places(path), strict=True):
             value = ops.convert_to_numpy(variable)
-            flat[where] = value if but is None else np.where(but[where], flat[where], value)
-        self.matrix.assign(flat.reshape(-1, ROW))
+            numbers[where] = value if but is None else np.where(but[where], numbers[where], value)
+        self.assign(numbers)
 
 
 @keras.saving.register_keras_serializable("srnas_tf")
@@ -64,7 +83,7 @@ class Supernet(keras.Model):
     Args:
         space: an `arch.Space`, or its fields as a dict.
 
-    Example:
+    Examples:
         >>> supernet = Supernet(arch.Space(depth=2, width=16))
         >>> supernet(keras.ops.ones((1, 8, 8, 3)), codes=(7, 0)).shape
         TensorShape([1, 32, 32, 3])
@@ -74,9 +93,11 @@ class Supernet(keras.Model):
         super().__init__(**{"name": "supernet", **kwargs})
         self.space = arch.Space(**space) if isinstance(space, dict) else space
         self.scale = self.space.scale
-        names = ["around", *(f"block{i}" for i in range(1, len(self.space.layouts)))]
-        layouts = zip(self.space.layouts, names, strict=True)
-        self.slots = [Slot(placement(layout), name=name) for layout, name in layouts]
+        # Positions of one layout have what is known of it in common.
+        placements = {layout: Placement(layout) for layout in dict.fromkeys(self.space.layouts)}
+        self.slots = [
+            Slot(placements[layout], name=f"block{i}" if i else "around") for i, layout in enumerate(self.space.layouts)
+        ]
         self.built = True
         self._once = functools.cache(lambda make, *what: make(*what))
 

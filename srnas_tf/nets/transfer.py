@@ -64,7 +64,7 @@ def _take_over_all(supernet: Supernet, source: SRNet) -> int:
 def _through(
     slot: Slot, path: int, variables: list[keras.Variable], pairs: Iterable[Layers], reached: np.ndarray
 ) -> None:
-    """Copies into a slot's path; notes in `reached` which numbers of its matrix have new values."""
+    """Copies into a slot's path; notes in `reached` which numbers have new values."""
     slot.read(path, variables)
     taken = {id(variable) for variable in _copy(pairs)}
     slot.write(path, variables)

@@ -22,7 +22,7 @@ class ZooNet(Exportable):
         network: an `arch.ZooNetwork`, or its text form.
         provenance: what is known of how its weights came about; plain data, kept in the file.
 
-    Example:
+    Examples:
         >>> ZooNet("x2:fsrcnn")(keras.ops.ones((1, 8, 8, 3))).shape
         TensorShape([1, 16, 16, 3])
     """

@@ -1,12 +1,15 @@
 """The networks of a space that a budget allows, and uniform draws of them."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize, special
 
-from srnas_tf.arch import Network, Space
+from srnas_tf.arch import Block, Network, Space
+from srnas_tf.arch.block import plan
 from srnas_tf.arch.space import Codes
 from srnas_tf.errors import UserError
 
@@ -17,10 +20,34 @@ STATES = 2_000_000
 PATIENCE = 1_000
 """Batches in vain, one after another, after which nothing is drawn any more."""
 
-Prices = Mapping[str, Callable[[Network], float]]
-"""Name of a cost -> what a network costs: a sum over its blocks, and what is the same for all networks of a trunk."""
 
-PRICES: Prices = {"params": lambda network: network.params, "macs": lambda network: network.macs()}
+@dataclass(frozen=True)
+class Price:
+    """What networks cost: what stands around the blocks, and each block.
+
+    Attributes:
+        of_frame: of a network, all but its blocks.
+        of_block: of a block in a network like the one given: of its width, stem and scale.
+    """
+
+    of_frame: Callable[[Network], float]
+    of_block: Callable[[Block, Network], float]
+
+    def __call__(self, network: Network) -> float:
+        """Of a whole network."""
+        return self.of_frame(network) + sum(self.of_block(block, network) for block in network.blocks)
+
+
+Prices = Mapping[str, Price]
+"""By the name of the cost."""
+
+PRICES: Prices = {
+    "params": Price(lambda network: network.frame.params, lambda block, like: plan(block, like.width).params),
+    "macs": Price(
+        lambda network: network.frame.macs(network.pixels()),
+        lambda block, like: plan(block, like.width).macs(like.pixels()),
+    ),
+}
 """Parameters, and MACs at 1280x720 output. Latency joins them where it was measured."""
 
 
@@ -40,21 +67,18 @@ class Cost(NamedTuple):
         return self.base + sum(extra[path].item() for extra, path in zip(self.extra, paths, strict=True))
 
 
-def additive(space: Space, trunk: int, price: Callable[[Network], float]) -> Cost:
-    """The cost of a trunk's networks from a price that is a sum over blocks; exact where prices are integers."""
+def additive(space: Space, trunk: int, price: Price) -> Cost:
+    """The cost of a trunk's networks; exact where prices are integers."""
+    some = space.network(space.compose(trunk, (0,) * space.trunks[trunk].depth))
+    of_blocks = {block: price.of_block(block, some) for block in dict.fromkeys(itertools.chain(*_own(space, trunk)))}
+    costs = [np.array([of_blocks[block] for block in blocks]) for blocks in _own(space, trunk)]
+    base = price.of_frame(some) + sum(cost.min().item() for cost in costs)
+    return Cost(base, tuple(cost - cost.min() for cost in costs))
 
-    def of(paths: Sequence[int]) -> float:
-        return price(space.network(space.compose(trunk, paths)))
 
-    first = (0,) * space.trunks[trunk].depth
-    start = of(first)
-    base, extras = start, []
-    for position in range(len(first)):
-        others = range(len(space.positions[position]))
-        added = np.array([of((*first[:position], path, *first[position + 1 :])) - start for path in others])
-        base += added.min().item()
-        extras.append(added - added.min())
-    return Cost(base, tuple(extras))
+def _own(space: Space, trunk: int) -> Sequence[tuple[Block, ...]]:
+    """The blocks of each position of a trunk."""
+    return space.positions[: space.trunks[trunk].depth]
 
 
 class Survey(NamedTuple):
@@ -81,7 +105,7 @@ class _Trunk:
 
     def __init__(self, costs: Mapping[str, Cost], limits: Mapping[str, float], choices: Sequence[int]) -> None:
         self.costs = costs
-        self._names, self._choices = list(limits), choices
+        self._choices = choices
         self._bound = [costs[name] for name in limits]
         self._slack = np.array([limits[name] - costs[name].base for name in limits], float)
         self.example, self.missed = self._find()

@@ -21,7 +21,7 @@ class Candidate(NamedTuple):
 
     codes: Codes
     origin: str
-    """random, crossover, mutation or offspring."""
+    """random, crossover, mutation, offspring, grid, spread, predicted or tpe."""
 
 
 class Pool:
@@ -29,6 +29,11 @@ class Pool:
 
     def __init__(self, feasible: Feasible, seen: set[Codes]) -> None:
         self.space, self._feasible, self._seen = feasible.space, feasible, set(seen)
+
+    @property
+    def seen(self) -> set[Codes]:
+        """What was proposed already."""
+        return set(self._seen)
 
     def allows(self, codes: Codes) -> bool:
         """Whether a network is within the budget and was not proposed yet."""

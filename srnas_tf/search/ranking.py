@@ -1,7 +1,6 @@
 """Which networks of a space are trained alone, to see whether a supernet ranks them as they end up."""
 
 import itertools
-import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 from srnas_tf.arch import Space
 from srnas_tf.arch.space import Codes
 from srnas_tf.host.progress import progress
+from srnas_tf.search.spreading import spread
 from srnas_tf.seeding import generator
 from srnas_tf.settings import MANY, check, setting
 
@@ -154,26 +154,3 @@ def _different(draw: Callable[[], Codes], fits: Callable[[Codes], bool], count: 
         if fits(codes):
             found[codes] = None
     return list(found)
-
-
-def spread(columns: Sequence[Sequence[float]], count: int, rng: np.random.Generator) -> list[int]:
-    """Rows that lie as evenly as can be over the cells of a grid from the least to the greatest of each column.
-
-    The grid has about as many cells as rows are wanted. Cells take turns, in random order; each gives a random row of
-    its own while it has one.
-
-    Args:
-        columns: of equal lengths.
-        count: rows wanted; fewer are returned where there are not as many.
-    """
-    side = math.ceil(count ** (1 / len(columns)))
-    places = []
-    for column in np.array(columns, float):
-        low, width = column.min(), np.ptp(column) or 1.0
-        places.append(np.minimum(side - 1, (side * (column - low) / width).astype(int)))
-    cells: dict[tuple[int, ...], list[int]] = {}
-    for row in rng.permutation(len(columns[0])):
-        cells.setdefault(tuple(int(place[row]) for place in places), []).append(int(row))
-    order = rng.permutation(len(cells))
-    turns = itertools.zip_longest(*(list(cells.values())[i] for i in order))
-    return [row for turn in turns for row in turn if row is not None][:count]

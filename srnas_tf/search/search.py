@@ -1,23 +1,21 @@
 """The search: proposes, measures each architecture, and keeps a journal from which it goes on."""
 
 import contextlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from srnas_tf.arch.space import Codes
-from srnas_tf.errors import UserError
 from srnas_tf.executors import Executor, in_turn
-from srnas_tf.host.interrupt import after_the_step
 from srnas_tf.host.progress import progress
 from srnas_tf.search.feasible import Feasible
 from srnas_tf.search.front import chosen, front
-from srnas_tf.search.pool import Candidate, Pool
+from srnas_tf.search.journal import Journal, facts_of
+from srnas_tf.search.pool import Pool
 from srnas_tf.search.screening import Screening
 from srnas_tf.search.settings import Pick, SearchSettings
 from srnas_tf.search.strategies import STRATEGIES
 from srnas_tf.seeding import generator
 from srnas_tf.workdir.files import write_json
-from srnas_tf.workdir.journal import append_line, read_lines
 
 Measure = Callable[[Sequence[int]], float]
 """Codes -> validation PSNR, dB."""
@@ -57,7 +55,7 @@ def search(
         UserError: where the journal is of another search.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    journal = _Journal(folder / "journal.jsonl", run)
+    journal = Journal(folder / "journal.jsonl", run)
     strategy = STRATEGIES[settings.strategy](settings, feasible)
     proposed: dict[Codes, dict] = {}
     rough: dict[Codes, float] = {}
@@ -77,7 +75,7 @@ def search(
             pool = Pool(feasible, set(proposed))
             rng = generator(settings.seed, f"search {settings.strategy}", iteration)
             # In order of codes: networks that begin alike are cheaper one after the other.
-            fresh = {each.codes: _facts(feasible, each, iteration) for each in sorted(strategy.ask(pool, rng))}
+            fresh = {each.codes: facts_of(feasible, each, iteration) for each in sorted(strategy.ask(pool, rng))}
             measure, kind, found = (screen, "screened", rough) if screen else (evaluate, "psnr", exact)
             entries = journal.entries(list(fresh.values()), kind, measure, TOGETHER)
             for codes, value in zip(fresh, entries, strict=True):
@@ -94,52 +92,3 @@ def search(
     top = chosen(measured(), settings, pick)
     write_json(folder / "best.json", top)
     return top
-
-
-class _Journal:
-    """The measurements of a search, in order: those of an earlier process are not made again."""
-
-    def __init__(self, path: Path, run: Executor) -> None:
-        self._path, self._earlier, self._count = path, read_lines(path), 0
-        self._run = run
-
-    @property
-    def networks(self) -> int:
-        """How many networks an earlier process measured."""
-        return len({str(line.get("codes")) for line in self._earlier})
-
-    def entries(
-        self, many: Sequence[dict], kind: str, measure: Measure, together: int = 1
-    ) -> Generator[float, None, None]:
-        """The next measurements, each as it is asked for: a line of the facts and, under its kind, what was measured.
-
-        Raises:
-            UserError: where an earlier process measured something else there.
-            Interrupted: where a signal asked for the end meanwhile; the line is written.
-        """
-        known = self._earlier[self._count : self._count + len(many)]
-        for facts, line in zip(many, known, strict=False):
-            self._count += 1
-            if line.get("codes") != facts["codes"] or kind not in line:
-                raise UserError(f"{self._path}: line {self._count} is of another search; remove the file")
-            if not isinstance(line[kind], int | float):
-                raise UserError(f"{self._path}: line {self._count} is spoiled; remove it and all that follow")
-            yield line[kind]
-        left = many[len(known) :]
-        with contextlib.closing(self._run(measure, [facts["codes"] for facts in left], together)) as values:
-            for facts in left:
-                with after_the_step():
-                    value = next(values)
-                    append_line(self._path, {**facts, kind: value})
-                self._count += 1
-                yield value
-
-
-def _facts(feasible: Feasible, candidate: Candidate, iteration: int) -> dict:
-    return {
-        "arch": str(feasible.space.network(candidate.codes)),
-        "codes": list(candidate.codes),
-        **feasible.price(candidate.codes),
-        "iteration": iteration,
-        "origin": candidate.origin,
-    }

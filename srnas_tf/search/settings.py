@@ -2,13 +2,21 @@
 
 import dataclasses
 import importlib.util
+import itertools
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from srnas_tf.errors import UserError
 from srnas_tf.settings import MANY, check, setting
 from srnas_tf.train.settings import PRECISIONS
 
-STRATEGIES = ("evolution", "random", "pareto")
+STRATEGIES = ("evolution", "random", "pareto", "grid", "halving", "guided", "tpe")
+TRAIN_ALONE = ("grid", "halving", "guided", "tpe")
+"""Strategies whose networks are trained alone unless --rungs says otherwise."""
+EXTRAS = {"pareto": ("pymoo", "pareto"), "guided": ("pymoo", "pareto"), "tpe": ("optuna", "tpe")}
+"""What a strategy needs besides: a module, and the extra that it comes with."""
+SUPERNET = "supernet"
+USUAL_RUNGS = (1500, 4000, 12000)
 COSTS = ("params", "macs", "latency_ms")
 """What a network costs, by name."""
 
@@ -34,7 +42,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """The thesis' Algorithm 1 and its control; the defaults are those of Guo et al. 2020, but for their size."""
+    """How networks are proposed; the defaults are those of Guo et al. 2020 for Algorithm 1, but for their size."""
 
     strategy: str = setting("evolution", "how candidates are proposed", STRATEGIES)
     population: int = setting(50, "architectures an iteration", bounds=(2, 1_000_000))
@@ -57,14 +65,14 @@ class SearchSettings:
             raise UserError(f"--mutation={self.mutation}: must be above 0 and at most 1")
         if not self.weighed or len(self.weighed) > 2 or not set(self.weighed) <= set(COSTS):
             raise UserError(f"--objectives={self.objectives}: give one or two of {', '.join(COSTS)}, a comma between")
-        if self.strategy == "pareto":
-            if importlib.util.find_spec("pymoo") is None:
-                raise UserError("--strategy=pareto needs pymoo: pip install 'srnas_tf[pareto]'")
-            if self.search_precision != "float32":
-                raise UserError(
-                    f"--search_precision={self.search_precision}: screening is for a search of the best networks; "
-                    "--strategy=pareto goes by all of them, in float32"
-                )
+        module, extra = EXTRAS.get(self.strategy, ("", ""))
+        if module and importlib.util.find_spec(module) is None:
+            raise UserError(f"--strategy={self.strategy} needs {module}: pip install 'srnas_tf[{extra}]'")
+        if self.strategy == "pareto" and self.search_precision != "float32":
+            raise UserError(
+                f"--search_precision={self.search_precision}: screening is for a search of the best networks; "
+                "--strategy=pareto goes by all of them, in float32"
+            )
 
     @property
     def weighed(self) -> tuple[str, ...]:
@@ -75,6 +83,66 @@ class SearchSettings:
     def parents(self) -> int:
         """Size of Algorithm 1's Topk, where parents come from: a fifth of the population, as in Guo et al."""
         return max(self.top_k, self.population // 5)
+
+
+class Rung(NamedTuple):
+    """A round of trainings: how many networks, and for how many steps each."""
+
+    networks: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class RungSettings:
+    """How candidates are trained alone: all of them shortly, the best of these for longer, and so on.
+
+    Successive halving (Jamieson and Talwalkar 2016). Each rung trains from the first step, by the whole schedule of its
+    length: what ranks networks is then what a training of that length comes to.
+    """
+
+    rungs: str = setting(
+        "",
+        "training steps of a candidate alone, from rung to rung, rising; supernet: it is measured with the supernet's "
+        "weights; unless given, 1500,4000,12000 for grid, halving, guided and tpe, else supernet",
+    )
+    survivors: str = setting(
+        "", "networks that go on to the second rung, the third, and so on; unless given, a quarter of those before"
+    )
+
+    def __post_init__(self) -> None:
+        steps, left = (self._numbers(name) for name in ("rungs", "survivors"))
+        if any(later <= before for before, later in itertools.pairwise(steps)):
+            raise UserError(f"--rungs={self.rungs}: give numbers of steps that rise, such as 1500,4000,12000")
+        if any(later > before for before, later in itertools.pairwise(left)):
+            raise UserError(f"--survivors={self.survivors}: more networks go on than there are")
+        if left and len(left) != len(steps or USUAL_RUNGS) - 1:
+            raise UserError(f"--survivors={self.survivors}: give one number for each rung after the first")
+
+    def _numbers(self, name: str) -> list[int]:
+        text = getattr(self, name)
+        if name == "rungs" and text == SUPERNET:
+            return []
+        parts = [part.strip() for part in text.split(",")] if text else []
+        if not all(part.isdigit() and 0 < int(part) <= MANY for part in parts):
+            raise UserError(f"--{name}={text}: give whole numbers, 1 or more, with commas between")
+        return [int(part) for part in parts]
+
+    def of(self, search: SearchSettings) -> tuple[Rung, ...]:
+        """The rungs of a search; none where the supernet measures.
+
+        Raises:
+            UserError: where more networks go on to a rung than there are.
+        """
+        steps = self._numbers("rungs")
+        if not self.rungs and search.strategy in TRAIN_ALONE:
+            steps = list(USUAL_RUNGS)
+        counts = [search.population * search.iterations]
+        counts += self._numbers("survivors")
+        if counts[1:2] and counts[1] > counts[0]:
+            raise UserError(f"--survivors={self.survivors}: more than the {counts[0]} networks of the search")
+        while len(counts) < len(steps):
+            counts.append(max(1, counts[-1] // 4))
+        return tuple(map(Rung, counts, steps))
 
 
 @dataclass(frozen=True)

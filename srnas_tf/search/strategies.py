@@ -1,14 +1,16 @@
-"""How candidates are proposed: the thesis' Algorithm 1, random search as its control, and NSGA-II."""
+"""How candidates are proposed: the thesis' Algorithm 1, random search and a grid as its controls, and others."""
 
-import heapq
 from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 from srnas_tf.arch.space import Codes
+from srnas_tf.errors import UserError
 from srnas_tf.search.feasible import Feasible
 from srnas_tf.search.pool import Candidate, Pool, Strategy
 from srnas_tf.search.settings import SearchSettings
+from srnas_tf.search.spreading import best_of, measures, spread
+from srnas_tf.seeding import generator
 
 
 class Random:
@@ -57,14 +59,35 @@ class Evolution:
         self._best = best_of(psnrs, self._settings.parents)
 
 
-def best_of(psnrs: Mapping[Codes, float], count: int) -> list[Codes]:
-    """The best by PSNR; of equal ones, the first proposed."""
-    return heapq.nlargest(count, psnrs, key=psnrs.__getitem__)
-
-
 def _endless(draw: Callable[[], Codes]) -> Iterator[Codes]:
     while True:
         yield draw()
+
+
+class Grid:
+    """Networks whose blocks are all equal: what one would write down by hand, and the control of any search.
+
+    Where the budget allows more of them than the search has room for, they are spread over costs, widths and depths.
+
+    Raises:
+        UserError: where the budget allows none.
+    """
+
+    def __init__(self, settings: SearchSettings, feasible: Feasible) -> None:
+        allowed = [codes for codes in feasible.space.uniform() if feasible.allows(codes)]
+        if not allowed:
+            raise UserError(
+                f"--strategy=grid: the budget allows no network of equal blocks in space {feasible.space}; raise it"
+            )
+        rng = generator(settings.seed, "grid")
+        picked = spread(measures(feasible, allowed), settings.population * settings.iterations, rng)
+        self._left, self._population = iter([allowed[i] for i in picked]), settings.population
+
+    def ask(self, pool: Pool, rng: np.random.Generator) -> list[Candidate]:
+        return list(pool.take(self._left, self._population, "grid"))
+
+    def tell(self, psnrs: Mapping[Codes, float]) -> None:
+        """A grid does not learn."""
 
 
 def _pareto(settings: SearchSettings, feasible: Feasible) -> Strategy:
@@ -74,9 +97,25 @@ def _pareto(settings: SearchSettings, feasible: Feasible) -> Strategy:
     return NSGA(settings, feasible)
 
 
+def _guided(settings: SearchSettings, feasible: Feasible) -> Strategy:
+    from srnas_tf.search.guided import Guided
+
+    return Guided(settings, feasible)
+
+
+def _tpe(settings: SearchSettings, feasible: Feasible) -> Strategy:
+    from srnas_tf.search.tpe import TPE
+
+    return TPE(settings, feasible)
+
+
 STRATEGIES: dict[str, Callable[[SearchSettings, Feasible], Strategy]] = {
     "evolution": Evolution,
     "random": Random,
     "pareto": _pareto,
+    "grid": Grid,
+    "halving": Random,  # whose networks are trained alone
+    "guided": _guided,
+    "tpe": _tpe,
 }
 """By `--strategy`; its names are those of `settings.STRATEGIES`."""

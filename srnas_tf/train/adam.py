@@ -14,9 +14,9 @@ _SCALE_UP_AFTER = 2000
 class PathAdam(tf.Module):
     """Adam (Kingma and Ba 2015) over parts of variables, inside `strategy.run`.
 
-    What a step does not use keeps its weights and both its moments to the bit. Each segment counts its own steps, and
-    where paths share elements, each element: so its bias correction is that of the steps it took part in, which is what
-    an optimizer does that is handed no gradient for the other weights. Gradients that are not finite change nothing,
+    What a step does not use keeps its weights and both its moments to the bit. Each path counts its own steps; where
+    paths share rows, each number does. So its bias correction is that of the steps it took part in, which is what an
+    optimizer does that is handed no gradient for the other weights. Gradients that are not finite change nothing,
     and are counted in `rejected`.
 
     Args:
@@ -43,7 +43,7 @@ class PathAdam(tf.Module):
         """One step; call it in replica context with this replica's share of the gradients of the scaled loss.
 
         Args:
-            gradients: of each part: by its segment for one network (`Part.padded`), by the whole part for several.
+            gradients: of each part: by its rows for one network (`Part.padded`), by the whole part for several.
             rate: the learning rate, float [].
             paths: int32 [networks, slots]. What several of them use moves once.
         """

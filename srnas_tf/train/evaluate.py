@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
@@ -15,15 +14,13 @@ from srnas_tf.data import imresize
 from srnas_tf.data.sources import Pair
 from srnas_tf.metrics import as_batch
 from srnas_tf.nets import Net, Supernet
-from srnas_tf.train.pieces import Pieces
+from srnas_tf.train.pieces import TRACING, Pieces
 
 Upscaler = Callable[[np.ndarray], np.ndarray]
 """RGB [height, width, 3], uint8, uint16, or float32 in 0..1 -> float RGB, enlarged, 1.0 = white, not clipped."""
 
 
 T = TypeVar("T")
-
-_TRACING = threading.Lock()
 
 
 def lanes() -> int:
@@ -138,7 +135,7 @@ def of_network(network: Net) -> Lanes:
     @functools.cache
     def traced(i: int) -> Callable:
         run = tf.function(lambda lr: network(lr), input_signature=[tf.TensorSpec([1, None, None, 3])])
-        with _TRACING:
+        with TRACING:
             return run.get_concrete_function()
 
     return Lanes(lambda i: lambda lr: traced(i)(tf.constant(as_batch(lr)))[0].numpy(), lanes())

@@ -17,6 +17,7 @@ from srnas_tf.data.patches import Patches, Photographs
 from srnas_tf.data.shelf import open_store
 from srnas_tf.data.sources import DataSettings, load_for
 from srnas_tf.errors import UserError
+from srnas_tf.host.devices import in_use
 from srnas_tf.nets import Net, Supernet, build
 from srnas_tf.nets.files import save
 from srnas_tf.nets.initial import initialize
@@ -108,7 +109,7 @@ class Job:
             start_from: changes the weights that were drawn from the seed.
         """
         self._check_agreed(space)
-        settings, policy = self.settings, self._precision()
+        settings, policy = self.settings, self._begin(folder / "supernet.keras")
         with self.strategy.scope():
             supernet = Supernet(space, dtype=policy)
             initialize(supernet, settings.seed, settings.first_weights)
@@ -150,7 +151,7 @@ class Job:
         """
         self._check_agreed(network)
         self.shared(lambda: _claim(folder, network))
-        settings, policy = self.settings, self._precision()
+        settings, policy = self.settings, self._begin(folder / "model.keras")
         with self.strategy.scope():
             model = build(network, dtype=policy)
             initialize(model, settings.seed, settings.first_weights)
@@ -186,8 +187,13 @@ class Job:
             f"{self.settings.learning_rate:g} goes with the whole batch, and is used as it is"
         )
 
-    def _precision(self) -> str:
-        return self.shared(lambda: precision.settle(self.settings.precision, self._home))
+    def _begin(self, result: Path) -> str:
+        """The dtype policy of a training; one line says what it is, and what computes, unless the result is there."""
+        policy = self.shared(lambda: precision.settle(self.settings.precision, self._home))
+        if self.writes and not result.exists():
+            devices = in_use(self.strategy.num_replicas_in_sync)
+            print(f"training {result.parent} in {policy} on {devices}", file=sys.stderr, flush=True)
+        return policy
 
     def _check_agreed(self, subject: arch.Architecture | arch.Space) -> None:
         names = [path.name for path in self._photographs.paths]

@@ -2,7 +2,6 @@
 
 import functools
 import math
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from srnas_tf.nets import Supernet
 from srnas_tf.nets.files import load_supernet
 from srnas_tf.nets.sharing import ROW
 from srnas_tf.train.evaluate import as_batch, lanes
+from srnas_tf.train.pieces import TRACING
 
 Prefix = tuple[int, ...]
 """A trunk, and the paths of its first blocks."""
@@ -25,7 +25,6 @@ Prefix = tuple[int, ...]
 IMAGE, ROWS = tf.TensorSpec([None, None, None, 3]), tf.TensorSpec([None, ROW])
 WANTED = tf.TensorSpec([None, None, None])
 """Luma [batch, height, width], 16..235, without the border."""
-_TRACING = threading.Lock()
 
 BATCH_PIXELS = 1 << 16
 """Low-resolution pixels that run at once: images of one size share a batch."""
@@ -104,7 +103,7 @@ class PathScorer:
         """A function of (rows, *inputs), traced once."""
         if key not in self._traced:
             run = tf.function(function, input_signature=[ROWS, *inputs], autograph=False)
-            with _TRACING:
+            with TRACING:
                 self._traced[key] = run.get_concrete_function()
         return self._traced[key]
 

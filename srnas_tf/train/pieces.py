@@ -1,10 +1,14 @@
 """A supernet's networks, put together of compiled pieces."""
 
+import threading
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
 from srnas_tf.nets import Supernet
+
+TRACING = threading.Lock()
+"""Traces are made one after the other, whoever wants them."""
 
 
 class Pieces:
@@ -31,6 +35,11 @@ class Pieces:
 
     def _compiled(self, piece: Callable) -> Callable:
         if piece not in self._traced:
+
+            def traced(*inputs):  # what Python does of a function, it does while it is traced
+                with TRACING:
+                    return piece(*inputs)
+
             # Images may have any size: from the second one on, one trace serves all.
-            self._traced[piece] = tf.function(piece, autograph=False, reduce_retracing=True)
+            self._traced[piece] = tf.function(traced, autograph=False, reduce_retracing=True)
         return self._traced[piece]

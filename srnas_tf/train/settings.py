@@ -113,6 +113,11 @@ class MachineSettings:
     silence: float = setting(
         30.0, "seconds after which a worker that nothing is heard from counts as lost", bounds=(1, 1_000_000)
     )
+    trained_dir: str = setting(
+        "",
+        "folder where networks that a search trained alone are kept, for all searches that name it: one that is there, "
+        "of the same recipe and photographs, is not trained again; the workdir's own unless given",
+    )
     memory_gb: float = setting(
         4.0,
         "GiB for decoded photographs, and for a search's features; what has no room is made again and again",

@@ -1,5 +1,6 @@
 """What a step trains: a network, or a path of a supernet, seen through one interface."""
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from srnas_tf.arch.space import Codes
 from srnas_tf.nets import Net, Slot, Supernet
+from srnas_tf.nets.sharing import Placement
 from srnas_tf.train.pieces import Pieces
 
 Loss = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
@@ -19,11 +21,11 @@ class Part(NamedTuple):
     """A variable that the optimizer moves, and which part of it a step uses.
 
     Attributes:
-        variable: what is moved; a matrix where it is used by rows.
+        variable: what is moved.
         position: of its slot among those of the supernet.
         starts: int32 [paths], where those of each path begin in `rows`; None where every step uses the whole variable.
         lengths: int32 [paths], rows of each path.
-        rows: int32, those of the matrix that the paths use, path after path.
+        rows: int32, those of the variable that the paths use, path after path.
         used: bool [as many rows, ROW], where paths share rows: which numbers of them a path uses.
     """
 
@@ -33,19 +35,6 @@ class Part(NamedTuple):
     lengths: np.ndarray | None = None
     rows: tf.Tensor | None = None
     used: tf.Tensor | None = None
-
-    @classmethod
-    def of_slot(cls, slot: Slot, position: int) -> "Part":
-        here = slot.placement
-        if len(here) == 1:
-            return cls(slot.matrix.value)
-        rows = [here.rows_of(path) for path in range(len(here))]
-        lengths = np.array([len(own) for own in rows], np.int32)
-        starts = np.array([0, *itertools.accumulate(lengths)][:-1], np.int32)
-        used = None
-        if here.shares:
-            used = tf.constant(np.concatenate([here.used(path) for path in range(len(here))]))
-        return cls(slot.matrix.value, position, starts, lengths, tf.constant(np.concatenate(rows)), used)
 
     def path(self, paths: tf.Tensor) -> tf.Tensor | int:
         """The number of the path that a network takes, of those that it takes of all slots; 0 for the whole."""
@@ -182,12 +171,35 @@ def whole(network: Net) -> Trainee:
 
 def single_path(supernet: Supernet) -> Trainee:
     """A supernet, of which the codes choose the network."""
-    parts = [Part.of_slot(slot, position) for position, slot in enumerate(supernet.slots)]
+    tables = functools.cache(_tables)
+    each = [_parts(slot, position, tables) for position, slot in enumerate(supernet.slots)]
     replicas: dict[int, Pieces] = {}
 
     def forward(lr: tf.Tensor, codes: Codes, values: Sequence[tf.Tensor]) -> tf.Tensor:
         replica = int(tf.distribute.get_replica_context().replica_id_in_sync_group)
         pieces = replicas.setdefault(replica, Pieces(supernet))
-        return pieces(lr, codes, values)
+        left = iter(values)
+        rows = [[next(left) for _ in parts] for parts in each]
+        return pieces(lr, codes, [own[0] if len(own) == 1 else tf.concat(own, axis=0) for own in rows])
 
-    return Trainee(supernet, parts, forward, supernet.space.paths, composed=True)
+    return Trainee(supernet, list(itertools.chain(*each)), forward, supernet.space.paths, composed=True)
+
+
+def _parts(slot: Slot, position: int, tables: Callable[[Placement], tuple]) -> list[Part]:
+    """What paths have of their own, and what they all use, in the order of the slot's variables."""
+    own = [] if slot.own is None else [Part(slot.own.value, position, *tables(slot.placement))]
+    return own + ([] if slot.common is None else [Part(slot.common.value)])
+
+
+def _tables(here: Placement) -> tuple:
+    """Of a slot's own rows: `starts`, `lengths`, `rows` and `used` of a part."""
+    rows = [here.rows_of(path) for path in range(len(here))]
+    lengths = np.array([len(own) for own in rows], np.int32)
+    starts = np.array([0, *itertools.accumulate(lengths)][:-1], np.int32)
+    used = [here.used(path) for path in range(len(here))] if here.shares else None
+    return (
+        starts,
+        lengths,
+        tf.constant(np.concatenate(rows)),
+        None if used is None else tf.constant(np.concatenate(used)),
+    )

@@ -86,10 +86,10 @@ class SearchBoard:
         self._board, self._shown, self._best = _Board(folder), set[tuple[int, ...]](), -math.inf
 
     def show(self, measured: list[dict]) -> None:
-        """Draws what is new among all that was measured so far: `codes` and `psnr` of each."""
+        """Draws what is new among all that was measured so far: `codes`, `psnr` and, if any, `rung` of each."""
         for entry in measured:
-            if (codes := tuple(entry["codes"])) not in self._shown:
-                self._shown.add(codes)
+            if (key := (entry.get("rung", 1), *entry["codes"])) not in self._shown:
+                self._shown.add(key)
                 self._best = max(self._best, entry["psnr"])
                 self._board.add(len(self._shown), {"psnr": entry["psnr"], "best_psnr": self._best})
         self._board.flush()

@@ -41,6 +41,8 @@ class Workdir:
         "supernet": "supernet",
         "search": "search",
         "budget": "search",
+        "rungs": "search",
+        "alone": "search",
         "latency": "search",
         "pick": "retrain",
         "retraining": "retrain",

@@ -69,7 +69,7 @@ CONTRADICTIONS = {
     "channels too few to split": (["supernet", "--width=3"], "--width"),
     "weights that are no file": (["import", "--input=no.pth"], "no.pth"),
     "an image that is not there": (["upscale", "--input=no.png", "--output=a.png", "--model=no.onnx"], "no.onnx"),
-    "an unknown image format": (["upscale", "--input=no.png", "--output=a.xyz", "--model=no.onnx"], "a.xyz"),
+    "an unknown image format": (["upscale", f"--input={__file__}", "--output=a.xyz", "--model=x2"], "a.xyz"),
     "a folder that is a file": (["supernet", f"--data={__file__}"], "no such folder"),
     "no folder at all": (["supernet", "--data=,"], "--data"),
     "an unknown mode": (["fly"], "mode"),
@@ -195,6 +195,7 @@ def test_modes_and_model_files(invoke, model, tmp_path, harm, mode):
     elif harm != "missing":
         content = {"truncated": model.read_bytes()[:-500], "text": b"weights", "empty": b""}[harm]
         bad.write_bytes(content)
+    (tmp_path / "a.png").touch()
     flags_ = [f"--model={bad}", f"--input={tmp_path}/a.png", f"--output={tmp_path}/b.png", "--data=photos"]
     if mode == "describe" and harm in DESCRIBED:
         assert invoke("--mode=describe", *flags_)[0] == 0

@@ -7,7 +7,7 @@ import pytest
 from conftest import lines
 from spaces import WIDE, wide
 
-from srnas_tf import arch
+from srnas_tf import arch, nets
 from srnas_tf.nets.files import load, load_supernet
 from srnas_tf.nets.supernet import load_path
 
@@ -67,16 +67,10 @@ def test_supernet_search_and_retraining_of_a_wide_space(invoke, photographs, tmp
     found = load(tmp_path / "w" / "retrain" / "1" / "model.keras")
     [best] = json.loads((tmp_path / "w" / "search" / "best.json").read_text())
     assert found.network == arch.parse(best["arch"]).folded
-    load_path(arch_built(best["arch"]), supernet)  # it can be taken out of the supernet by its text
+    load_path(nets.SRNet(best["arch"]), supernet)  # it can be taken out of the supernet by its text
     # Other dimensions are another experiment.
     status, _, stderr = invoke("--mode=supernet", work, "--width=12/24")
     assert (status, "--width=12/24 contradicts 12/16" in stderr) == (2, True)
-
-
-def arch_built(text):
-    from srnas_tf import nets
-
-    return nets.SRNet(text)
 
 
 def test_a_space_of_ones_own_needs_no_change_of_the_package(invoke, photographs, tmp_path, monkeypatch):

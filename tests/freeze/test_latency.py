@@ -15,8 +15,7 @@ from srnas_tf import arch, nets
 from srnas_tf.arch import Space
 from srnas_tf.arch.latency import LatencyTable
 from srnas_tf.errors import UserError
-from srnas_tf.freeze import latency as measuring
-from srnas_tf.freeze import latency_file, stopwatch
+from srnas_tf.freeze import latency_file, latency_kit, stopwatch
 from srnas_tf.freeze.latency import measure_networks
 from srnas_tf.freeze.runtimes import machine, onnxruntime
 from srnas_tf.freeze.runtimes.runtime import Opened
@@ -175,8 +174,8 @@ def kit(tmp_path_factory):
     """A folder for a device, and what its script said there: without this package, and without TensorFlow."""
     folder = tmp_path_factory.mktemp("kit") / "blocks"
     networks = spread(SPACE, 1, 0)
-    measuring.write_kit(folder, LatencySettings("litert", 1, "16x16"), SPACE, networks)
-    measuring.write_script(folder)
+    latency_kit.write_table_kit(folder, LatencySettings("litert", 1, "16x16"), SPACE, networks)
+    latency_kit.write_script(folder)
     script = (
         "from timing.stopwatch import main; main(); assert not {'tensorflow', 'srnas_tf', 'keras'} & set(sys.modules)"
     )
@@ -257,7 +256,7 @@ def test_a_model_is_timed_in_its_runtimes(kit, invoke, tmp_path):
 
 
 def test_the_kit_of_deployers_holds_the_script(tmp_path):
-    measuring.write_script(tmp_path)
+    latency_kit.write_script(tmp_path)
     kit = ROOT / "export" / "latency"
     made = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*.py")}
     assert made == {path.relative_to(kit): path.read_bytes() for path in _scripts(kit)}
@@ -268,7 +267,7 @@ def _scripts(kit):
 
 
 def test_runtimes_import_nothing_before_they_are_used(tmp_path):
-    measuring.write_script(tmp_path)
+    latency_kit.write_script(tmp_path)
     unwanted = {"tensorflow", "onnxruntime", "ai_edge_litert", "openvino", "onnx", "srnas_tf"}
     script = f"import sys, timing.stopwatch; assert not {unwanted} & set(sys.modules)"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

@@ -1,5 +1,6 @@
 """Documents: what they link to is there, the site can be built of them, and the notebook runs."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -70,6 +71,24 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     assert "choice block" in (site / "index.html").read_text("utf-8")
     assert "dtype" in (site / "reference" / "nets.html").read_text("utf-8")
     assert "griffe:" not in done.stdout + done.stderr, "a docstring that does not fit its function"
+
+
+def _snippets(document) -> str:
+    """The Python of a page, in its order."""
+    tokens = pages.PARSER.parse((ROOT / document).read_text("utf-8"))
+    return "\n".join(token.content for token in tokens if token.type == "fence" and token.info == "python")
+
+
+@pytest.mark.parametrize("document", ["docs/python.md", "docs/spaces.md"])
+def test_the_snippets_of_a_page_run(tmp_path, photographs, document):
+    """As they stand, but for the length of trainings and the images."""
+    shortened = re.sub(r"steps=\d+", "steps=2, validate_every=2", _snippets(document))
+    shortened = shortened.replace("population=8, iterations=3", "population=2, iterations=1")
+    shortened = shortened.replace('data="photos"', f"data={str(photographs)!r}").replace("patch=24", "patch=8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    line = [sys.executable, "-c", shortened]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
+    assert done.returncode == 0, done.stderr
 
 
 def _kinds(run) -> list[list[str]]:

@@ -16,6 +16,8 @@ from conftest import ROOT
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from srnas_tf.data.sources import PHOTOS
+
 PACKAGE = ROOT / "srnas_tf"
 PINS = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
 BUILD = "import setuptools.build_meta as b; b.build_sdist('dist'); b.build_wheel('dist')"
@@ -55,6 +57,23 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(installed):
     assert {path.name.partition("-")[0] for path in installed.iterdir()} == {"srnas_tf"}
     flagfiles = {path.name: path.read_bytes() for path in (ROOT / "flags").iterdir()}
     assert {path.name: path.read_bytes() for path in (installed / "srnas_tf" / "flagfiles").iterdir()} == flagfiles
+
+
+def test_the_wheel_describes_itself(installed):
+    """The console script, the Pythons that it is for, the notice of licences, and no licence of its own yet."""
+    [information] = installed.glob("*.dist-info")
+    found = importlib.metadata.PathDistribution(information)
+    assert [(point.name, point.value) for point in found.entry_points] == [("srnas", "srnas_tf.run:console")]
+    assert SpecifierSet(found.metadata["Requires-Python"]) == SpecifierSet(">=3.11,<3.14")
+    assert found.metadata["License"] is found.metadata["License-Expression"] is None
+    assert (information / "licenses" / "NOTICE.md").read_text("utf-8") == (ROOT / "NOTICE.md").read_text("utf-8")
+
+
+def test_the_embedded_photographs_have_their_licences_named():
+    notice = (ROOT / "NOTICE.md").read_text("utf-8")
+    photos = {path.name for path in (PACKAGE / "data" / "photos").iterdir()}
+    assert photos == {name for names in PHOTOS.values() for name in names}
+    assert all(f"srnas_tf/data/photos/{name}" in notice for name in photos)
 
 
 def test_the_sdist_holds_what_tests_and_readers_need(built):

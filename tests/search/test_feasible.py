@@ -11,7 +11,7 @@ from scipy.stats import chisquare
 
 from srnas_tf.arch import Space
 from srnas_tf.errors import UserError
-from srnas_tf.search.feasible import BATCH, PRICES, Feasible, additive
+from srnas_tf.search.feasible import BATCH, PRICES, Feasible, Price, additive
 
 SPACE = Space(depth=4, width=16)
 ALL = Feasible(SPACE, {})
@@ -23,7 +23,9 @@ def test_an_impossible_budget_names_the_smallest():
         Feasible(SPACE, {"params": least.params - 1})
     assert Feasible(SPACE, {"params": least.params}).allows((0, 0, 0, 0))
     # One cost rises where the other falls: each limit can be met, both together cannot.
-    prices = {"params": lambda n: n.params, "tax": lambda n: 10**6 - n.params}
+    params = PRICES["params"]
+    tax = Price(lambda network: 10**6 - params.of_frame(network), lambda block, like: -params.of_block(block, like))
+    prices = {"params": params, "tax": tax}
     with pytest.raises(UserError, match=r"--max_tax=.* within --max_params=.* needs \d+$"):
         Feasible(SPACE, {"params": least.params + 9, "tax": 10**6 - least.params - 10}, prices)
 
@@ -91,7 +93,7 @@ def test_a_limit_is_the_most_that_is_allowed(codes, name):
 def test_draws_under_a_tight_budget_are_cheap():
     """Of all networks of this space one in 80 million fits; of what is drawn, more than one in a hundred is kept."""
     space = Space(depth=12, width=16)
-    cost = additive(space, 0, lambda network: network.params)
+    cost = additive(space, 0, PRICES["params"])
     steps = np.unique(cost.extra[0])
     feasible = Feasible(space, {"params": int(cost.base + 3 * steps[1])})
     rng = CountedDraws(np.random.default_rng(0))
@@ -117,7 +119,8 @@ class CountedDraws:
 
 def test_two_limits_hold_together():
     space = Space(depth=3, width=16)
-    prices = {"params": lambda n: n.params, "odd": lambda n: sum(map(ord, n.recipes))}
+    odd = Price(lambda network: 0, lambda block, like: sum(map(ord, block.recipe)))
+    prices = {"params": PRICES["params"], "odd": odd}
     limits = {"params": prices["params"](space.network((3, 3, 3))), "odd": prices["odd"](space.network((5, 5, 5)))}
     feasible = Feasible(space, limits, prices)
     allowed = [codes for codes in itertools.product(range(8), repeat=3) if feasible.allows(codes)]

@@ -12,7 +12,8 @@ from test_cli import TRAINING, folder
 from srnas_tf.arch import Space
 from srnas_tf.errors import UserError
 from srnas_tf.search.agreement import bootstrap, compare, kendall_tau, repeats, spearman
-from srnas_tf.search.ranking import BAND, RankSettings, choose, spread
+from srnas_tf.search.ranking import BAND, RankSettings, choose
+from srnas_tf.search.spreading import spread
 from srnas_tf.train.jobs import Job
 
 __all__ = ["folder"]  # a fixture

@@ -87,6 +87,18 @@ MODES = {
     "retrain of a wide space": Victim(
         ("--steps=40",), ("retrain/*/model.keras", "retrain/*/metrics.jsonl"), home="wide"
     ),
+    **{
+        f"search in rungs{said}": Victim(
+            (
+                *("--data={data}", "--scale=2", "--space=tapped", "--width=8/12", "--depth=1/2", "--recipes=T/TC"),
+                *("--conv=blueprint/expanded", "--strategy=guided", "--population=4", "--iterations=3", "--top_k=2"),
+                *("--rungs=6,12,24", "--batch=2", "--patch=8", "--checkpoint_every=5", "--validate_every=20", *more),
+            ),
+            ("search/journal.jsonl", "search/best.json", "search/networks/*/model.keras"),
+            home=home,
+        )
+        for said, home, more in (("", "rungs", ()), (" over Ray", "ray", ("--executor=ray", "--actors=1")))
+    },
 }
 """In the order in which one needs what another leaves; the mode is the first word."""
 

@@ -1,6 +1,7 @@
 """Samplings: which paths a step trains, that no gradient is lost, and that nothing moves which no path used."""
 
 import dataclasses
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -78,7 +79,7 @@ def _alone(supernet, codes, lr, target, loss_of):
     holder = nets.Supernet(supernet.space)
     for slot, path, owner in zip(holder.slots, holder.space.paths(codes), [network, *network.blocks], strict=False):
         slot.write(path, owner.variables_in_order)
-    return lesson, [slot.matrix.numpy() for slot in holder.slots]
+    return lesson, [variable.numpy() for variable in holder.trainable_variables]
 
 
 @pytest.mark.parametrize("sharing", SHARING)
@@ -132,31 +133,40 @@ def _stays(space, steps):
     optimizer = PathAdam(trainee.parts, ema=0.9)
     lr, hr = _batch()
     update = tf.function(optimizer.apply)
-    wanted = [np.zeros(slot.matrix.shape, int) for slot in supernet.slots]
+    wanted = [np.zeros(part.variable.shape, int) for part in trainee.parts]
     for networks in steps:
         lists = (supernet.trainable_variables, optimizer.first, optimizer.second, optimizer.averages)
         before = [[v.numpy() for v in variables] for variables in lists]
         _, gradients = trainee.loss_and_gradients(_l1, lr, hr, networks, _l2)
         update(gradients, tf.constant(0.01), tf.constant([space.paths(codes) for codes in networks]))
-        for position, slot in enumerate(supernet.slots):
-            used = _used(slot, {space.paths(codes)[position] for codes in networks})
-            wanted[position] += used
+        for i, used in enumerate(_used(supernet, networks)):
+            wanted[i] += used
             for variables, olds in zip(lists, before, strict=True):
-                moved = variables[position].numpy() != olds[position]
+                moved = variables[i].numpy() != olds[i]
                 assert not moved[~used].any()
                 assert not used.any() or moved[used].mean() > 0.8  # an attention's ReLU may be dead at first
     for part, counts, used in zip(trainee.parts, optimizer.counts, wanted, strict=True):
         if part.used is not None:
             assert counts.numpy().tolist() == used.tolist()  # once a step, however many paths use it
-    assert sum(int(count.numpy().max()) for count in optimizer.counts) >= len(steps)
+        elif part.starts is None:
+            assert counts.numpy() == len(steps)
+        else:
+            positions = [{space.paths(codes)[part.position] for codes in networks} for networks in steps]
+            assert counts.numpy().tolist() == [
+                sum(path in taken for taken in positions) for path in range(counts.shape[0])
+            ]
 
 
-def _used(slot, paths):
-    marked = np.zeros(slot.matrix.shape, bool)
-    for path in paths:
-        for where in slot.placement.places(path):
-            marked.reshape(-1)[where] = True
-    return marked
+def _used(supernet, networks):
+    """Of each variable, the numbers that some of the networks use."""
+    for position, slot in enumerate(supernet.slots):
+        marked = np.zeros(slot.numbers().shape, bool)
+        for path in {supernet.space.paths(codes)[position] for codes in networks}:
+            for where in slot.placement.places(path):
+                marked[where] = True
+        sizes = [math.prod(variable.shape) for variable in slot.trainable_variables]
+        for variable, part in zip(slot.trainable_variables, np.split(marked, np.cumsum(sizes)[:-1]), strict=True):
+            yield part.reshape(variable.shape)
 
 
 def test_rows_move_as_they_would_alone():

@@ -78,8 +78,9 @@ def _same_gradients(space, networks):
         alone = _gradients(whole(network), lr, hr, ())
         # A supernet whose weights are the gradients, extracted, holds the gradients of the network.
         holder, received = nets.Supernet(space), nets.SRNet(space.network(codes))
-        for slot, part, path, gradient in zip(holder.slots, trainee.parts, space.paths(codes), theirs, strict=True):
-            slot.matrix.assign(part.place(gradient, 0 if part.starts is None else path))
+        paths = space.paths(codes)
+        for variable, part, gradient in zip(holder.trainable_variables, trainee.parts, theirs, strict=True):
+            variable.assign(part.place(gradient, part.path(paths)))
         load_path(received, holder)
         scale = max(float(np.abs(g).max()) for g in alone)
         for variable, gradient in zip(received.trainable_variables, alone, strict=True):

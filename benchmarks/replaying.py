@@ -1,0 +1,160 @@
+"""What `benchmarks.replay` replays: searches of networks that stand in a table."""
+
+import itertools
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from benchmarks.tabulated import SPACE, Small
+from srnas_tf.arch.space import Codes
+from srnas_tf.errors import UserError
+from srnas_tf.host.progress import progress
+from srnas_tf.search.alone import search_alone
+from srnas_tf.search.feasible import Feasible
+from srnas_tf.search.predictor import Predictor
+from srnas_tf.search.settings import Pick, Rung, SearchSettings
+
+STEPS = 3000
+POPULATION, ITERATIONS = 8, 7
+"""Of a search: 56 networks."""
+
+
+class Arm(NamedTuple):
+    """A strategy, and the steps of its rungs; as many networks as its total cost allows."""
+
+    strategy: str
+    rungs: tuple[int, ...]
+
+
+ARMS = {
+    "random": Arm("random", (3000,)),
+    "random, halving": Arm("halving", (500, 1500, 3000)),
+    "grid": Arm("grid", (3000,)),
+    "grid, halving": Arm("grid", (500, 1500, 3000)),
+    "guided": Arm("guided", (3000,)),
+    "guided, halving": Arm("guided", (500, 1500, 3000)),
+}
+
+
+class Listed(Feasible):
+    """A list of networks within a limit of milliseconds, as a search sees what a budget allows."""
+
+    def __init__(self, networks: Sequence[Small], runtime: str, limit: float) -> None:
+        within = [each for each in networks if each.ms[runtime] <= limit]
+        self.space, self.limits = SPACE, {"latency_ms": limit}
+        self.known: dict[Codes, Small] = {}
+        for each in within:
+            codes = SPACE.codes(each.network)
+            assert codes is not None, each.arch
+            self.known[codes] = each
+        self._runtime = runtime
+        self.example = next(iter(self.known))
+
+    def allows(self, codes: Sequence[int]) -> bool:
+        return tuple(codes) in self.known
+
+    def price(self, codes: Sequence[int]) -> dict[str, float]:
+        own = self.known[tuple(codes)]
+        return {"params": own.params, "macs": own.macs, "latency_ms": own.ms[self._runtime]}
+
+    def draws(self, rng: np.random.Generator) -> Iterator[Codes]:
+        every = list(self.known)
+        while True:
+            yield from (every[i] for i in rng.permutation(len(every)))
+
+
+def trained(networks: Sequence[Small], runtimes: Sequence[str]) -> list[Small]:
+    """Those that were trained and timed.
+
+    Raises:
+        UserError: where there are too few to search.
+    """
+    known = [n for n in networks if f"{STEPS}-0" in n.trainings and all(runtime in n.ms for runtime in runtimes)]
+    if len(known) < 3 * POPULATION:
+        raise UserError(f"the table has {len(known)} networks, trained and timed; train more of them first")
+    return known
+
+
+def replay(listed: Listed, arm: Arm, repeats: int) -> dict:
+    """What searches of one arm came to: at each cost, in steps, the regret in dB: median, and 10 and 90 %."""
+    costs = np.linspace(0, POPULATION * ITERATIONS * STEPS, 29)[1:]
+    curves = []
+    with progress(f"{arm.strategy} {arm.rungs}", repeats) as report:
+        for seed in range(repeats):
+            curves.append(regrets(listed, arm, seed, costs))
+            report(seed + 1, "")
+    low, middle, high = np.quantile(np.array(curves), [0.1, 0.5, 0.9], axis=0)
+    return {
+        "costs": costs.tolist(),
+        "regret": {"10 %": low.tolist(), "median": middle.tolist(), "90 %": high.tolist()},
+        "mean at the end": float(np.mean([curve[-1] for curve in curves])),
+    }
+
+
+def regrets(listed: Listed, arm: Arm, seed: int, costs: np.ndarray) -> list[float]:
+    settings = SearchSettings(arm.strategy, POPULATION, ITERATIONS, seed=seed, top_k=1)
+    first = POPULATION * ITERATIONS
+    rungs = [Rung(max(1, first // 4**i), steps) for i, steps in enumerate(arm.rungs)]
+    by_text = {each.arch: each for each in listed.known.values()}
+
+    def look_up(task: tuple[str, int]) -> float:
+        text, steps = task
+        return by_text[text].curve(STEPS)[steps]
+
+    with tempfile.TemporaryDirectory() as folder:
+        search_alone(listed, settings, rungs, look_up, Path(folder), Pick("psnr"))
+        lines = (Path(folder) / "journal.jsonl").read_text("utf-8").splitlines()
+    entries = [json.loads(line) for line in lines]
+    best = max(each.psnr(STEPS) for each in by_text.values())
+    spent = np.cumsum([entry["steps"] for entry in entries])
+    # At each cost: the network of the highest rung that has the best reading there.
+    ahead = list(itertools.accumulate(entries, lambda a, b: max(a, b, key=lambda e: (e["steps"], e["psnr"]))))
+    worth = [best - by_text[entry["arch"]].psnr(STEPS) for entry in ahead]
+    worst = best - min(each.psnr(STEPS) for each in by_text.values())
+    return [worth[i - 1] if (i := int(np.searchsorted(spent, cost, "right"))) else worst for cost in costs]
+
+
+def told(networks: Sequence[Small], runtime: str, repeats: int = 10) -> dict:
+    """What of PSNR can be told before a training, within a limit: Kendall's tau; and what there is to be found."""
+    psnrs = [each.psnr(STEPS) for each in networks]
+    columns: Mapping[str, Sequence[float]] = {
+        "parameters": [each.params for each in networks],
+        "MACs": [each.macs for each in networks],
+        "milliseconds": [each.ms[runtime] for each in networks],
+        **{f"{steps} steps": [each.curve(STEPS)[steps] for each in networks] for steps in (500, 1000, 1500, 2000)},
+    }
+    taus = {name: float(stats.kendalltau(column, psnrs).statistic) for name, column in columns.items()}
+    for count in (16, 32, 64, 112):
+        if count < len(networks) - 8:
+            taus[f"predictor, {count} networks"] = _tau_of_predictor(networks, psnrs, count, repeats)
+    repeated = [
+        [each.psnr(STEPS, seed) for seed in each.seeds(STEPS)] for each in networks if len(each.seeds(STEPS)) > 1
+    ]
+    grid = [each.psnr(STEPS) for each in networks if each.origin == "grid"]
+    drawn = [each.psnr(STEPS) for each in networks if each.origin == "drawn"]
+    return {
+        "kendall": taus,
+        "deviation over networks": float(np.std(psnrs, ddof=1)),
+        "deviation over seeds": float(np.sqrt(np.mean([np.var(each, ddof=1) for each in repeated])))
+        if repeated
+        else None,
+        "best of the grid": max(grid, default=None),
+        "best drawn": max(drawn, default=None),
+    }
+
+
+def _tau_of_predictor(networks: Sequence[Small], psnrs: Sequence[float], count: int, repeats: int) -> float:
+    """Of networks that it was not fitted to; the mean over drawn ones that it was."""
+    taus = []
+    for seed in range(repeats):
+        order = np.random.default_rng(seed).permutation(len(networks))
+        fitted, others = order[:count], order[count:]
+        predictor = Predictor([networks[i].network for i in fitted], [psnrs[i] for i in fitted])
+        predicted = predictor.predict([networks[i].network for i in others]).psnr
+        taus.append(stats.kendalltau(predicted, [psnrs[i] for i in others]).statistic)
+    return float(np.mean(taus))

@@ -1,0 +1,188 @@
+"""A table of small networks, each trained alone: python -m benchmarks.table --data=DIV2K --set14=DIR --home=DIR
+
+Some 250 networks x4 of one wide space, of 10 to 60 thousand parameters: 100 of its grid, whose blocks are alike, and
+150 drawn (`benchmarks.tabulated`). Each is trained by one recipe. What was validated on the way, and what each image of
+two sets that chose nothing has at the end, goes into the table. `benchmarks.replay` searches it.
+
+Trainings lie in `--home` and go on where they were stopped; those that are finished, or stand in the table, are not
+done again. Started twice with one `--home`, it does two at once: let each have a core of its own (`taskset -c 1`).
+`--rounds` times all networks by turns.
+"""
+
+import datetime
+import json
+import multiprocessing
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import filelock
+import numpy as np
+from absl import app, flags, logging
+
+from benchmarks import tabulated
+from benchmarks.workdirs import link_photographs
+from srnas_tf.arch import parse
+from srnas_tf.host import devices
+from srnas_tf.workdir.files import write_json
+
+RECIPE = {"batch": 16, "patch": 24, "learning_rate": 4e-3, "schedule": "cosine", "warmup": 50, "ema": 0.99}
+STEPS, VALIDATE_EVERY = 3000, 250
+REPEATED = 24
+"""Networks that are trained from three seeds."""
+LONGER = {12_000: 16, 50_000: 4}
+"""How many of them are trained for so many steps."""
+VALIDATED = 20
+"""Of DIV2K's validation images, those that choose; the others, and Set14, tell what came of it."""
+INPUT_SIZE = "128x128"
+
+DATA = flags.DEFINE_string("data", None, "DIV2K, or its like: a folder with train and valid")
+SET14 = flags.DEFINE_string("set14", None, "Set14: a folder of images")
+HOME = flags.DEFINE_string("home", "runs/table", "folder for the trainings")
+MOST = flags.DEFINE_integer("most", 0, "end after so many trainings; 0: all", lower_bound=0)
+ROUNDS = flags.DEFINE_integer("rounds", 0, "rounds of timing, all networks by turns; 0: none", lower_bound=0)
+RUNTIMES = flags.DEFINE_list("runtimes", ["onnxruntime", "litert"], "runtimes to time them in")
+RESULTS = flags.DEFINE_string("results", str(tabulated.PATH), "the table")
+
+
+class Task(NamedTuple):
+    """A training of a network, by its text."""
+
+    arch: str
+    steps: int
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """In the table."""
+        return f"{self.steps}-{self.seed}"
+
+    def folder(self, home: Path) -> Path:
+        """Where it lies."""
+        return home / self.arch.replace(":", "_") / self.key
+
+
+def main(argv: list[str]) -> None:
+    logging.set_verbosity(logging.WARNING)
+    path = Path(RESULTS.value)
+    if DATA.value:
+        _train_all(path)
+    if ROUNDS.value:
+        _time_all(path)
+    trainings = sum(len(own["trainings"]) for own in tabulated.read(path)["networks"].values())
+    print(f"{path}: {trainings} trainings of {len(tabulated.origins())} networks")
+
+
+def _tasks(networks: dict) -> Iterator[Task]:
+    """What is to be trained: all networks once, some from other seeds, and, of those known, some for longer."""
+    chosen = list(tabulated.origins())
+    yield from (Task(text, STEPS, 0) for text in chosen)
+    yield from (Task(text, STEPS, seed) for seed in (1, 2) for text in chosen[:REPEATED])
+    for steps, count in LONGER.items():
+        yield from (Task(text, steps, 0) for text in best_and_others(networks, count))
+
+
+def best_and_others(networks: dict, count: int) -> list[str]:
+    """Of the networks of a table, `count`: half of them the best of as many bins of MACs, the others any."""
+    by_cost = sorted(networks, key=lambda text: parse(text).macs())
+    bins = [some.tolist() for some in np.array_split(np.array(by_cost), count // 2) if len(some)]
+    best = [max(some, key=lambda text: networks[text]["trainings"][f"{STEPS}-0"]["psnr"]) for some in bins]
+    return best + [text for text in networks if text not in best][: count - len(best)]
+
+
+def _train_all(path: Path) -> None:
+    """Trains what is missing, one after the other; what another process trains in the same folder is left to it."""
+    home = Path(HOME.value).absolute()
+    link_photographs(home / "photographs", Path(DATA.value), {"train": None, "valid": VALIDATED})
+    link_photographs(home / "others", Path(DATA.value), {"valid": None})
+    done = 0
+    while not MOST.value or done < MOST.value:
+        with filelock.FileLock(home / "table.lock"):
+            table = collected(tabulated.read(path), home)
+            tabulated.write(path, table)
+        networks = table["networks"]
+        missing = (
+            task for task in _tasks(networks) if task.key not in networks.get(task.arch, {}).get("trainings", {})
+        )
+        held = next(filter(None, (_lock(task, home) for task in missing)), None)
+        if not held:
+            return
+        task, lock = held
+        # A process for each: what TensorFlow has traced stays in memory as long as it lives.
+        process = multiprocessing.get_context("spawn").Process(target=_train, args=(task, home, SET14.value))
+        process.start()
+        process.join()
+        lock.release()
+        if process.exitcode:
+            sys.exit(f"{task.folder(home)}: the training failed")
+        done += 1
+        print(f"{datetime.datetime.now():%H:%M} {task.key} {task.arch}", flush=True)
+
+
+def _lock(task: Task, home: Path) -> tuple[Task, filelock.BaseFileLock] | None:
+    """The right to do a training; None where it is another's."""
+    task.folder(home).mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(task.folder(home) / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return None
+    return task, lock
+
+
+def _train(task: Task, home: Path, set14: str) -> None:
+    """Trains a network, and writes what the table wants to know into `entry.json` in its folder."""
+    devices.import_tensorflow()
+    from srnas_tf.data.sources import DataSettings, load_for
+    from srnas_tf.nets.files import load
+    from srnas_tf.train.alone import Alone
+    from srnas_tf.train.evaluate import of_network, scores
+    from srnas_tf.train.settings import MachineSettings, TrainSettings
+
+    logging.set_verbosity(logging.WARNING)
+    folder = task.folder(home)
+    settings = TrainSettings(steps=task.steps, validate_every=VALIDATE_EVERY, checkpoint_every=500, **RECIPE)
+    alone = Alone(
+        DataSettings(data=str(home / "photographs")), settings, MachineSettings(), tabulated.SPACE.scale, home
+    )
+    psnr = alone((task.arch, folder, {"seed": task.seed}))
+    upscale = of_network(load(folder / "model.keras"))
+    images = {}
+    for name, path, first in (("set14", set14, 0), ("div2k", str(home / "others" / "valid"), VALIDATED)):
+        pairs = load_for(DataSettings(test_data=path), "test", tabulated.SPACE.scale)[first:]
+        images[name] = [round(each, 3) for each in scores(upscale, pairs, tabulated.SPACE.scale).psnrs]
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()]
+    curve = {line["step"]: round(line["val_psnr"], 4) for line in lines if "val_psnr" in line}
+    write_json(folder / "entry.json", {"psnr": round(psnr, 4), "curve": curve, "images": images})
+
+
+def collected(table: dict, home: Path) -> dict:
+    """The table with all trainings in a folder that are finished."""
+    names = {Task(text, 0, 0).folder(home).parent.name: text for text in tabulated.origins()}
+    for entry in home.glob("*/*-*/entry.json"):
+        text = names.get(entry.parents[1].name)
+        if text:
+            own = table["networks"].setdefault(text, {"origin": tabulated.origins()[text], "ms": {}, "trainings": {}})
+            own["trainings"].setdefault(entry.parent.name, json.loads(entry.read_text("utf-8")))
+    return {**table, "recipe": RECIPE}
+
+
+def _time_all(path: Path) -> None:
+    """Times all networks of the table, trained or not yet."""
+    from srnas_tf.freeze.latency import measure_networks
+    from srnas_tf.freeze.settings import LatencySettings
+
+    table = tabulated.read(path)
+    for runtime in RUNTIMES.value:
+        texts = list(tabulated.origins())
+        times = measure_networks([parse(text) for text in texts], LatencySettings(runtime, 1, INPUT_SIZE), ROUNDS.value)
+        table.setdefault("timed", {})[runtime] = times.described
+        for text in texts:
+            own = table["networks"].setdefault(text, {"origin": tabulated.origins()[text], "ms": {}, "trainings": {}})
+            own["ms"][runtime] = round(times.ms[text], 3)
+        tabulated.write(path, table)
+
+
+if __name__ == "__main__":
+    app.run(main)

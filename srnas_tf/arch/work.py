@@ -1,0 +1,98 @@
+"""What a network has to do for a pixel, counted by kinds of layers: what its latency can be told from.
+
+All counts are sums over the blocks of a trunk and what stands around them, as parameters and MACs are. A runtime works
+on vectors of channels, so that a convolution's MACs are counted with its channels rounded up to `VECTOR`.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from srnas_tf.arch.attention import ATTENTIONS
+from srnas_tf.arch.block import Block, plan
+from srnas_tf.arch.conv import AnyConv, BlueprintConv, Conv, DepthwiseConv, ExpandedConv, SelectiveConv
+from srnas_tf.arch.network import STEMS, Network
+
+VECTOR = 16
+"""Channels: what AVX-512 holds in float32, and twice what AVX2 and NEON do."""
+
+Work = Counter[str]
+
+
+def work(network: Network) -> Work:
+    """Of a network in use, folded: how many layers of each kind there are, and what they do for a low-resolution pixel.
+
+    A kind's name alone counts its layers; with `MACs`, `channels` or `values` behind it, what they do, in thousands.
+    """
+    used = network.folded
+    total = of_frame(used)
+    for block in used.blocks:
+        total += of_block(block, used.width)
+    return total
+
+
+def of_block(block: Block, width: int) -> Work:
+    """Of a block in a network so many channels wide."""
+    made = plan(block, width)
+    after = [step.trunk + step.branch for step in made.steps]
+    convs: list[AnyConv] = [made.first, *(conv for some in after for conv in some), made.last, made.fusion]
+    total = of_convs((*convs, *made.attention))
+    for conv in (made.first, *(conv for some in after for conv in some), *((made.last,) if made.inside else ())):
+        total += _layer(f"activation {block.activation}", channels=conv.outputs)
+    pieces = [channels for _, channels in made.pieces]
+    if len(pieces) > 1:
+        total += _layer("concatenation", channels=sum(pieces))
+    for step in made.steps:
+        if step.distilled and not step.tapped:
+            total += _layer("split", channels=step.distilled + step.width)
+    if ATTENTIONS[block.attention].words != ATTENTIONS["none"].words:
+        total += _layer(f"attention {block.attention}", channels=width)
+    return total + _layer("sum", channels=width)
+
+
+def of_frame(network: Network) -> Work:
+    """Of all that stands outside the blocks."""
+    made, factor = network.frame, STEMS[network.stem].factor(network.scale)
+    total = of_convs((*made.head, *made.tail))
+    if made.aggregate:
+        total += _layer("activation leaky", channels=made.aggregate.outputs)
+        if len(network.blocks) > 1:
+            total += _layer("concatenation", channels=made.aggregate.inputs)
+    total += _layer("sum", channels=network.width)
+    return total + Counter({"call": 1, "enlarging values": 3 * factor**2 / 1000})
+
+
+def of_convs(convs: Iterable[AnyConv]) -> Work:
+    """Of convolutions in use."""
+    total: Work = Counter()
+    for conv in convs:
+        total += _of_conv(conv)
+    return total
+
+
+def _of_conv(conv: AnyConv) -> Work:
+    match conv:
+        case ExpandedConv():
+            return _of_conv(conv.folded)
+        case BlueprintConv():
+            return _of_conv(conv.pointwise) + _of_conv(conv.depthwise)
+        case SelectiveConv():
+            return of_convs((*conv.branches, conv.squeeze, *conv.excites)) + _layer("selection", channels=conv.outputs)
+        case DepthwiseConv():
+            kind = "depthwise" if conv.dilation == 1 else "dilated"
+            return _layer(kind, channels=conv.channels, macs=conv.kernel**2 * _whole(conv.channels))
+        case Conv(pooled=True):
+            return Counter({"pooled": 1})
+        case Conv():
+            kind = "pointwise" if conv.kernel == 1 else "convolution"
+            area = 1 / conv.shrunk**2
+            macs = conv.kernel**2 * _whole(conv.inputs) * _whole(conv.outputs)
+            return _layer(kind, channels=area * (conv.inputs + conv.outputs), macs=area * macs)
+
+
+def _whole(channels: int) -> int:
+    """Rounded up to whole vectors."""
+    return -(-channels // VECTOR) * VECTOR
+
+
+def _layer(kind: str, channels: float, macs: float = 0) -> Work:
+    return Counter({kind: 1, f"{kind} channels": channels / 1000} | ({f"{kind} MACs": macs / 1000} if macs else {}))

@@ -1,0 +1,104 @@
+"""A search that trains its networks alone, in rungs: all of them shortly, the best of these for longer, and so on."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from srnas_tf.arch.space import Codes
+from srnas_tf.executors import Executor, in_turn
+from srnas_tf.host.progress import progress
+from srnas_tf.search.feasible import Feasible
+from srnas_tf.search.front import chosen, front
+from srnas_tf.search.journal import Journal, facts_of
+from srnas_tf.search.pool import Pool
+from srnas_tf.search.settings import Pick, Rung, SearchSettings
+from srnas_tf.search.spreading import best_of
+from srnas_tf.search.strategies import STRATEGIES
+from srnas_tf.seeding import generator
+from srnas_tf.workdir.files import write_json
+
+Train = Callable[[tuple[str, int]], float]
+"""(a network's text, steps) -> validation PSNR, dB, of the network trained alone for so many steps."""
+USUAL = Pick()
+
+
+def search_alone(
+    feasible: Feasible,
+    settings: SearchSettings,
+    rungs: Sequence[Rung],
+    train: Train,
+    folder: Path,
+    pick: Pick = USUAL,
+    run: Executor = in_turn,
+    show: Callable[[list[dict]], None] = lambda measured: None,
+) -> list[dict]:
+    """Searches the networks that a budget allows, and writes `journal.jsonl`, `front.json` and `best.json`.
+
+    The strategy proposes the networks of the first rung, and learns from that rung alone. Those of each further rung
+    are the best of the one before. The journal has a line a training, and is the search's whole state, as in `search`.
+
+    Args:
+        feasible: the networks.
+        rungs: how many networks are trained for how long.
+        train: trains a network.
+        folder: for the files.
+        pick: which networks to go on with.
+        run: who trains. The journal does not depend on it.
+        show: is told what the first rung measured so far, after each iteration; and each further rung, at its end.
+
+    Returns:
+        The `settings.top_k` to go on with, best first, of the last rung; of the rungs before it, where that has fewer.
+
+    Raises:
+        UserError: where the journal is of another search.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    journal = Journal(folder / "journal.jsonl", run)
+    strategy = STRATEGIES[settings.strategy](settings, feasible)
+    proposed: dict[Codes, dict] = {}
+    total = sum(rung.networks * rung.steps for rung in rungs)
+    spent = 0
+
+    with progress(f"search ({settings.strategy}), steps of trainings", total) as report:
+
+        def train_all(many: Sequence[dict]) -> dict[Codes, float]:
+            nonlocal spent
+            psnrs: dict[Codes, float] = {}
+            entries = journal.entries(many, "psnr", train, task=lambda facts: (facts["arch"], facts["steps"]))
+            with contextlib.closing(entries):
+                for facts, psnr in zip(many, entries, strict=True):
+                    psnrs[tuple(facts["codes"])] = psnr
+                    spent += facts["steps"]
+                    report(spent, f"rung {facts['rung']}, best {max(psnrs.values()):.3f} dB")
+            return psnrs
+
+        psnrs: dict[Codes, float] = {}
+        for iteration in range(settings.iterations):
+            pool = Pool(feasible, set(proposed))
+            rng = generator(settings.seed, f"search {settings.strategy}", iteration)
+            fresh = {each.codes: facts_of(feasible, each, iteration) for each in strategy.ask(pool, rng)}
+            proposed |= fresh
+            psnrs |= train_all([{**facts, "rung": 1, "steps": rungs[0].steps} for facts in fresh.values()])
+            strategy.tell(psnrs)
+            show([{**proposed[codes], "psnr": psnr} for codes, psnr in psnrs.items()])
+        ranked: list[list[dict]] = []
+        for number, rung in enumerate(rungs, start=1):
+            if number > 1:
+                going_on = best_of(psnrs, rung.networks)
+                psnrs = train_all([{**proposed[codes], "rung": number, "steps": rung.steps} for codes in going_on])
+            ranked.append([{**proposed[c], "psnr": p, "rung": number, "steps": rung.steps} for c, p in psnrs.items()])
+            if number > 1:
+                show(ranked[-1])
+    write_json(folder / "front.json", front(ranked[-1], settings.weighed))
+    top = _best(ranked, settings, pick)
+    write_json(folder / "best.json", top)
+    return top
+
+
+def _best(ranked: Sequence[list[dict]], settings: SearchSettings, pick: Pick) -> list[dict]:
+    """Those to go on with of the last rung, then, by PSNR, of those before it; each network once."""
+    top = chosen(ranked[-1], settings, pick)
+    for entries in reversed(ranked[:-1]):
+        known = {entry["arch"] for entry in top}
+        top += sorted((entry for entry in entries if entry["arch"] not in known), key=lambda entry: -entry["psnr"])
+    return top[: settings.top_k]

@@ -1,0 +1,214 @@
+"""How long any network of a wide space takes on one machine: told from what timed networks took."""
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import LeaveOneOut, cross_val_predict
+
+from srnas_tf.arch.block import Block
+from srnas_tf.arch.latency import check_fields
+from srnas_tf.arch.network import Network
+from srnas_tf.arch.space import Space
+from srnas_tf.arch.work import Work, of_block, of_frame, work
+from srnas_tf.errors import UserError
+from srnas_tf.search.feasible import PRICES, Feasible
+from srnas_tf.search.spreading import measures, spread
+from srnas_tf.seeding import generator
+
+VERSION = 2
+"""Of the file's format, which export/latency/README.md describes; 1 is a table of blocks (`arch.latency`)."""
+LEAST = 20
+"""Timed networks."""
+WORST_ERROR, WORST_RANK = 0.2, 0.85
+"""A model that is further off than that, by the median, or orders networks worse, is not searched by."""
+
+
+RANGE, POOL = 30, 4
+"""How many times the MACs of the smallest network others take that are timed; networks to pick each of them from."""
+
+
+class Check(NamedTuple):
+    """How well each timed network is told from all the others.
+
+    Attributes:
+        error: median of the differences, as a share of what was measured.
+        rank: Spearman's correlation of the two.
+    """
+
+    error: float
+    rank: float
+
+
+@dataclass(frozen=True)
+class LatencyModel:
+    """Milliseconds as a sum over layers: each kind has a price for being called, and for what it does.
+
+    Prices are fitted to timed networks (least squares of relative errors, none below 0) over what `arch.work` counts.
+    So latency is a sum over the blocks of a trunk, as parameters and MACs are.
+
+    Attributes:
+        machine: what was measured, in words.
+        runtime: `tf`, `onnxruntime`, `litert`, or another one that a file made elsewhere names.
+        runtime_version: its version.
+        threads: how many it could use, >= 1.
+        input_size: of the low-resolution image: HEIGHTxWIDTH.
+        date: of the measurement, as 2026-11-29.
+        scale: enlargement of all networks.
+        networks: milliseconds, > 0, by the network's text form.
+
+    Raises:
+        ValueError: where a network is of another scale, or there are fewer than `LEAST`.
+    """
+
+    machine: str
+    runtime: str
+    runtime_version: str
+    threads: int
+    input_size: str
+    date: str
+    scale: int
+    networks: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        for text in self.networks:
+            if (network := Network.parse(text)).scale != self.scale:
+                raise ValueError(f"network {text} is of scale {network.scale}, not {self.scale}")
+        if len(self.networks) < LEAST:
+            raise ValueError(f"it has {len(self.networks)} networks, and takes {LEAST} or more")
+
+    @functools.cached_property
+    def kinds(self) -> tuple[str, ...]:
+        """What is counted, by its names in `arch.work`."""
+        return tuple(sorted({kind for each in self._works for kind in each}))
+
+    @functools.cached_property
+    def _works(self) -> list[Work]:
+        return [work(Network.parse(text)) for text in self.networks]
+
+    def _matrix(self, works: Sequence[Work]) -> np.ndarray:
+        return np.array([[each[kind] for kind in self.kinds] for each in works], float)
+
+    @functools.cached_property
+    def _fitted(self) -> tuple[LinearRegression, np.ndarray, np.ndarray]:
+        """The regression, and what it was fitted to: counts for each measured millisecond, and ones."""
+        measured = np.array(list(self.networks.values()))
+        counts = self._matrix(self._works) / measured[:, None]
+        regression = LinearRegression(positive=True, fit_intercept=False)
+        return regression.fit(counts, np.ones(len(counts))), counts, measured
+
+    @property
+    def prices(self) -> dict[str, float]:
+        """Milliseconds of one of each kind."""
+        return dict(zip(self.kinds, self._fitted[0].coef_.tolist(), strict=True))
+
+    def predict(self, network: Network) -> float:
+        """Milliseconds of a network.
+
+        Raises:
+            UserError: where it has layers of a kind that no timed network has.
+        """
+        return self._of(work(network))
+
+    def of_frame(self, network: Network) -> float:
+        """Milliseconds of a network without its blocks. Raises as `predict`."""
+        return self._of(of_frame(network.folded))
+
+    def of_block(self, block: Block, like: Network) -> float:
+        """Milliseconds that a block adds to a network like this one. Raises as `predict`."""
+        return self._of(of_block(block.folded, like.width))
+
+    def _of(self, counted: Work) -> float:
+        for kind in counted:
+            if kind not in self.prices:
+                raise UserError(
+                    f"the latency model knows no layers of kind {kind!r}; measure one with --mode=benchmark"
+                )
+        return sum(self.prices[kind] * count for kind, count in counted.items())
+
+    @functools.cached_property
+    def checked(self) -> Check:
+        """By leaving out each network in turn."""
+        regression, counts, measured = self._fitted
+        shares = cross_val_predict(regression, counts, np.ones(len(counts)), cv=LeaveOneOut())
+        rank = stats.spearmanr(shares * measured, measured).statistic
+        return Check(float(np.median(np.abs(shares - 1))), float(rank))
+
+    def check(self, space: Space, source: str) -> None:
+        """Refuses a model that cannot tell the networks of a space.
+
+        Args:
+            source: the flag or file to name.
+
+        Raises:
+            UserError: with what is wrong.
+        """
+        if space.scale != self.scale:
+            raise UserError(f"{source}: is of scale {self.scale}, and the networks are of scale {space.scale}")
+        missing = sorted({kind for each in _works_of(space) for kind in each} - set(self.kinds))
+        if missing:
+            raise UserError(
+                f"{source}: no network in it has layers of kind {missing[0]!r}, and some of space {space} do; "
+                "give one of this space"
+            )
+        error, rank = self.checked
+        if not (error <= WORST_ERROR and rank >= WORST_RANK):
+            raise UserError(
+                f"{source}: tells networks that it does not know with an error of {error:.0%} (at most "
+                f"{WORST_ERROR:.0%}) and a rank correlation of {rank:.2f} (at least {WORST_RANK}); measure again on a "
+                "quiet machine"
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """The model as plain data: what it is fitted to."""
+        return {"version": VERSION, **dataclasses.asdict(self)}
+
+    @classmethod
+    def from_json(cls, data: Any) -> "LatencyModel":
+        """The inverse of `to_json`.
+
+        Raises:
+            ValueError: saying what is wrong.
+        """
+        values = check_fields(cls, data, VERSION)
+        for text in values["networks"]:
+            if str(Network.parse(text)) != text:
+                raise ValueError(f"network {text!r} is not in its full form, {str(Network.parse(text))!r}")
+        return cls(**values)
+
+
+def _works_of(space: Space) -> Iterator[Work]:
+    """What can stand in a network of a space."""
+    for trunk in space.trunks:
+        yield of_frame(Network(space.scale, trunk.width, space.blocks[:1] * trunk.depth, trunk.stem).folded)
+    for block in space.blocks:
+        yield of_block(block.folded, max(space.width))
+
+
+def to_time(space: Space, limits: Mapping[str, float], count: int, seed: int = 0) -> list[Network]:
+    """Networks of a space to fit a model to: of equal blocks and drawn ones, spread over MACs, widths and depths.
+
+    They take up to `RANGE` times the MACs of the smallest; what is larger is told by what its layers take.
+
+    Args:
+        space: with how many networks there may be fewer than wanted.
+        limits: of `PRICES`, which they keep to.
+        count: wanted.
+
+    Raises:
+        UserError: where no network keeps to the limits.
+    """
+    most = RANGE * space.smallest(PRICES["macs"]).macs()
+    within = Feasible(space, {**limits, "macs": min(limits.get("macs", most), most)})
+    rng = generator(seed, "latency")
+    grid = [codes for codes in space.uniform() if within.allows(codes)]
+    mixed = [grid[i] for i in rng.permutation(len(grid))[: POOL * count]]
+    mixed += itertools.islice(within.draws(rng), POOL * count)
+    different = list(dict.fromkeys(mixed))
+    return [space.network(different[i]) for i in spread(measures(within, different), count, rng)]

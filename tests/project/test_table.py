@@ -1,0 +1,99 @@
+"""The table of small networks: which ones, its file, and searches of it."""
+
+import math
+
+import numpy as np
+import pytest
+
+from benchmarks import replaying, tabulated
+from benchmarks.replaying import ARMS, Listed, replay, told, trained
+from srnas_tf.arch import parse
+from srnas_tf.errors import UserError
+
+
+def made_up() -> list[tabulated.Small]:
+    """What the table might hold: larger networks are better, those of few blocks a little."""
+    networks = []
+    for text, origin in list(tabulated.origins().items())[:60]:
+        network = parse(text)
+        chance = np.random.default_rng(list(text.encode())).normal()
+        psnr = 25 + 0.5 * math.log(network.macs() / 1e9) - 0.02 * len(network.blocks) + 0.01 * chance
+        curve = {step: psnr - 100 / step for step in range(250, 3001, 250)}
+        ms = {"onnxruntime": network.macs() / 1e8 * (1 + 0.1 * len(network.blocks))}
+        trainings = {"3000-0": {"psnr": curve[3000], "curve": curve, "images": {"set14": [psnr] * 14}}}
+        networks.append(tabulated.Small(text, origin, ms, trainings))
+    return networks
+
+
+def test_the_networks_are_of_the_space_and_the_size():
+    origins = tabulated.origins()
+    assert 240 <= len(origins) <= tabulated.GRID + tabulated.DRAWN
+    for text, origin in origins.items():
+        network = parse(text)
+        assert str(network) == text
+        assert tabulated.SPACE.codes(network) is not None
+        assert tabulated.SMALLEST <= network.params <= tabulated.LARGEST
+        assert origin != "grid" or len(set(network.blocks)) == 1
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path):
+    path = tmp_path / "table.json.gz"
+    assert tabulated.load(path) == []
+    networks = {each.arch: dict(zip(each._fields[1:], each[1:], strict=True)) for each in made_up()[:3]}
+    for own in networks.values():  # as JSON has them
+        own["trainings"]["3000-0"]["curve"] = {str(k): v for k, v in own["trainings"]["3000-0"]["curve"].items()}
+    tabulated.write(path, {"version": tabulated.VERSION, "networks": networks})
+    first = path.read_bytes()
+    read = tabulated.load(path)
+    assert [each.curve(3000)[3000] for each in read] == [each.psnr(3000) for each in read]
+    assert read[0].seeds(3000) == [0]
+    assert read[0].test(3000)["set14"] == pytest.approx(read[0].psnr(3000) + 100 / 3000)
+    tabulated.write(path, tabulated.read(path))
+    assert path.read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "no table"), (b"\x1f\x8bxx", "no table"), (None, "of version 0, and these are networks")],
+)
+def test_another_table_is_refused(tmp_path, content, says):
+    path = tmp_path / "table.json.gz"
+    if content is None:
+        tabulated.write(path, {"version": 0, "networks": {}})
+    else:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=says):
+        tabulated.load(path)
+
+
+@pytest.mark.parametrize("name", [name for name in ARMS if "guided" not in name])
+def test_searches_of_the_table(name, monkeypatch):
+    monkeypatch.setattr(replaying, "ITERATIONS", 2)
+    listed = Listed(made_up(), "onnxruntime", 20.0)
+    found = replay(listed, ARMS[name], 5)
+    assert len(found["costs"]) == len(found["regret"]["median"])
+    for low, middle, high in zip(*found["regret"].values(), strict=True):
+        assert 0 <= low <= middle <= high
+    assert found["regret"]["median"][-1] <= found["regret"]["median"][0]
+    assert replay(listed, ARMS[name], 5) == found
+
+
+def test_what_guides_finds_the_best_of_a_table():
+    listed = Listed(made_up(), "onnxruntime", 20.0)
+    guided, chance = (
+        replaying.regrets(listed, ARMS[name], 0, np.array([40 * 3000]))[0] for name in ("guided", "random")
+    )
+    assert guided == 0 <= chance
+
+
+def test_what_can_be_told_before_a_training():
+    networks = made_up()
+    figures = told(networks, "onnxruntime", repeats=1)
+    assert figures["kendall"]["MACs"] > 0.8
+    assert figures["kendall"]["500 steps"] == pytest.approx(1)
+    assert figures["kendall"]["predictor, 32 networks"] > 0.7
+    assert figures["deviation over seeds"] is None
+    assert figures["best drawn"] == max(each.psnr(3000) for each in networks if each.origin == "drawn")
+    with pytest.raises(UserError, match="has 10 networks, trained and timed"):
+        trained(networks[:10], ["onnxruntime"])
+    assert trained(networks, ["onnxruntime"]) == networks
