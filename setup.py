@@ -1,4 +1,4 @@
-"""Packaging of srnas_tf; tool settings are in pyproject.toml."""
+"""Packaging of srnas_tf; the Pythons that it is for, and the settings of tools, are in pyproject.toml."""
 
 import os
 import re
@@ -70,8 +70,6 @@ setup(
     },
     cmdclass={"sdist": SourceArchive},
     entry_points={"console_scripts": ["srnas = srnas_tf.run:console"]},
-    # TensorFlow 2.21 has no wheel for 3.14; without an end, pip would look for a release candidate that has.
-    python_requires=">=3.11,<3.14",
     install_requires=[
         "absl-py>=2.3,<3",
         "ai-edge-litert>=2.1,<3",

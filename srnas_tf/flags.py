@@ -17,7 +17,7 @@ from srnas_tf.workdir.folder import Workdir
 S = TypeVar("S")
 FLAGS = flags.FLAGS
 FLAGFILES = Path(__file__).with_name("flagfiles")
-"""What a checkout has in `flags/`; a copy of it travels with the package."""
+"""The package's copy of `flags/`."""
 
 _DEFINERS = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
 
@@ -42,7 +42,7 @@ class _ValuesParser(flags.ArgumentParser):
 
     def __init__(self, field: dataclasses.Field) -> None:
         self._name, self._kind = field.name, field.metadata["several"]
-        self.syntactic_help = "several values, with / between them, are a choice"
+        self.syntactic_help = "several values, with / between them, are a choice of the search"
         self.enum_values = field.metadata["choices"]
 
     def parse(self, argument: Any) -> Values:
@@ -56,7 +56,7 @@ class _ValuesParser(flags.ArgumentParser):
 
 
 def with_flagfiles(arguments: Sequence[str]) -> list[str]:
-    """Arguments in which `--flagfile=flags/NAME.flags` means the package's file where the current folder has none."""
+    """Arguments in which `--flagfile=flags/NAME.flags` means the package's file if the current folder has none."""
     own = {f"flags/{path.name}": path for path in FLAGFILES.glob("*.flags")}
     found = []
     for before, argument in zip(("", *arguments), arguments, strict=False):
@@ -80,7 +80,7 @@ def from_flags(kind: type[S]) -> S:
 def settle(
     workdir: Workdir, section: str, kind: type[S], overrides: Mapping[str, Any] = {}, defaults: Mapping[str, Any] = {}
 ) -> S:
-    """Settings from the workdir's record where it has them, else from flags; a contradiction is refused.
+    """Settings from the workdir's record if it has them, else from flags. A contradiction is refused.
 
     Args:
         overrides: fields that another flag decides, which then count as given.
@@ -97,7 +97,7 @@ def recorded(workdir: Workdir, section: str, kind: type[S], wanted: str, obey: b
         obey: whether the flags speak of these settings, and must not contradict them.
 
     Raises:
-        UserError: where nothing is recorded, saying that `wanted` comes first.
+        UserError: if nothing is recorded; it says that `wanted` comes first.
     """
     if not workdir.holds(section):
         raise UserError(f"--workdir={workdir.path}: holds no {section} settings; run {wanted} there first")
@@ -105,10 +105,10 @@ def recorded(workdir: Workdir, section: str, kind: type[S], wanted: str, obey: b
 
 
 def chosen_network(space: Space) -> Architecture | None:
-    """The network that `--net` names, or `--arch` in a space; None where neither flag is given.
+    """The network that `--net` names, or `--arch` in a space; None if neither flag is given.
 
     Raises:
-        UserError: where there is none, or other flags contradict it.
+        UserError: if there is none, or other flags contradict it.
     """
     if FLAGS.net is not None:
         said = given(Space) | {"scale": space.scale}
@@ -178,10 +178,10 @@ def existing_path(name: str) -> Path | None:
 
 
 def required_path(name: str) -> Path:
-    """A path that a mode cannot do without.
+    """A path that a mode needs.
 
     Raises:
-        UserError: where its flag is missing.
+        UserError: if its flag is missing.
     """
     found = path(name)
     if not found:
@@ -197,7 +197,7 @@ def model_path(scale: int, packaged: Callable[[int], Path] = models.path) -> Pat
         packaged: which of its files.
 
     Raises:
-        UserError: where neither is there.
+        UserError: if there is neither.
     """
     return required_path("model") if FLAGS.model else packaged(scale)
 
@@ -212,7 +212,7 @@ def help_line(name: str) -> str:
     flag = FLAGS[name]
     allowed = getattr(flag.parser, "enum_values", None)
     choices = f" ({', '.join(str(value) for value in allowed if value)})" if allowed else ""
-    default = f" [{flag.default}]" if flag.default not in (None, "", False) else ""
+    default = f" [{flag.default}]" if str(flag.default) not in ("None", "", "False") else ""
     about = re.sub(r"^<[^>]*>: ", "", flag.help)  # absl's list of choices
     return f"  --{name}: {about}{choices}{default}"
 

@@ -5,6 +5,8 @@ Nothing heavy is imported before one of them is called.
 
 import contextlib
 import functools
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from srnas_tf import models
+from srnas_tf.host.silence import stderr_aside
 from srnas_tf.kit import picture, reading, tiles
 from srnas_tf.kit.picture import Photograph
 
@@ -37,9 +40,11 @@ def load(model: str | Path) -> "Net":
         >>> srnas_tf.load("x4").scale
         4
     """
+    path = _path(model)
+    _backend()
     from srnas_tf.nets import files
 
-    return files.load(_path(model))
+    return files.load(path)
 
 
 def upscale(image: Picture, scale: int = 4, model: "str | Path | Net | None" = None) -> Picture:
@@ -109,9 +114,7 @@ def _enlarger(model: Any, scale: int) -> tiles.Model:
 @functools.lru_cache(4)
 def _of_file(path: Path, changed: int) -> tiles.Model:
     """A model file, read once until it changes; TensorFlow compiles it, other backends run it as it is."""
-    import keras
-
-    if path.suffix == ".keras" and keras.backend.backend() != "tensorflow":
+    if path.suffix == ".keras" and _backend() != "tensorflow":
         return _of_network(load(path))
     from srnas_tf.freeze.staged import load_model
 
@@ -142,11 +145,26 @@ def _of_network(network: "Net") -> tiles.Model:
     return tiles.Model(whole, network.scale, lambda: staged)
 
 
+def _backend() -> str:
+    """The backend of Keras; TensorFlow's greetings are left out if it is imported here."""
+    if "keras" in sys.modules:
+        quiet: contextlib.AbstractContextManager = contextlib.nullcontext()
+    else:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        quiet = stderr_aside()
+    with quiet:
+        import keras
+
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            tf.config.list_logical_devices()
+    return keras.backend.backend()
+
+
 def _without_gradients() -> contextlib.AbstractContextManager:
     """PyTorch would keep what each layer gave."""
-    import keras
-
-    if keras.backend.backend() != "torch":
+    if _backend() != "torch":
         return contextlib.nullcontext()
     import torch
 

@@ -1,4 +1,4 @@
-"""What images may come in, and what they are written as."""
+"""How large images may be, and how they are written."""
 
 from dataclasses import dataclass
 
@@ -13,16 +13,16 @@ class PictureSettings:
 
     quality: int = setting(
         0,
-        f"of JPEG and WebP that upscale writes, 1 to 100; 0: JPEG {formats.QUALITY}, and WebP without loss",
+        f"quality of JPEG and WebP files, 1 to 100; 0: {formats.QUALITY} for JPEG, lossless for WebP",
         bounds=(0, 100),
     )
     format: str = setting(
         "",
-        "what all images of a folder become in upscale, their own unless given; or one without --output, else PNG",
+        "format of all images of a folder; unless given, their own; for one image without --output: PNG",
         choices=("", *formats.BY_NAME),
     )
     max_megapixels: float = setting(
-        formats.MEGAPIXELS, "larger images are refused: a small file may say that it is huge", bounds=(0.001, 1e6)
+        formats.MEGAPIXELS, "largest image that is read; a small file can claim any size", bounds=(0.001, 1e6)
     )
 
     def __post_init__(self) -> None:

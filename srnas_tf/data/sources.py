@@ -64,22 +64,22 @@ class Images(NamedTuple):
 
 @dataclass(frozen=True)
 class DataSettings:
-    """Which photographs to train on, to choose by, and to report on. Folders are kept as absolute paths."""
+    """Which images to train on, to validate on, and to test on. Folders are kept as absolute paths."""
 
-    data: str = setting("photos", "training photographs: folders, comma-separated, or `photos` (embedded)")
-    val_data: str = setting("", "validation photographs; unless given, some of --data are held out")
-    test_data: str = setting("", "photographs for the final table; unless given, some of --data or --val_data")
-    recursive: bool = setting(False, "look into the sub-folders of --data, or of upscale's --input, too")
+    data: str = setting("photos", "training images: a folder, several with commas, or `photos`, the examples here")
+    val_data: str = setting("", "validation images; unless given, a tenth of --data is held out")
+    test_data: str = setting("", "images for the final table; unless given, a tenth of --data, or --val_data")
+    recursive: bool = setting(False, "look into sub-folders, too")
     degradation: str = setting(
         DEFAULT,
-        "how low-resolution images are made of photographs: steps name=value or name=low:high, with a probability "
-        "@p, separated by commas, or a preset (bicubic, photo); --mode=describe prints how it was understood",
+        "how low-resolution images are made: a preset (bicubic, photo), or steps with commas between them, such as "
+        "blur=0.5:2@0.4,resize=area,jpeg=60; describe prints how it was understood",
     )
     lr_data: str = setting(
-        "", "low-resolution images of --data, as many folders; unless given, an LR folder beside HR; or `none`"
+        "", "low-resolution images of --data, as many folders; unless given, an LR folder beside HR; `none`: none"
     )
-    val_lr_data: str = setting("", "low-resolution images of --val_data, likewise")
-    test_lr_data: str = setting("", "low-resolution images of --test_data, likewise")
+    val_lr_data: str = setting("", "low-resolution images of --val_data")
+    test_lr_data: str = setting("", "low-resolution images of --test_data")
 
     def __post_init__(self) -> None:
         for name in ("data", "val_data", "test_data", *LR):

@@ -189,7 +189,7 @@ MODES = {
         arguments=("input", "output"),
         needs=("input",),
         settings=(PictureSettings,),
-        flags=("model", "scale", "tile", "recursive"),
+        flags=("model", "scale", "tile", "recursive", "runtime"),
         workdir="none",
     ),
     "demo": Mode(

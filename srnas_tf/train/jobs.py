@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import functools
 import logging
 import sys
 from collections.abc import Callable
@@ -109,7 +110,7 @@ class Job:
             start_from: changes the weights that were drawn from the seed.
         """
         self._check_agreed(space)
-        settings, policy = self.settings, self._begin(folder / "supernet.keras")
+        settings, policy = self.settings, self._begin()
         with self.strategy.scope():
             supernet = Supernet(space, dtype=policy)
             initialize(supernet, settings.seed, settings.first_weights)
@@ -151,7 +152,7 @@ class Job:
         """
         self._check_agreed(network)
         self.shared(lambda: _claim(folder, network))
-        settings, policy = self.settings, self._begin(folder / "model.keras")
+        settings, policy = self.settings, self._begin()
         with self.strategy.scope():
             model = build(network, dtype=policy)
             initialize(model, settings.seed, settings.first_weights)
@@ -187,12 +188,11 @@ class Job:
             f"{self.settings.learning_rate:g} goes with the whole batch, and is used as it is"
         )
 
-    def _begin(self, result: Path) -> str:
-        """The dtype policy of a training; one line says what it is, and what computes, unless the result is there."""
+    def _begin(self) -> str:
+        """The dtype policy of a training. A line says it, and what computes."""
         policy = self.shared(lambda: precision.settle(self.settings.precision, self._home))
-        if self.writes and not result.exists():
-            devices = in_use(self.strategy.num_replicas_in_sync)
-            print(f"training {result.parent} in {policy} on {devices}", file=sys.stderr, flush=True)
+        if self.writes:
+            _tell(f"training in {policy} on {in_use(self.strategy.num_replicas_in_sync)}")
         return policy
 
     def _check_agreed(self, subject: arch.Architecture | arch.Space) -> None:
@@ -205,6 +205,12 @@ class Job:
             "number of devices": len(self.strategy.extended.worker_devices),
         }
         workers.check_agreed(self.strategy, facts)
+
+
+@functools.cache
+def _tell(line: str) -> None:
+    """Says it on stderr, once: a search may train hundreds of networks alike."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def _claim(folder: Path, network: arch.Architecture) -> None:

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from figures import BLOCKS, DYNAMIC3, DYNAMIC4, IMDN_GMACS, INITIAL, INITIAL_COLUMNS, ROWS, SYSTEMS
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -15,46 +16,6 @@ from srnas_tf.arch.conv import CONVS, BlueprintConv, Conv, ExpandedConv, Selecti
 from srnas_tf.arch.describe import describe
 from srnas_tf.arch.network import frame, imdn_of_size
 from srnas_tf.errors import UserError
-
-# Parameters of one block at width 64, from the recovered grammar's tables.
-INITIAL = {
-    "SSSS": (87470, 78426, 87470, 78426, 45658),
-    "SSS": (91120, 81024, 91120, 81024, 48256),
-    "SSCS": (139779, 132585, 123429, 103896, 71128),
-    "SCSS": (133094, 123369, 124878, 108648, 75880),
-    "SCS": (139716, 132453, 130996, 116004, 83236),
-}
-INITIAL_COLUMNS = (("full", 0.125, 3), ("full", 0.25, 3), ("reduced", 0.125, 3), ("reduced", 0.25, 3))
-INITIAL_COLUMNS += (("reduced", 0.25, 1),)
-DYNAMIC3 = {
-    0.25: (78426, 105631, 103896, 152936, 108648, 148324, 152932, 203700),
-    0.125: (87470, 124079, 123429, 167925, 124878, 166772, 167924, 212924),
-}
-DYNAMIC4 = (76756, 98713, 94815, 142559, 97836, 134488, 140824, 189864)
-DYNAMIC4 += (104832, 134488, 136788, 185252, 145576, 185252, 189860, 240628)
-
-# Thesis, tables 4.3 to 4.5: (settings, recipe or codes, parameters).
-ROWS = [
-    ({"space": "imdn", "rate": 0.125, "kernel": 5}, "SCSCSK", 2333436),
-    ({"space": "imdn"}, "SCSCS", 715176),
-    ({"space": "imdn", "rate": 0.33}, "SCSK", 637848),
-    ({"space": "imdn"}, "SCSCSK", 839880),
-    ({"space": "imdn", "rate": 0.125}, "SCSCSK", 908028),
-    ({"space": "imdn", "depth": 8}, "SCSCS", 931408),
-    ({"space": "imdn", "depth": 10}, "SCSCS", 1147640),
-    ({"space": "initial", "ending": "full", "rate": 0.125}, "3,2,4,4,4,2", 922856),
-    ({"space": "initial", "ending": "full", "rate": 0.125, "depth": 8}, "4,3,4,2,2,3,4,2", 1203921),
-    ({"space": "initial", "ending": "full", "depth": 8}, "4,4,4,4,3,2,1,1", 1047062),
-    ({"space": "initial", "ending": "full", "depth": 10}, "4,4,4,4,3,2,2,2,2,0", 1369387),
-    ({"space": "initial"}, "3,4,3,4,4,4", 772368),
-    ({"space": "initial", "sharing": "ends"}, "3,4,2,2,4,4", 755508),
-    ({"space": "initial", "depth": 8}, "3,3,4,4,4,3,4,4", 1005212),
-    ({"space": "initial", "sharing": "ends", "fusion_kernel": 1}, "4,2,3,3,3,4", 556296),
-    ({"space": "dynamic"}, "7,1,7,7,7,7", 1215187),
-    ({"space": "dynamic"}, "7,5,7,7,7,7", 1257880),
-    ({"space": "dynamic"}, "7,1,7,7,5,7", 1159811),
-    ({"space": "dynamic", "stages": 4}, "11,7,12,7,13,13", 1172116),
-]
 
 
 @pytest.mark.parametrize("recipe", INITIAL)
@@ -87,13 +48,13 @@ def test_rows_of_the_reference(shared):
         assert (space.supernet_params if row["counts"] == "supernet" else network.params) == row["params"], row["id"]
 
 
-@pytest.mark.parametrize(("scale", "params"), [(2, 694404), (3, 703059), (4, 715176)])
+@pytest.mark.parametrize(("scale", "params"), list(zip((2, 3, 4), SYSTEMS["imdn"], strict=True)))
 def test_imdn(scale, params):
     assert imdn(scale).params == params
 
 
 def test_macs_of_imdn():
-    assert round(imdn().macs() / 1e9, 3) == 40.886
+    assert round(imdn().macs() / 1e9, 3) == IMDN_GMACS
     assert round(imdn().macs(16 * 256 * 256) / 1e9, 2) == 46.52
 
 
@@ -397,21 +358,6 @@ def test_describe():
     assert described["macs"] == outside + sum(block["macs"] for block in described["blocks"])
 
 
-KERNELS = st.sampled_from([1, 3, 5, 7])
-BLOCKS = st.sampled_from(sorted(CONVS)).flatmap(
-    lambda conv: st.builds(
-        Block,
-        recipe=st.text(st.sampled_from(sorted(LETTERS)), min_size=1, max_size=8),
-        ending=st.sampled_from(sorted(ENDINGS)),
-        rate=st.floats(0.01, 0.99),
-        kernel=KERNELS | st.tuples(KERNELS, KERNELS) if CONVS[conv].several else KERNELS,
-        fusion_kernel=st.sampled_from([0, 1, 3, 5]),
-        conv=st.just(conv),
-        attention=st.sampled_from(["", *sorted(ATTENTIONS)]),
-        inner=st.sampled_from([1.0, 0.5, 0.37, 2.0]),
-        activation=st.sampled_from(ACTIVATIONS),
-    )
-)
 WIDTHS = st.integers(1, 80)
 
 

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from figures import SYSTEMS
 
 from srnas_tf import arch, nets
 from srnas_tf.arch.graph import Affine, Convolve, Deconvolve, Mix
@@ -19,35 +20,17 @@ from srnas_tf.nets.resample import Resample
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 
-COUNTS = {
-    "bicubic": (0, 0, 0),
-    "srcnn": (8129, 8129, 8129),
-    "fsrcnn": (12809, 12809, 12809),
-    "vdsr": (665921, 665921, 665921),
-    "drcn": (1775121, 1775121, 1775121),
-    "lapsrn": (251474, 502308, 502308),
-    "drrn": (297986, 297986, 297986),
-    "memnet": (685960, 685960, 685960),
-    "idn": (552769, 552769, 552769),
-    "edsr_baseline": (1369859, 1554499, 1517571),
-    "srmdnf": (1510540, 1527835, 1552048),
-    "carn": (1591939, 1591939, 1591939),
-    "imdn": (694404, 703059, 715176),
-    "imdn_as": (752104, 752104, 752104),
-}
-"""Parameters at x2, x3 and x4."""
-
-ALL = [(name, scale) for name in COUNTS for scale in arch.network.SCALES]
+ALL = [(name, scale) for name in SYSTEMS for scale in arch.network.SCALES]
 
 
 def test_every_network_has_a_count():
-    assert set(COUNTS) == set(arch.NETS)
+    assert set(SYSTEMS) == set(arch.NETS)
 
 
 @pytest.mark.parametrize(("name", "scale"), ALL)
 def test_counts_texts_and_built_networks(name, scale):
     network = arch.NETS[name](scale)
-    assert network.params == COUNTS[name][scale - 2]
+    assert network.params == SYSTEMS[name][scale - 2]
     assert arch.parse(str(network)) == network
     outside = network.frame.params if isinstance(network, arch.Network) else 0
     assert outside + sum(cost["params"] for cost in network.costs()) == network.params
@@ -57,10 +40,10 @@ def test_counts_texts_and_built_networks(name, scale):
     assert _counted_macs(model, 4, 8) == network.macs(4 * 8 * scale**2)
 
 
-@pytest.mark.parametrize("name", [name for name in COUNTS if COUNTS[name][0]])
+@pytest.mark.parametrize("name", [name for name in SYSTEMS if SYSTEMS[name][0]])
 def test_narrower_networks(name):
     network = arch.NETS[name](4, width=16)
-    assert network.params < COUNTS[name][2]
+    assert network.params < SYSTEMS[name][2]
     assert arch.parse(str(network)) == network
     model = nets.build(network)
     assert sum(int(np.prod(v.shape)) for v in model.weights if "moving" not in v.path) == network.params
@@ -126,7 +109,7 @@ def test_known_macs():
         assert [round(arch.NETS[name](scale).macs() / 1e9, 1) for scale in (2, 3, 4)] == list(values)
 
 
-@pytest.mark.parametrize(("name", "scale"), [(name, 3) for name in COUNTS] + [("lapsrn", 4), ("imdn_as", 2)])
+@pytest.mark.parametrize(("name", "scale"), [(name, 3) for name in SYSTEMS] + [("lapsrn", 4), ("imdn_as", 2)])
 def test_any_size_goes_in(name, scale):
     model = nets.build(arch.NETS[name](scale))
     initialize(model, 0)
@@ -179,7 +162,7 @@ def job(photographs: Path, scale: int = 2, **settings) -> Job:
     return Job(DataSettings(data=str(photographs)), recipe, MachineSettings(), scale, photographs.parent)
 
 
-@pytest.mark.parametrize("name", [name for name in COUNTS if COUNTS[name][0]])
+@pytest.mark.parametrize("name", [name for name in SYSTEMS if SYSTEMS[name][0]])
 def test_200_steps_lower_the_loss(photographs, tmp_path, name):
     training = job(photographs, steps=200)
     batches = [training.patches.at(step) for step in range(1000, 1012)]

@@ -2,6 +2,8 @@
 
 import ast
 import os
+import re
+import shlex
 import subprocess
 import sys
 
@@ -10,6 +12,7 @@ import pytest
 from conftest import ROOT, photograph
 from PIL import Image
 
+from docs import pages
 from srnas_tf import __version__, models
 from srnas_tf.modes import catalogue
 from srnas_tf.modes.catalogue import MODES
@@ -156,3 +159,30 @@ def test_helpfull_shows_all_flags(invoke):
     status, stdout, _ = invoke("--helpfull")
     assert status == 0
     assert all(f"--{name}" in stdout or f"--[no]{name}" in stdout for mode in MODES.values() for name in mode.names)
+
+
+def _commands():
+    """What documents and help tell a reader to type."""
+    examples = [(name, example) for name, mode in MODES.items() for example in mode.examples]
+    for document in pages.documents():
+        fences = [token.content for token in pages.PARSER.parse(document.read_text("utf-8")) if token.type == "fence"]
+        lines = "\n".join(fences).replace("\\\n", " ").splitlines()
+        spelt = [re.sub(r"^\$ |^uv run ", "", line).split(" | ")[0] for line in lines]
+        examples += [(document.name, line) for line in spelt if line.startswith(("srnas ", "python -m srnas_tf"))]
+    return examples
+
+
+def test_documents_and_help_show_commands_that_there_are():
+    """Modes that exist, with flags that they use."""
+    found = _commands()
+    assert len(found) > 50
+    for where, command in found:
+        words = shlex.split(command, comments=True)
+        words = words[3:] if words[0] == "python" else words[1:]
+        given = [word.lstrip("-").partition("=")[0] for word in words if word.startswith("--")]
+        if set(given) & {"version", "help", "helpfull"} or words[0] == "MODE":
+            continue
+        mode = next((word.removeprefix("--mode=") for word in words if word.startswith("--mode=")), words[0])
+        assert mode in MODES, (where, command)
+        used = MODES[mode].names | {"mode", "flagfile"} | {f"no{name}" for name in MODES[mode].names}
+        assert set(given) <= used, (where, command, set(given) - used)

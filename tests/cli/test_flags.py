@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from test_arch import ROWS
+from figures import ROWS
 
 from srnas_tf import models
 

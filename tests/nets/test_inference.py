@@ -1,8 +1,12 @@
 """`srnas_tf.load` and `srnas_tf.upscale`: each kind of image comes back as it was, only larger."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
-from conftest import photograph
+from conftest import ROOT, photograph
 from PIL import Image
 
 import srnas_tf
@@ -27,6 +31,15 @@ def test_the_package_says_what_it_has():
     assert {"load", "upscale"} <= set(dir(srnas_tf))
     with pytest.raises(AttributeError, match="nothing"):
         _ = srnas_tf.nothing
+
+
+def test_nothing_is_said():
+    """Neither by this package nor, at its import, by TensorFlow."""
+    script = "import numpy, srnas_tf; print(srnas_tf.upscale(numpy.zeros((8, 9, 3), 'uint8'), scale=2).shape)"
+    environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    environment["PYTHONPATH"] = str(ROOT)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
+    assert (done.stdout, done.stderr) == ("(16, 18, 3)\n", "")
 
 
 def test_arrays_keep_their_kind(lr, large):

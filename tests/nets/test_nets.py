@@ -10,11 +10,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from figures import BLOCKS, ROWS, SUPERNETS
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from spaces import wide
-from test_arch import BLOCKS, ROWS
-from test_sharing import SUPERNETS
 
 from srnas_tf import arch, nets
 from srnas_tf.arch import Block, Network, Space

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from figures import SUPERNETS
 from spaces import wide
 
 from srnas_tf import nets
@@ -13,16 +14,6 @@ from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.supernet import load_path
 
 # Settings, and parameters of the whole supernet; the last is what the thesis counted.
-SUPERNETS = [
-    ({"space": "initial", "ending": "full", "rate": 0.125}, 3638130),
-    ({"space": "initial", "ending": "full"}, 3378198),
-    ({"space": "initial"}, 3019044),
-    ({"space": "initial", "sharing": "ends"}, 1232580),
-    ({"space": "initial", "sharing": "ends", "fusion_kernel": 1}, 1035972),
-    ({"space": "dynamic"}, 6418014),
-    ({"space": "dynamic", "stages": 4}, 13882242),
-    ({"space": "dynamic", "stages": 4, "skip_first": True}, 14104962),
-]
 
 
 @pytest.mark.parametrize(("settings", "params"), SUPERNETS)

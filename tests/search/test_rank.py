@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from scipy import stats
+from spaces import wide
 from test_cli import TRAINING, folder
 
 from srnas_tf.arch import Space
@@ -184,3 +185,14 @@ def _check_that_it_lends(first, second, invoke, monkeypatch):
     shutil.rmtree(second / "rank")
     status, _, stderr = invoke(*here)
     assert (status, "network settings" in stderr) == (2, True)
+
+
+def test_networks_of_several_trunks_are_chosen_too():
+    space = wide()
+    chosen = choose(space, RankSettings(rank_networks=12, rank_spread="size"), 0, lambda codes: 30.0)
+    samples = {name: [entry for entry in chosen if name in entry["samples"]] for name in ("range", "band")}
+    assert [len(some) for some in samples.values()] == [12, 12]
+    networks = [space.network(entry["codes"]) for entry in samples["range"]]
+    assert len({(network.width, len(network.blocks)) for network in networks}) > 1
+    sizes = [entry["params"] for entry in samples["band"]]
+    assert max(sizes) / min(sizes) <= (1 + BAND) / (1 - BAND)
