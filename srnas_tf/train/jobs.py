@@ -27,6 +27,7 @@ from srnas_tf.train import precision, sampling, workers
 from srnas_tf.train.evaluate import of_network, of_paths, validation_psnr
 from srnas_tf.train.loop import fit
 from srnas_tf.train.settings import MachineSettings, TrainSettings
+from srnas_tf.train.teacher import teacher_of
 from srnas_tf.train.trainee import single_path, whole
 from srnas_tf.workdir.files import write_text
 
@@ -117,6 +118,7 @@ class Job:
             if start_from:
                 start_from(supernet)
             trainee = single_path(supernet)
+            teacher = teacher_of(settings, space.smallest(lambda each: each.macs()))
         twin = Supernet(space)
         at = of_paths(twin)
         rng = generator(settings.seed, "validation paths")
@@ -131,7 +133,7 @@ class Job:
         def networks_at(step: int) -> tuple[Codes, ...]:
             return draw(space, settings.seed, step)
 
-        trained = fit(self.strategy, trainee, self.patches, settings, folder, validate, networks_at, distills)
+        trained = fit(self.strategy, trainee, self.patches, settings, folder, validate, networks_at, distills, teacher)
         _load(twin, trained)
         if self.writes:
             save(twin, folder / "supernet.keras")
@@ -159,6 +161,7 @@ class Job:
             if start_from:
                 start_from(model)
             trainee = whole(model)
+            teacher = teacher_of(settings, network)
         twin = build(network)
         upscale = of_network(twin)
 
@@ -168,7 +171,7 @@ class Job:
 
         recipe = {**dataclasses.asdict(settings), "data": self.data.data, "low_resolution": self._low_resolution}
         if trainee.parts:
-            trained = fit(self.strategy, trainee, self.patches, settings, folder, validate)
+            trained = fit(self.strategy, trainee, self.patches, settings, folder, validate, teacher=teacher)
         else:
             log.warning("%s has no weights: nothing to train", network)
             trained, recipe = [], {}

@@ -18,6 +18,7 @@ from srnas_tf.train.adam import PathAdam
 from srnas_tf.train.checkpoints import Checkpoints
 from srnas_tf.train.losses import Distance, l1, l2, loss_of
 from srnas_tf.train.settings import TrainSettings
+from srnas_tf.train.teacher import Teacher
 from srnas_tf.train.trainee import Trainee
 from srnas_tf.train.writer import Metrics
 
@@ -39,6 +40,7 @@ def fit(
     validate: Callable[[list[np.ndarray]], float],
     networks_at: Callable[[int], tuple[Codes, ...]] = lambda step: ((),),
     distills: bool = False,
+    teacher: Teacher | None = None,
 ) -> list[np.ndarray]:
     """Trains to the last step, from the newest checkpoint in the folder where there is one.
 
@@ -51,6 +53,7 @@ def fit(
         validate: mean PSNR (dB) of a model with the weights it is given, in the order that this returns them in.
         networks_at: codes of the networks that a step trains, counted from 0; as many in each.
         distills: as `make_step` takes it.
+        teacher: likewise.
 
     Returns:
         The model's variables, trainable ones first: their averages where `settings.ema` asks for them.
@@ -77,7 +80,8 @@ def fit(
     if start >= settings.steps:
         return current()
 
-    step = make_step(strategy, trainee, optimizer, distills, loss_of(settings.loss, settings.frequency_loss))
+    distance = loss_of(settings.loss, settings.frequency_loss)
+    step = make_step(strategy, trainee, optimizer, distills, distance, teacher)
     batches = patches.dataset(start, settings.steps)
     anyone, note = workers.anyone(strategy), ""
     with contextlib.ExitStack() as stack:
@@ -120,6 +124,7 @@ def make_step(
     optimizer: PathAdam,
     distills: bool = False,
     distance: Distance = l1,
+    teacher: Teacher | None = None,
 ) -> Callable:
     """One step: loss, gradients, update; returns the loss over the global batch.
 
@@ -134,15 +139,17 @@ def make_step(
         distills: whether the paths after the first learn the first's output, by squared error, instead of the
             photograph.
         distance: the loss of an output and the photograph.
+        teacher: whose output is to be learned besides the photograph.
     """
     replicas = strategy.num_replicas_in_sync
+    wanted = teacher.distance(distance) if teacher else distance
 
     def scaled(loss):
         return loss, loss * optimizer.scale / replicas
 
     @tf.function
     def from_photograph(sr, hr):
-        return scaled(distance(sr, hr))
+        return scaled(wanted(sr, hr))
 
     @tf.function
     def from_another(sr, taught):
@@ -154,9 +161,13 @@ def make_step(
     def unit(levels):
         return tf.cast(levels, tf.float32) / 255.0
 
+    @tf.function
+    def targets(lr, hr):
+        return teacher.targets(unit(lr), unit(hr)) if teacher else unit(hr)
+
     def learn(lr, hr, networks):
         taught = from_another if distills else None
-        return trainee.loss_and_gradients(from_photograph, unit(lr), unit(hr), networks, taught)
+        return trainee.loss_and_gradients(from_photograph, unit(lr), targets(lr, hr), networks, taught)
 
     @tf.function
     def update(gradients, rate, paths):

@@ -38,6 +38,10 @@ class TrainSettings:
         "scratch",
         "scratch, supernet (for found networks), or a model.keras to fine-tune: weights that fit",
     )
+    teacher: str = setting("", "a trained model.keras of the same scale, to learn from besides the images")
+    teacher_weight: float = setting(
+        0.5, "share of the loss that is the L1 distance from the teacher's output", bounds=(0, 1)
+    )
     schedule: str = setting(
         "step", "learning rate: step (halved every --halve_every steps) or cosine", tuple(SCHEDULES)
     )
@@ -62,6 +66,8 @@ class TrainSettings:
             raise UserError(f"--learning_rate={self.learning_rate}: must be between 0 and 1")
         if self.init not in ("scratch", "supernet"):
             object.__setattr__(self, "init", os.path.abspath(Path(self.init).expanduser()))
+        if self.teacher:
+            object.__setattr__(self, "teacher", os.path.abspath(Path(self.teacher).expanduser()))
         if not 0 <= self.ema < 1:
             raise UserError(f"--ema={self.ema}: must be at least 0 and below 1")
 
