@@ -192,8 +192,10 @@ def _measure_files(files: Mapping[str, str], folder: Path, settings: LatencySett
 
 
 def runtimes_of(path: Path) -> list[str]:
-    """The runtimes that a model file can be timed in."""
-    return [each.name for each in RUNTIMES if path.suffix in (KERAS, each.suffix) and is_installed(each)]
+    """The runtimes that a model file can be timed in here; a `.keras` file must be frozen for them first."""
+    freezing = path.suffix == KERAS
+    able = [each for each in RUNTIMES if (freezing or each.suffix == path.suffix) and each.runs()]
+    return [each.name for each in able if is_installed(each, freezing)]
 
 
 def measure(folder: Path, settings: LatencySettings, rounds: int) -> Times:

@@ -50,9 +50,10 @@ def runtime_of(path: Path, name: str = "") -> Runtime | None:
     return runtime
 
 
-def is_installed(runtime: Runtime) -> bool:
-    """Whether a runtime can be used here."""
-    return importlib.util.find_spec(runtime.module) is not None
+def is_installed(runtime: Runtime, makes: bool = False) -> bool:
+    """Whether a runtime is here, and, if files are to be made for it, what makes them."""
+    wanted = [runtime.module, *(form.made_by for form in runtime.forms if makes and form.made_by)]
+    return all(importlib.util.find_spec(module) is not None for module in wanted)
 
 
 def check_makes(form: Form) -> None:

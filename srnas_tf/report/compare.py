@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from srnas_tf import metrics
 from srnas_tf.data.imresize import reduce
@@ -18,6 +18,8 @@ from srnas_tf.workdir.files import whole, write_json
 
 CROP = 96
 """Side of a crop, high-resolution pixels."""
+THUMBNAIL = 160
+"""The longer side of a photograph that shows where a crop is, pixels."""
 ROWS = 4
 """Photographs at most."""
 INDEX = "crops.json"
@@ -41,10 +43,17 @@ class Crop(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A photograph's crops: the original's first."""
+    """A photograph's crops.
+
+    Attributes:
+        photograph: its name.
+        crops: the original's first.
+        where: the whole photograph, small, uint8 RGB, with a frame around the crop; None where that is not known.
+    """
 
     photograph: str
     crops: list[Crop]
+    where: np.ndarray | None = None
 
 
 def crops(pairs: Sequence[Pair], enlarged: Mapping[str, list[np.ndarray]], scale: int) -> list[Row]:
@@ -61,8 +70,22 @@ def crops(pairs: Sequence[Pair], enlarged: Mapping[str, list[np.ndarray]], scale
         window = slice(top, top + CROP), slice(left, left + CROP)
         images = {method: images[row] for method, images in enlarged.items()}
         cut = [Crop(name, image[window], metrics.psnr(image, pair.hr, scale)) for name, image in images.items()]
-        rows.append(Row(Path(pair.name).stem, [Crop("original", pair.hr[window], None), *cut]))
+        where = _thumbnail(pair.hr, (left, top, left + CROP, top + CROP))
+        rows.append(Row(Path(pair.name).stem, [Crop("original", pair.hr[window], None), *cut], where))
     return rows
+
+
+def _thumbnail(image: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """An image, small, with a frame around a box (left, top, right, bottom; beyond the edges, to these)."""
+    small = Image.fromarray(image)
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    across, down = small.width / image.shape[1], small.height / image.shape[0]
+    left, top, right, bottom = box
+    frame = (left * across, top * down, min(small.width - 1, right * across), min(small.height - 1, bottom * down))
+    draw = ImageDraw.Draw(small)
+    draw.rectangle(frame, outline="black", width=3)  # seen on light and on dark
+    draw.rectangle(frame, outline="white", width=1)
+    return np.asarray(small)
 
 
 def compare(rows: Sequence[Row], path: Path) -> None:
@@ -70,7 +93,7 @@ def compare(rows: Sequence[Row], path: Path) -> None:
     columns = max(len(row.crops) for row in rows)
     figure = Figure(figsize=(2.6 * columns, 2.9 * len(rows)), layout="constrained")
     grid = GridSpec(len(rows), columns, figure)
-    for row, (photograph, crops) in enumerate(rows):
+    for row, (photograph, crops, _) in enumerate(rows):
         for column, crop in enumerate(crops):
             title = f"{photograph}\noriginal" if crop.psnr is None else f"{crop.method}\n{crop.psnr:.2f} dB"
             _draw(figure.add_subplot(grid[row, column]), crop.image, title)
@@ -82,8 +105,8 @@ def compare(rows: Sequence[Row], path: Path) -> None:
 def write_crops(rows: Sequence[Row], folder: Path) -> None:
     """Writes each crop as a PNG, and `crops.json`, which says what they show."""
     folder.mkdir(parents=True, exist_ok=True)
-    index = []
-    for row, (photograph, crops) in enumerate(rows, start=1):
+    index: list[dict[str, Any]] = []
+    for row, (photograph, crops, where) in enumerate(rows, start=1):
         entries = []
         for crop in crops:
             name = f"{row}-{crop.method}.png"
@@ -92,6 +115,9 @@ def write_crops(rows: Sequence[Row], folder: Path) -> None:
             psnr = crop.psnr if crop.psnr is not None and np.isfinite(crop.psnr) else None
             entries.append({"method": crop.method, "psnr": psnr, "file": name})
         index.append({"photograph": photograph, "crops": entries})
+        if where is not None:
+            index[-1]["where"] = f"{row}-where.png"
+            Image.fromarray(where).save(folder / index[-1]["where"], optimize=True)
     write_json(folder / INDEX, index)
 
 

@@ -230,13 +230,19 @@ def pictures(holdings: Holdings) -> dict | None:
     for row in holdings.json(f"compare/{INDEX}") or []:
         shown = []
         for i, crop in enumerate(row["crops"]):
-            if Path(crop["file"]).name != crop["file"]:
-                raise UnreadableError(f"compare/{INDEX} names a file outside its folder")
             psnr = "" if i == 0 else f"{quality(crop['psnr'])} dB"
-            shown.append({**crop, "uri": holdings.picture(f"compare/{crop['file']}"), "psnr": psnr})
-        rows.append({"photograph": row["photograph"], "crops": shown})
+            shown.append({**crop, "uri": _crop(holdings, crop["file"]), "psnr": psnr})
+        where = _crop(holdings, row["where"]) if row.get("where") else None
+        rows.append({"photograph": row["photograph"], "crops": shown, "where": where})
     whole = None if rows else holdings.picture("compare.png")
     return {"rows": rows, "whole": whole} if rows or whole else None
+
+
+def _crop(holdings: Holdings, name: str) -> str | None:
+    """A picture in the folder of crops, as a data URI."""
+    if Path(name).name != name:
+        raise UnreadableError(f"compare/{INDEX} names a file outside its folder")
+    return holdings.picture(f"compare/{name}")
 
 
 def compared(holdings: Holdings) -> dict | None:

@@ -41,7 +41,10 @@ def test_crops_are_kept_as_files(rows, tmp_path):
                 np.testing.assert_array_equal(np.asarray(image), crop.image)
             infinite = crop.psnr is not None and np.isinf(crop.psnr)
             assert entry["psnr"] == (None if infinite else crop.psnr)
-    assert len(list(tmp_path.iterdir())) == 7  # nothing was written over
+        with Image.open(tmp_path / kept["where"]) as image:
+            assert max(image.size) <= compare.THUMBNAIL
+            assert (np.asarray(image) == 255).all(-1).any()  # the frame
+    assert len(list(tmp_path.iterdir())) == 9  # nothing was written over
 
 
 def test_the_picture_has_a_row_a_photograph(rows, tmp_path):

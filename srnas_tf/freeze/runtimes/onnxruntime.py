@@ -22,6 +22,8 @@ OPSET = 18
 
 def _open(path: Path, threads: int = 0) -> Opened:
     session = _session(path, threads)
+    if (counts := (len(session.get_inputs()), len(session.get_outputs()))) != (1, 1):
+        raise ValueError("it takes {} tensors and gives {}; one image and one image are expected".format(*counts))
     [taken], [made] = session.get_inputs(), session.get_outputs()
 
     def run(batch: np.ndarray) -> np.ndarray:

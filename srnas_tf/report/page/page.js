@@ -48,3 +48,38 @@ addEventListener("beforeprint", () => {
 addEventListener("afterprint", () => {
   for (const details of closed) details.open = false;
 });
+
+// Any two crops of a photograph, one over the other, with a slider between them.
+function choice(label, names, chosen) {
+  const element = document.createElement("label"), select = document.createElement("select");
+  names.forEach((name, i) => select.add(new Option(name, i, i === chosen, i === chosen)));
+  element.append(label + " ", select);
+  return [element, select];
+}
+
+function addSlider(figure) {
+  const images = [...figure.querySelectorAll(".crop img")];
+  const names = [...figure.querySelectorAll(".crop b")].map((each) => each.textContent);
+  if (images.length < 2) return;
+  const box = document.createElement("div"), pair = document.createElement("div");
+  const right = new Image(), left = new Image(), slider = document.createElement("input");
+  const [leftLabel, leftOf] = choice("Left:", names, 1);
+  const [rightLabel, rightOf] = choice("Right:", names, names.length - 1);
+  box.className = "slide";
+  pair.className = "pair";
+  right.alt = left.alt = "";
+  Object.assign(slider, { type: "range", min: 0, max: 100, value: 50 });
+  slider.setAttribute("aria-label", "Where the left crop ends and the right one begins");
+  function draw() {
+    left.src = images[leftOf.value].src;
+    right.src = images[rightOf.value].src;
+    left.style.clipPath = `inset(0 ${100 - slider.value}% 0 0)`;
+  }
+  for (const each of [leftOf, rightOf, slider]) each.addEventListener("input", draw);
+  pair.append(right, left);
+  box.append(leftLabel, rightLabel, pair, slider);
+  figure.append(box);
+  draw();
+}
+
+for (const figure of document.querySelectorAll("figure.crops")) addSlider(figure);
