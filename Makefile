@@ -25,17 +25,17 @@ docs: $(VENV)/installed-for-docs
 	$(RUN) -m docs.pages
 	$(VENV)/bin/zensical build --strict --config-file=mkdocs.yml
 
-$(VENV)/installed: setup.py constraints.txt
+$(VENV)/installed: setup.py pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --constraint constraints.txt --editable .
 	touch $@
 
-$(VENV)/installed-for-tests: setup.py constraints.txt
+$(VENV)/installed-for-tests: setup.py pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --constraint constraints.txt --editable ".[test]"
 	touch $@ $(VENV)/installed
 
-$(VENV)/installed-for-docs: setup.py constraints.txt
+$(VENV)/installed-for-docs: setup.py pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --constraint constraints.txt --editable ".[docs]"
 	touch $@ $(VENV)/installed

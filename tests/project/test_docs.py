@@ -143,23 +143,10 @@ def test_the_notebook_is_committed_as_it_ran():
             assert not re.search(r"/(tmp|home|root|usr|var|work|Users)/|\b20\d\d-\d\d-\d\d", text), text
 
 
-LATER = {
-    "docs/baseline.md": "being written again",
-    "docs/latency.md": "being written again",
-    "docs/operators.md": "being written again",
-    "docs/ranking.md": "being written again",
-    "docs/search.md": "being written again",
-}
-"""Documents with longer sentences, and why."""
-
-
 @pytest.mark.parametrize("document", reading.documents(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_documents_can_be_read(document):
     assert reading.ease(document) >= reading.EASE
-    long = reading.long_sentences(document)
-    if (why := LATER.get(str(document.relative_to(ROOT)))) and long:
-        pytest.skip(f"{len(long)} long sentences: {why}")
-    assert not long
+    assert not reading.long_sentences(document)
 
 
 def test_a_long_sentence_is_found(tmp_path):
