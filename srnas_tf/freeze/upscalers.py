@@ -62,7 +62,7 @@ def check_makes(form: Form) -> None:
     Raises:
         UserError: with what installs it.
     """
-    [runtime] = [each for each in RUNTIMES if form in each.forms]
+    [runtime] = [each for each in RUNTIMES if form.file in {own.file for own in each.forms}]
     wanted = (runtime.module, form.made_by) if runtime.extra else ()
     for module in wanted:
         if importlib.util.find_spec(module) is None:
