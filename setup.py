@@ -117,7 +117,6 @@ setup(
             "setuptools>=80",
             "websocket-client>=1.8,<2",
             *DOCS,
-            *OPENVINO,
             *PARETO,
             *RAY,
             *TPE,
