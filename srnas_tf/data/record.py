@@ -19,7 +19,7 @@ def keep(data: DataSettings, home: Path) -> None:
         WorkError: where the file cannot be written.
     """
     if not (home / NAME).exists():
-        write_json(home / NAME, {role: _sizes(data, role) for role in _roles(data)})
+        write_json(home / NAME, {role: sizes(data, role) for role in _roles(data)})
 
 
 def check(data: DataSettings, home: Path, *roles: str) -> None:
@@ -39,9 +39,9 @@ def check(data: DataSettings, home: Path, *roles: str) -> None:
     then = read_json(record)
     if not is_of(then, dict[str, dict[str, int]]):
         raise UserError(f"{record}: is no list of photographs; remove it, then give the same command")
-    if any(then.get(role) != _sizes(data, role) for role in roles or _roles(data)):
+    if any(then.get(role) != sizes(data, role) for role in roles or _roles(data)):
         raise UserError(
-            f"--data: {_difference(then, {role: _sizes(data, role) for role in _roles(data)})} since {home} was begun; "
+            f"--data: {_difference(then, {role: sizes(data, role) for role in _roles(data)})} since {home} was begun; "
             f"give back what was there, or give another --workdir; to go on with what is there now, remove {record}"
         )
 
@@ -51,7 +51,8 @@ def _roles(data: DataSettings) -> tuple[str, ...]:
     return ("train", "val") if data.test_data else ("train", "val", "test")
 
 
-def _sizes(data: DataSettings, role: str) -> dict[str, int]:
+def sizes(data: DataSettings, role: str) -> dict[str, int]:
+    """The bytes of each photograph of a role, and of its low-resolution image, by its folder's name and its own."""
     files = {"": data.paths(role), "low-resolution ": data.low_resolution_files(role)}
     return {
         f"{kind}{path.parent.name}/{path.name}": path.stat().st_size for kind, paths in files.items() for path in paths
@@ -60,7 +61,7 @@ def _sizes(data: DataSettings, role: str) -> dict[str, int]:
 
 def _difference(then: dict[str, dict[str, int]], now: dict[str, dict[str, int]]) -> str:
     """The first photograph, by name, that is not what it was."""
-    old, new = ({name: size for sizes in each.values() for name, size in sizes.items()} for each in (then, now))
+    old, new = ({name: size for own in each.values() for name, size in own.items()} for each in (then, now))
     for name in sorted({*old, *new}):
         if name not in new:
             return f"{name} is gone"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from srnas_tf import arch, model_file
+from srnas_tf.data import record
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.train import precision
 from srnas_tf.train.jobs import Job
@@ -44,7 +45,7 @@ class Alone:
 
 
 class InRungs:
-    """Trains networks alone for as many steps as asked, each in a folder that its recipe and its text name.
+    """Trains networks alone for as many steps as asked, each in a folder that recipe, photographs and text name.
 
     A network that one search trained by a recipe is found by any other that keeps its networks in the same folder.
 
@@ -56,7 +57,9 @@ class InRungs:
     """
 
     def __init__(self, alone: Alone, recipe: TrainSettings, data: DataSettings, folder: Path) -> None:
-        self._alone, self._recipe, self._data, self._folder = alone, recipe, data, folder.absolute()
+        self._alone, self._recipe, self._folder = alone, recipe, folder.absolute()
+        known = [dataclasses.asdict(data), *(record.sizes(data, role) for role in ("train", "val"))]
+        self._photographs = _digest(known)
 
     def __call__(self, task: tuple[str, int]) -> float:
         network, steps = task
@@ -65,5 +68,8 @@ class InRungs:
     def folder(self, network: str, steps: int) -> Path:
         """Where a network's training of so many steps lies."""
         recipe = dataclasses.asdict(dataclasses.replace(self._recipe, steps=steps))
-        facts = json.dumps([network, recipe, dataclasses.asdict(self._data)], sort_keys=True)
-        return self._folder / f"{steps}-{hashlib.sha256(facts.encode()).hexdigest()[:16]}"
+        return self._folder / f"{steps}-{_digest([network, recipe, self._photographs])}"
+
+
+def _digest(facts: Any) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]

@@ -36,6 +36,14 @@ def test_a_search_without_a_supernet_trains_each_network_once(invoke, photograph
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "trained").glob("*/model.keras")} == made
     assert lines(other / "search" / "journal.jsonl") == entries
 
+    # Of other photographs by the same names they are other networks.
+    changed = sorted(photographs.glob("*.png"))[0]
+    changed.write_bytes(changed.read_bytes() + b"\0")
+    status, _, stderr = invoke("--mode=search", f"--workdir={tmp_path / 'changed'}", *given)
+    assert status == 0, stderr
+    assert len(list((tmp_path / "trained").glob("*/model.keras"))) == 8
+    changed.write_bytes(changed.read_bytes()[:-1])
+
     # By the last rung's recipe the network comes to the same weights.
     status, _, stderr = invoke("--mode=retrain", f"--workdir={first}")
     assert status == 0, stderr

@@ -78,8 +78,7 @@ def test_enlarges_as_the_network_does(networks, kit, scale):
         wanted = np.clip(expected, 0, 1) if name.startswith("stages/") else expected
         assert np.abs(made - wanted).max() <= forms[name].tolerance, name
         distance = metrics.psnr(metrics.to_uint8(made), metrics.to_uint8(expected), 0)
-        # Of int8, 49.6 dB for x3 and more for the others; 79 dB in stages.
-        assert distance >= (49 if "int8" in name else 60), name
+        assert distance >= (50 if "int8" in name else 60), name  # 55 and 59 dB, and 79 in stages, where it was made
 
 
 @pytest.mark.parametrize("scale", SCALES)

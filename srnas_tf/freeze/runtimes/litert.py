@@ -128,8 +128,7 @@ def _int8(job: Job) -> None:
 
     def quantize(whole: Path, inner: str) -> None:
         made = quantizer.Quantizer(str(whole))
-        for kind in (TFLOperationName.CONV_2D, TFLOperationName.DEPTHWISE_CONV_2D):
-            made.add_static_config(inner, kind, activation_num_bits=8, weight_num_bits=8)
+        made.add_static_config(inner, TFLOperationName.CONV_2D, activation_num_bits=8, weight_num_bits=8)
         found, *extremes = (
             made.calibrate({"serving_default": [{"lr": image[None]} for image in each]})
             for each in (job.patches, *ranges.flats(job.patches.shape[1:3])[:, None])
