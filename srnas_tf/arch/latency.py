@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,10 +118,15 @@ class LatencyTable:
             ValueError: saying what is wrong.
         """
         values = check_fields(cls, data, VERSION)
-        for text in values["blocks"]:
-            if str(Block.parse(text)) != text:
-                raise ValueError(f"block {text!r} is not in its full form, {str(Block.parse(text))!r}")
+        check_full("block", values["blocks"], Block.parse)
         return cls(**values)
+
+
+def check_full(kind: str, texts: Iterable[str], parse: Callable[[str], object]) -> None:
+    """Refuses texts of blocks or networks that leave out what goes without saying, by a ValueError."""
+    for text in texts:
+        if (full := str(parse(text))) != text:
+            raise ValueError(f"{kind} {text!r} is not in its full form, {full!r}")
 
 
 def check_fields(cls: type, data: Any, version: int) -> dict[str, Any]:

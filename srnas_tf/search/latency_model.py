@@ -13,7 +13,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
 from srnas_tf.arch.block import Block
-from srnas_tf.arch.latency import check_fields
+from srnas_tf.arch.latency import check_fields, check_full
 from srnas_tf.arch.network import Network
 from srnas_tf.arch.space import Space
 from srnas_tf.arch.work import Work, of_block, of_frame, work
@@ -177,9 +177,7 @@ class LatencyModel:
             ValueError: saying what is wrong.
         """
         values = check_fields(cls, data, VERSION)
-        for text in values["networks"]:
-            if str(Network.parse(text)) != text:
-                raise ValueError(f"network {text!r} is not in its full form, {str(Network.parse(text))!r}")
+        check_full("network", values["networks"], Network.parse)
         return cls(**values)
 
 
