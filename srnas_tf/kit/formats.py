@@ -11,8 +11,9 @@ from .mistakes import UserError
 from .picture import Photograph
 from .rows import IN_MEMORY
 
-QUALITY = 95
-"""Of JPEG, with colours at full size (4:4:4), unless somebody says otherwise; WebP then loses nothing."""
+QUALITY = 98
+"""Of JPEG, with colours at full size (4:4:4), unless somebody says otherwise; WebP then loses nothing. At 95 the smoothest
+image of Set5 loses 0.55 dB of what the x2 network gains, at 98 0.27 dB."""
 
 SRGB_CICP = {b"\1\r\0\1", b"\1\1\0\1"}
 """cICP that says no more than a file without it."""

@@ -87,6 +87,11 @@ MODES = {
     "retrain of a wide space": Victim(
         ("--steps=40",), ("retrain/*/model.keras", "retrain/*/metrics.jsonl"), home="wide"
     ),
+    "rank of a wide space over Ray": Victim(
+        ("--rank_networks=3", "--rank_steps=10", "--rank_spread=size", "--executor=ray", "--actors=1"),
+        ("rank.json", "rank/networks.json", "rank/*/*/model.keras", "rank/*/*/metrics.jsonl"),
+        home="wide",
+    ),
     **{
         f"search in rungs{said}": Victim(
             (
