@@ -128,7 +128,8 @@ def own(mode: str, workdir: Path) -> Path:
 
 def start(line: list[str]) -> subprocess.Popen:
     """Starts a command of this checkout."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    patient = {"TF_CPP_MIN_LOG_LEVEL": "3", "RAY_raylet_start_wait_time_s": "120"}  # a busy machine starts Ray slowly
+    environment = {**os.environ, **patient, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
 
 
