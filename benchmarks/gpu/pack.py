@@ -140,7 +140,7 @@ def main(arguments: list[str]) -> None:
     absl_flags.DEFINE_string("arch", PACKAGED, "the network, as text")
     absl_flags.DEFINE_integer("images", 0, "how many of the photographs to take, the first ones; 0: all")
     absl_flags.DEFINE_enum("format", "avif", ["avif", "jpeg", "webp"], "how images are kept; webp loses nothing")
-    absl_flags.DEFINE_integer("quality", 88, "of avif and jpeg", lower_bound=1, upper_bound=100)
+    absl_flags.DEFINE_integer("quality", 85, "of avif and jpeg", lower_bound=1, upper_bound=100)
     absl_flags.DEFINE_float("limit", LIMIT, "MiB that the folder may have")
     absl_flags.DEFINE_string("python", PYTHON, "version of Python on the machine")
     absl_flags.DEFINE_list("wheels", list(WHEELS), "packages to bring along, but for what the machine has")

@@ -26,7 +26,7 @@ def save(path: Path, state: State, facts: dict[str, Any]) -> None:
     arrays = {f"{name}-{i:05}": array for name in LISTS for i, array in enumerate(state[name])}
     arrays |= {name: state[name] for name in ("count", "rejected")}
     with whole(path) as partial:
-        np.savez(partial, facts=np.array(json.dumps(facts)), **arrays)
+        np.savez_compressed(partial, facts=np.array(json.dumps(facts)), **arrays)
 
 
 def load(path: Path) -> tuple[State, dict[str, Any]]:
