@@ -19,7 +19,7 @@ from srnas_tf.errors import UserError
 FAR = 7
 """Kernel size of the letter that looks far."""
 ACTIVATIONS = ("leaky", "silu", "gelu")
-MOST_LETTERS, MOST_KERNEL, MOST_INNER = 64, 31, 8
+MAX_LETTERS, MAX_KERNEL, MAX_INNER = 64, 31, 8
 """Of a recipe, pixels across a convolution, times a network's width: several times what anybody trained."""
 
 
@@ -37,7 +37,7 @@ class Block:
         conv: a key of `conv.CONVS`: what the first, the recipe's and the last convolution are.
         attention: a key of `attention.ATTENTIONS`. Empty takes the ending's own.
         inner: width of the block within, as a share of the network's: the first convolution leads there, the fusion
-            back. Above 0, and at most MOST_INNER.
+            back. Above 0, and at most MAX_INNER.
         activation: one of ACTIVATIONS: what follows the first and the recipe's convolutions.
 
     Raises:
@@ -58,9 +58,9 @@ class Block:
         unknown = sorted(set(self.recipe) - set(LETTERS))
         if not self.recipe or unknown:
             wrong = f"unknown letter {unknown[0]!r}" if unknown else "no letters"
-            raise UserError(f"recipe {self.recipe[:MOST_LETTERS]!r}: {wrong}; the letters are {', '.join(LETTERS)}")
-        if len(self.recipe) > MOST_LETTERS:
-            raise UserError(f"a recipe of {len(self.recipe)} letters: give at most {MOST_LETTERS}")
+            raise UserError(f"recipe {self.recipe[:MAX_LETTERS]!r}: {wrong}; the letters are {', '.join(LETTERS)}")
+        if len(self.recipe) > MAX_LETTERS:
+            raise UserError(f"a recipe of {len(self.recipe)} letters: give at most {MAX_LETTERS}")
         if self.ending not in ENDINGS:
             raise UserError(f"unknown ending {self.ending!r}; the endings are {', '.join(ENDINGS)}")
         if self.conv not in CONVS:
@@ -75,14 +75,14 @@ class Block:
             object.__setattr__(self, "attention", ENDINGS[self.ending].attention)
         if self.attention not in ATTENTIONS:
             raise UserError(f"--attention={self.attention}: choose one of {', '.join(ATTENTIONS)}")
-        if not 0 < self.inner <= MOST_INNER:
-            raise UserError(f"--inner={self.inner:g}: must be above 0 and at most {MOST_INNER}")
+        if not 0 < self.inner <= MAX_INNER:
+            raise UserError(f"--inner={self.inner:g}: must be above 0 and at most {MAX_INNER}")
         if self.activation not in ACTIVATIONS:
             raise UserError(f"--activation={self.activation}: choose one of {', '.join(ACTIVATIONS)}")
         for name, sizes in (("kernel", self.kernels), ("fusion_kernel", (self.fusion_kernel,))):
-            wrong_sizes = [size for size in sizes if not 1 <= size <= MOST_KERNEL or size % 2 == 0]
+            wrong_sizes = [size for size in sizes if not 1 <= size <= MAX_KERNEL or size % 2 == 0]
             if wrong_sizes:
-                raise UserError(f"{name} {wrong_sizes[0]} is not an odd number of at most {MOST_KERNEL}")
+                raise UserError(f"{name} {wrong_sizes[0]} is not an odd number of at most {MAX_KERNEL}")
 
     @property
     def kernels(self) -> tuple[int, ...]:

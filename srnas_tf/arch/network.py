@@ -13,7 +13,7 @@ from srnas_tf.arch.conv import CONVS, AnyConv, Conv, learned
 from srnas_tf.errors import UserError
 
 SCALES = (2, 3, 4)
-MOST_BLOCKS, MOST_CHANNELS = 1000, 4096
+MAX_BLOCKS, MAX_CHANNELS = 1000, 4096
 """Of any network: ten times what anybody trained, and not so much that a mistyped number takes all memory."""
 
 HD_PIXELS = 1280 * 720
@@ -174,10 +174,10 @@ def check_scale(scale: int) -> None:
 def check_frame(scale: int, width: int, depth: int) -> None:
     """Refuses a scale, width or depth that no network has."""
     check_scale(scale)
-    if not 1 <= width <= MOST_CHANNELS:
-        raise UserError(f"--width={width}: a network has 1 to {MOST_CHANNELS} channels")
-    if not 1 <= depth <= MOST_BLOCKS:
-        raise UserError(f"--depth={depth}: a network has 1 to {MOST_BLOCKS} blocks")
+    if not 1 <= width <= MAX_CHANNELS:
+        raise UserError(f"--width={width}: a network has 1 to {MAX_CHANNELS} channels")
+    if not 1 <= depth <= MAX_BLOCKS:
+        raise UserError(f"--depth={depth}: a network has 1 to {MAX_BLOCKS} blocks")
 
 
 def block_costs(blocks: Iterable[Block], width: int, pixels: int) -> list[dict]:

@@ -12,7 +12,7 @@ from srnas_tf.arch.architecture import Architecture, parse
 from srnas_tf.arch.attention import ATTENTIONS
 from srnas_tf.arch.block import ACTIVATIONS, ENDINGS, Block, parse_kernel, plan
 from srnas_tf.arch.conv import CONVS
-from srnas_tf.arch.network import MOST_BLOCKS, MOST_CHANNELS, SCALES, STEMS, Network
+from srnas_tf.arch.network import MAX_BLOCKS, MAX_CHANNELS, SCALES, STEMS, Network
 from srnas_tf.arch.sharing import Layout, of_blocks, of_trunks
 from srnas_tf.arch.spaces import SPACES, with_skips
 from srnas_tf.errors import UserError
@@ -61,8 +61,8 @@ class Space:
         bounds=(1, 16),
     )
     recipes: Values[str] = setting("", "recipes of a block (TC/TCC/TCTC), instead of the space's own", several=str)
-    depth: Values[int] = setting(6, "blocks in a row", bounds=(1, MOST_BLOCKS), several=int)
-    width: Values[int] = setting(64, "channels of the trunk", bounds=(1, MOST_CHANNELS), several=int)
+    depth: Values[int] = setting(6, "blocks in a row", bounds=(1, MAX_BLOCKS), several=int)
+    width: Values[int] = setting(64, "channels of the trunk", bounds=(1, MAX_CHANNELS), several=int)
     rate: Values[float] = setting(
         0.25, "distillation rate: the share of its channels that a split keeps back", several=float
     )

@@ -29,7 +29,7 @@ FORMAT = 1
 STRIP = 128
 """Columns of a strip."""
 
-_MOST_FILES = 8192
+_MAX_FILES = 8192
 """File descriptors that are asked for: most of them for the store, and a process often begins with 1024."""
 
 _STALE = 3600.0
@@ -192,14 +192,14 @@ def _files() -> int:
     try:
         import resource
     except ModuleNotFoundError:  # Windows, which sets no such limit
-        return _MOST_FILES
+        return _MAX_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    wanted = _MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_FILES)
     with contextlib.suppress(OSError, ValueError):
         if soft != resource.RLIM_INFINITY and soft < wanted:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft = wanted
-    return _MOST_FILES if soft == resource.RLIM_INFINITY else soft
+    return _MAX_FILES if soft == resource.RLIM_INFINITY else soft
 
 
 def _owner(path: Path) -> str:

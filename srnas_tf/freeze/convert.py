@@ -20,7 +20,7 @@ import numpy as np
 
 from srnas_tf.freeze.runtimes import FORMS
 from srnas_tf.freeze.runtimes.runtime import Form, Job
-from srnas_tf.freeze.tint import MOST, tint
+from srnas_tf.freeze.tint import MAX_TINT, tint
 from srnas_tf.freeze.upscalers import load_upscaler
 
 MARK = "made:"
@@ -86,7 +86,7 @@ def _job(source: Path, target: Path, known: dict[str, list[str]]) -> Job:
         expected = load_upscaler(whole, own=True)[0]
         for convolutions in known["inner"]:
             quantize(whole, convolutions)
-            if tint(load_upscaler(target, own=True)[0], expected, images.shape[1:3]) <= MOST:
+            if tint(load_upscaler(target, own=True)[0], expected, images.shape[1:3]) <= MAX_TINT:
                 return
 
     return Job(source, target, images, choose, bool(known["levels"]), described)

@@ -22,7 +22,7 @@ from srnas_tf.freeze.runtimes import FORMS, RUNTIMES, USUAL, machine
 from srnas_tf.freeze.runtimes.runtime import Form
 from srnas_tf.freeze.saved_model import save
 from srnas_tf.freeze.settings import ExportSettings, LatencySettings
-from srnas_tf.freeze.tint import MOST, tint
+from srnas_tf.freeze.tint import MAX_TINT, tint
 from srnas_tf.freeze.upscalers import check_makes, load_upscaler
 from srnas_tf.host import child
 from srnas_tf.nets import Net
@@ -157,11 +157,11 @@ def _freeze(
         difference = max(float(np.max(np.abs(a - b))) for a, b in zip(got, near, strict=True))
         psnr_difference = mean_psnr(got, pairs, network.scale) - psnr
         off = tint(upscale, of_network(network), patches.shape[1:3]) if form.is_int8 else 0
-        accepted = form.accepts(difference, psnr_difference) and off <= MOST
+        accepted = form.accepts(difference, psnr_difference) and off <= MAX_TINT
         if form.optional and not accepted:
-            tinted = f"{off} levels from the network on flat colours, more than {MOST}"
+            tinted = f"{off} levels from the network on flat colours, more than {MAX_TINT}"
             lost = f"{psnr_difference:+.2f} dB from the network, more than {form.psnr_tolerance:.2f}"
-            log.warning("no %s: it is %s", path.name, tinted if off > MOST else lost)
+            log.warning("no %s: it is %s", path.name, tinted if off > MAX_TINT else lost)
             for file in files:
                 file.unlink()
             continue

@@ -21,7 +21,7 @@ STANDS_FOR = ("model.onnx", "model.tflite")
 
 PREFIX = "stage"
 
-MOST = 1000
+MAX = 1000
 """Stages, and pixels that one looks at around its own."""
 
 _FIELDS = {"scale": int, "reaches": list[int], "channels": list[int], "grid": int, "stands_for": list[str]}
@@ -48,9 +48,9 @@ def read(path: Path) -> dict[str, Any]:
         if isinstance(known, dict):
             known = {"grid": 1} | known  # which earlier files do not say
         reading.check_fields(known, _FIELDS)
-        if not 0 < len(known["reaches"]) <= MOST or not all(0 <= n <= MOST for n in known["reaches"]):
+        if not 0 < len(known["reaches"]) <= MAX or not all(0 <= n <= MAX for n in known["reaches"]):
             raise ValueError("its stages look further than any")
-        if not 1 <= known["grid"] <= MOST:
+        if not 1 <= known["grid"] <= MAX:
             raise ValueError("its grid is none")
         return known
     except (OSError, ValueError):

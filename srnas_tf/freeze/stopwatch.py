@@ -36,7 +36,7 @@ FRAMED = ("scale", "width", "depth", "stem")
 """What a manifest and a table say of all their networks."""
 
 ROUNDS = 7
-WARM, LEAST_RUNS, LEAST_SECONDS = 2, 5, 0.2
+WARM, MIN_RUNS, MIN_SECONDS = 2, 5, 0.2
 """Of a turn: runs that do not count, and how many runs and seconds it lasts at least."""
 
 
@@ -46,7 +46,7 @@ def turn(run):
         run()
     times: list = []
     start = time.perf_counter()
-    while len(times) < LEAST_RUNS or time.perf_counter() - start < LEAST_SECONDS:
+    while len(times) < MIN_RUNS or time.perf_counter() - start < MIN_SECONDS:
         before = time.perf_counter()
         run()
         times.append(1000 * (time.perf_counter() - before))

@@ -5,7 +5,7 @@ import numpy as np
 from srnas_tf.freeze import ranges
 from srnas_tf.train.evaluate import Upscaler
 
-MOST = 3
+MAX_TINT = 3
 """Levels of 255 that an int8 file may be off."""
 
 

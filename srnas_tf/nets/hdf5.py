@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import h5py
 
-MOST = 100_000
+MAX_PARTS = 100_000
 """Groups and datasets of a file; a network has one or two a variable."""
 
 _IN_PLACE = (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT)
@@ -47,8 +47,8 @@ def _datasets(file: h5py.File) -> Iterator[h5py.Dataset]:
             if address in seen:
                 raise ValueError(f"its {name[:60]!r} is there twice")
             seen.add(address)
-            if len(seen) > MOST:
-                raise ValueError(f"it has more than {MOST} parts")
+            if len(seen) > MAX_PARTS:
+                raise ValueError(f"it has more than {MAX_PARTS} parts")
             if isinstance(found, h5py.Group):
                 pending.append(found)
             elif isinstance(found, h5py.Dataset):

@@ -24,7 +24,7 @@ from srnas_tf.seeding import generator
 
 VERSION = 2
 """Of the file's format, which export/latency/README.md describes; 1 is a table of blocks (`arch.latency`)."""
-LEAST = 20
+MIN_NETWORKS = 20
 """Timed networks."""
 WORST_ERROR, WORST_RANK = 0.2, 0.85
 """A model that is further off than that, by the median, or orders networks worse, is not searched by."""
@@ -64,7 +64,7 @@ class LatencyModel:
         networks: milliseconds, > 0, by the network's text form.
 
     Raises:
-        ValueError: where a network is of another scale, or there are fewer than `LEAST`.
+        ValueError: where a network is of another scale, or there are fewer than `MIN_NETWORKS`.
     """
 
     machine: str
@@ -80,8 +80,8 @@ class LatencyModel:
         for text in self.networks:
             if (network := Network.parse(text)).scale != self.scale:
                 raise ValueError(f"network {text} is of scale {network.scale}, not {self.scale}")
-        if len(self.networks) < LEAST:
-            raise ValueError(f"it has {len(self.networks)} networks, and takes {LEAST} or more")
+        if len(self.networks) < MIN_NETWORKS:
+            raise ValueError(f"it has {len(self.networks)} networks, and takes {MIN_NETWORKS} or more")
 
     @functools.cached_property
     def kinds(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from srnas_tf.arch.graph import Graph, Luma, Recolour, Resample, Tensor
-from srnas_tf.arch.network import HD_PIXELS, MOST_CHANNELS, check_scale
+from srnas_tf.arch.network import HD_PIXELS, MAX_CHANNELS, check_scale
 from srnas_tf.arch.zoo.bicubic import bicubic
 from srnas_tf.arch.zoo.carn import carn
 from srnas_tf.arch.zoo.drcn import drcn
@@ -104,9 +104,9 @@ class ZooNetwork:
             return
         if not self.system.width:
             raise UserError(f"--width={self.width}: {self.name} has no channels to choose; drop it")
-        if self.width % self.system.multiple or not 1 <= self.width <= MOST_CHANNELS:
+        if self.width % self.system.multiple or not 1 <= self.width <= MAX_CHANNELS:
             raise UserError(
-                f"--width={self.width}: {self.name} can have multiples of {self.system.multiple}, up to {MOST_CHANNELS}"
+                f"--width={self.width}: {self.name} can have multiples of {self.system.multiple}, up to {MAX_CHANNELS}"
             )
 
     @property

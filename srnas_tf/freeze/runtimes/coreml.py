@@ -8,7 +8,7 @@ import numpy as np
 
 from .runtime import SIGNATURE, Form, Job, Opened, Runtime, size_of
 
-LEAST, USUAL, MOST = 16, 128, 2048
+MIN_SIDE, USUAL_SIDE, MAX_SIDE = 16, 128, 2048
 """Pixels a side of the images that a package takes, and of those that it is optimized for."""
 
 
@@ -65,7 +65,7 @@ def _whole(job: Job) -> None:
             node.op = "Identity"
             del node.attr["shape"]
     alone = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), []).prune("lr:0", "sr:0")
-    sides = size or [ct.RangeDim(LEAST, MOST, USUAL), ct.RangeDim(LEAST, MOST, USUAL)]
+    sides = size or [ct.RangeDim(MIN_SIDE, MAX_SIDE, USUAL_SIDE), ct.RangeDim(MIN_SIDE, MAX_SIDE, USUAL_SIDE)]
     model = ct.convert(
         [alone],
         source="tensorflow",
