@@ -93,9 +93,9 @@ class Block:
         """What it is in use."""
         return dataclasses.replace(self, conv=CONVS[self.conv].folds_to or self.conv)
 
-    def make_conv(self, inputs: int, outputs: int) -> AnyConv:
+    def make_conv(self, in_channels: int, out_channels: int) -> AnyConv:
         """A convolution of this block's kind and kernel."""
-        return CONVS[self.conv].make(inputs, outputs, self.kernels)
+        return CONVS[self.conv].make(in_channels, out_channels, self.kernels)
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -235,14 +235,14 @@ class Ending(NamedTuple):
     """How a block comes to its end.
 
     Attributes:
-        outputs: (current width, distilled widths, inner width, features) -> channels of the last convolution.
+        out_channels: (current width, distilled widths, inner width, features) -> channels of the last convolution.
         fusion_kernel: the usual size of the fusion convolution.
         fills: whether all splits and the last convolution together are exactly as wide as the block within.
         attention: the usual one, a key of `attention.ATTENTIONS`.
         inside: whether the block's input is added before the fusion convolution, not after it.
     """
 
-    outputs: Callable[[int, list[int], int, int], int]
+    out_channels: Callable[[int, list[int], int, int], int]
     fusion_kernel: int
     fills: bool = False
     attention: str = "cca"
@@ -297,14 +297,14 @@ def plan(block: Block, features: int) -> Plan:
             distilled.append(kept)
         steps.append(letter.apply(width, kept, inner, block))
         width = steps[-1].width
-    outputs = ending.outputs(width, distilled, inner, features)
-    if outputs < 1:
+    out_channels = ending.out_channels(width, distilled, inner, features)
+    if out_channels < 1:
         raise UserError(f"recipe {block.recipe!r} leaves the last convolution of ending {block.ending!r} no channels")
-    concatenated, attention = sum(distilled) + outputs, ATTENTIONS[block.attention]
+    concatenated, attention = sum(distilled) + out_channels, ATTENTIONS[block.attention]
     return Plan(
         first=block.make_conv(features, inner),
         steps=tuple(steps),
-        last=block.make_conv(width, outputs),
+        last=block.make_conv(width, out_channels),
         attends=block.attention,
         attention=attention.convs(features if attention.fused else concatenated),
         fusion=Conv(concatenated, features, block.fusion_kernel),

@@ -28,8 +28,8 @@ class Conv(_OneSize):
     """
 
     kind: ClassVar = "conv"
-    inputs: int
-    outputs: int
+    in_channels: int
+    out_channels: int
     kernel: int = 3
     pooled: bool = False
     bias: bool = True
@@ -38,43 +38,43 @@ class Conv(_OneSize):
 
     def macs(self, pixels: int) -> int:
         """Multiply-accumulates for an image of `pixels` pixels; of one that strides, those that leave it."""
-        return (1 if self.pooled else pixels // self.shrunk**2) * self.kernel**2 * self.inputs * self.outputs
+        return (1 if self.pooled else pixels // self.shrunk**2) * self.kernel**2 * self.in_channels * self.out_channels
 
     @property
     def weights(self) -> Weights:
-        kernel = {"kernel": (self.kernel, self.kernel, self.inputs, self.outputs)}
-        return kernel | ({"bias": (self.outputs,)} if self.bias else {})
+        kernel = {"kernel": (self.kernel, self.kernel, self.in_channels, self.out_channels)}
+        return kernel | ({"bias": (self.out_channels,)} if self.bias else {})
 
     @property
     def params(self) -> int:
-        return self.kernel**2 * self.inputs * self.outputs + self.bias * self.outputs
+        return self.kernel**2 * self.in_channels * self.out_channels + self.bias * self.out_channels
 
 
 @dataclass(frozen=True)
 class SelectiveConv:
     """A selective kernel unit (Li et al. 2019): convolutions of several sizes, and attention that mixes them.
 
-    Split: one convolution a kernel size. Fuse: their sum, pooled, squeezed to max(outputs / 16, 32) channels. Select:
-    one excitation a branch, and a softmax over the branches for each channel. The paper's batch norms are left out, as
-    everywhere in this family; its 5x5 branch is a true 5x5, not a dilated 3x3.
+    Split: one convolution a kernel size. Fuse: their sum, pooled, squeezed to max(out_channels / 16, 32) channels.
+    Select: one excitation a branch, and a softmax over the branches for each channel. The paper's batch norms are left
+    out, as everywhere in this family. Its 5x5 branch is a true 5x5, not a dilated 3x3.
     """
 
     kind: ClassVar = "selective conv"
-    inputs: int
-    outputs: int
+    in_channels: int
+    out_channels: int
     kernels: tuple[int, ...]
 
     @property
     def branches(self) -> tuple[Conv, ...]:
-        return tuple(Conv(self.inputs, self.outputs, kernel) for kernel in self.kernels)
+        return tuple(Conv(self.in_channels, self.out_channels, kernel) for kernel in self.kernels)
 
     @property
     def squeeze(self) -> Conv:
-        return Conv(self.outputs, max(self.outputs // 16, 32), 1, pooled=True)
+        return Conv(self.out_channels, max(self.out_channels // 16, 32), 1, pooled=True)
 
     @property
     def excites(self) -> tuple[Conv, ...]:
-        return (Conv(self.squeeze.outputs, self.outputs, 1, pooled=True),) * len(self.kernels)
+        return (Conv(self.squeeze.out_channels, self.out_channels, 1, pooled=True),) * len(self.kernels)
 
     @property
     def _all(self) -> tuple[Conv, ...]:
@@ -115,11 +115,11 @@ class DepthwiseConv(_OneSize):
         return (self.kernel**2 + 1) * self.channels
 
     @property
-    def inputs(self) -> int:
+    def in_channels(self) -> int:
         return self.channels
 
     @property
-    def outputs(self) -> int:
+    def out_channels(self) -> int:
         return self.channels
 
 
@@ -132,17 +132,17 @@ class BlueprintConv(_OneSize):
     """
 
     kind: ClassVar = "separable conv"
-    inputs: int
-    outputs: int
+    in_channels: int
+    out_channels: int
     kernel: int = 3
 
     @property
     def pointwise(self) -> Conv:
-        return Conv(self.inputs, self.outputs, 1, bias=False)
+        return Conv(self.in_channels, self.out_channels, 1, bias=False)
 
     @property
     def depthwise(self) -> DepthwiseConv:
-        return DepthwiseConv(self.outputs, self.kernel)
+        return DepthwiseConv(self.out_channels, self.kernel)
 
     def macs(self, pixels: int) -> int:
         return self.pointwise.macs(pixels) + self.depthwise.macs(pixels)
@@ -183,12 +183,12 @@ class ExpandedConv:
         return f"expanded {self.folded.kind}"
 
     @property
-    def inputs(self) -> int:
-        return self.folded.inputs
+    def in_channels(self) -> int:
+        return self.folded.in_channels
 
     @property
-    def outputs(self) -> int:
-        return self.folded.outputs
+    def out_channels(self) -> int:
+        return self.folded.out_channels
 
     @property
     def kernels(self) -> tuple[int, ...]:
@@ -212,7 +212,7 @@ class ExpandedConv:
     @property
     def wide(self) -> int:
         """Channels between the two convolutions of a row."""
-        return self.expansion * self.inputs
+        return self.expansion * self.in_channels
 
     def macs(self, pixels: int) -> int:
         return self.folded.macs(pixels)
@@ -226,15 +226,15 @@ class ExpandedConv:
         made: Weights = {}
         if self.mixing:
             size = self.mixing.kernel
-            made["direct"] = (size, size, self.inputs, self.outputs)
+            made["direct"] = (size, size, self.in_channels, self.out_channels)
             if self.wide:
-                made["expand"] = (self.inputs, self.wide)
-                made["project"] = (size, size, self.wide, self.outputs)
+                made["expand"] = (self.in_channels, self.wide)
+                made["project"] = (size, size, self.wide, self.out_channels)
         if self.filtering:
-            made["filters"] = (self.filtering.kernel, self.filtering.kernel, 1, self.outputs)
+            made["filters"] = (self.filtering.kernel, self.filtering.kernel, 1, self.out_channels)
             if self.factors:
-                made["factors"] = (1, 1, 1, self.outputs)
-        return made | {"bias": (self.outputs,)}
+                made["factors"] = (1, 1, 1, self.out_channels)
+        return made | {"bias": (self.out_channels,)}
 
     @property
     def learned(self) -> int:
@@ -259,7 +259,7 @@ class ConvKind(NamedTuple):
 
     Attributes:
         letter: before the kernel size in a block's text form.
-        make: (inputs, outputs, kernel sizes) -> the convolution.
+        make: (in_channels, out_channels, kernel sizes) -> the convolution.
         several: whether it takes several kernel sizes.
         folds_to: the kind that it is in use, where that is another one.
         expand: what a convolution of another kind in such a block is while it is trained.
@@ -272,12 +272,16 @@ class ConvKind(NamedTuple):
     expand: Callable[[Conv | DepthwiseConv], AnyConv] = lambda conv: conv
 
 
-def _plain(inputs: int, outputs: int, kernels: tuple[int, ...]) -> AnyConv:
-    return Conv(inputs, outputs, kernels[0]) if len(kernels) == 1 else SelectiveConv(inputs, outputs, kernels)
+def _plain(in_channels: int, out_channels: int, kernels: tuple[int, ...]) -> AnyConv:
+    return (
+        Conv(in_channels, out_channels, kernels[0])
+        if len(kernels) == 1
+        else SelectiveConv(in_channels, out_channels, kernels)
+    )
 
 
-def _blueprint(inputs: int, outputs: int, kernels: tuple[int, ...]) -> AnyConv:
-    return BlueprintConv(inputs, outputs, kernels[0])
+def _blueprint(in_channels: int, out_channels: int, kernels: tuple[int, ...]) -> AnyConv:
+    return BlueprintConv(in_channels, out_channels, kernels[0])
 
 
 def _trained_as(folds_to: str, letter: str, expansion: int = 2, factors: bool = False) -> ConvKind:
@@ -286,8 +290,8 @@ def _trained_as(folds_to: str, letter: str, expansion: int = 2, factors: bool = 
     def expand(conv: Conv | BlueprintConv | DepthwiseConv) -> AnyConv:
         return ExpandedConv(conv, expansion, factors)
 
-    def make(inputs: int, outputs: int, kernels: tuple[int, ...]) -> AnyConv:
-        return expand(_USED[folds_to](inputs, outputs, kernels))
+    def make(in_channels: int, out_channels: int, kernels: tuple[int, ...]) -> AnyConv:
+        return expand(_USED[folds_to](in_channels, out_channels, kernels))
 
     return ConvKind(letter, make, folds_to=folds_to, expand=expand)
 

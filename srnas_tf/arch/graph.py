@@ -92,19 +92,19 @@ class Convolve(Layer):
     conv: Conv
 
     def channels(self, *inputs: Tensor) -> int:
-        return self.conv.outputs
+        return self.conv.out_channels
 
     @property
     def weights(self) -> tuple[Weight, ...]:
         c = self.conv
-        kernel = Weight((c.kernel, c.kernel, c.inputs, c.outputs), fan_in=c.kernel**2 * c.inputs)
-        return (kernel, Weight((c.outputs,), 0.0)) if c.bias else (kernel,)
+        kernel = Weight((c.kernel, c.kernel, c.in_channels, c.out_channels), fan_in=c.kernel**2 * c.in_channels)
+        return (kernel, Weight((c.out_channels,), 0.0)) if c.bias else (kernel,)
 
     def macs(self, pixels: int) -> int:
         return self.conv.macs(pixels)
 
     def __str__(self) -> str:
-        return f"conv {self.conv.kernel}x{self.conv.kernel} {self.conv.inputs}-{self.conv.outputs}"
+        return f"conv {self.conv.kernel}x{self.conv.kernel} {self.conv.in_channels}-{self.conv.out_channels}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +122,7 @@ class Deconvolve(Layer):
     start: str = "drawn"
 
     def channels(self, *inputs: Tensor) -> int:
-        return self.conv.outputs
+        return self.conv.out_channels
 
     def zoom(self, *inputs: Tensor) -> int:
         return inputs[0].zoom * self.stride
@@ -130,14 +130,17 @@ class Deconvolve(Layer):
     @property
     def weights(self) -> tuple[Weight, ...]:
         c = self.conv
-        fan_in = c.kernel**2 * c.inputs / self.stride**2
-        return (Weight((c.kernel, c.kernel, c.outputs, c.inputs), self.start, fan_in), Weight((c.outputs,), 0.0))
+        fan_in = c.kernel**2 * c.in_channels / self.stride**2
+        return (
+            Weight((c.kernel, c.kernel, c.out_channels, c.in_channels), self.start, fan_in),
+            Weight((c.out_channels,), 0.0),
+        )
 
     def macs(self, pixels: int) -> int:
         return self.conv.macs(pixels // self.stride**2)
 
     def __str__(self) -> str:
-        return f"deconv {self.conv.kernel}x{self.conv.kernel} {self.conv.inputs}-{self.conv.outputs}"
+        return f"deconv {self.conv.kernel}x{self.conv.kernel} {self.conv.in_channels}-{self.conv.out_channels}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -49,8 +49,8 @@ class Stem(NamedTuple):
         return math.prod(self.strides) if self.enlarges else scale
 
     def convs(self, width: int) -> tuple[Conv, ...]:
-        inputs = (3, *(width for _ in self.strides))
-        return tuple(Conv(i, width, stride=stride) for i, stride in zip(inputs, self.strides, strict=False))
+        in_channels = (3, *(width for _ in self.strides))
+        return tuple(Conv(i, width, stride=stride) for i, stride in zip(in_channels, self.strides, strict=False))
 
 
 STEMS = {

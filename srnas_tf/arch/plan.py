@@ -73,7 +73,7 @@ class Plan:
         """What is concatenated before the fusion: of each piece, where it comes from and its channels."""
         places = zip(self.positions, self.steps, strict=True)
         kept = [(("branch", *place), step.distilled) for place, step in places if step.distilled]
-        return [*kept, (("last",), self.last.outputs)]
+        return [*kept, (("last",), self.last.out_channels)]
 
     @property
     def params(self) -> int:

@@ -37,7 +37,7 @@ def of_block(block: Block, width: int) -> Work:
     convs: list[AnyConv] = [made.first, *(conv for some in after for conv in some), made.last, made.fusion]
     total = of_convs((*convs, *made.attention))
     for conv in (made.first, *(conv for some in after for conv in some), *((made.last,) if made.inside else ())):
-        total += _layer(f"activation {block.activation}", channels=conv.outputs)
+        total += _layer(f"activation {block.activation}", channels=conv.out_channels)
     pieces = [channels for _, channels in made.pieces]
     if len(pieces) > 1:
         total += _layer("concatenation", channels=sum(pieces))
@@ -54,9 +54,9 @@ def of_frame(network: Network) -> Work:
     made, factor = network.frame, STEMS[network.stem].factor(network.scale)
     total = of_convs((*made.head, *made.tail))
     if made.aggregate:
-        total += _layer("activation leaky", channels=made.aggregate.outputs)
+        total += _layer("activation leaky", channels=made.aggregate.out_channels)
         if len(network.blocks) > 1:
-            total += _layer("concatenation", channels=made.aggregate.inputs)
+            total += _layer("concatenation", channels=made.aggregate.in_channels)
     total += _layer("sum", channels=network.width)
     return total + Counter({"call": 1, "enlarging values": 3 * factor**2 / 1000})
 
@@ -76,7 +76,9 @@ def _of_conv(conv: AnyConv) -> Work:
         case BlueprintConv():
             return _of_conv(conv.pointwise) + _of_conv(conv.depthwise)
         case SelectiveConv():
-            return of_convs((*conv.branches, conv.squeeze, *conv.excites)) + _layer("selection", channels=conv.outputs)
+            return of_convs((*conv.branches, conv.squeeze, *conv.excites)) + _layer(
+                "selection", channels=conv.out_channels
+            )
         case DepthwiseConv():
             kind = "depthwise" if conv.dilation == 1 else "dilated"
             return _layer(kind, channels=conv.channels, macs=conv.kernel**2 * _whole(conv.channels))
@@ -85,8 +87,8 @@ def _of_conv(conv: AnyConv) -> Work:
         case Conv():
             kind = "pointwise" if conv.kernel == 1 else "convolution"
             area = 1 / conv.shrunk**2
-            macs = conv.kernel**2 * _whole(conv.inputs) * _whole(conv.outputs)
-            return _layer(kind, channels=area * (conv.inputs + conv.outputs), macs=area * macs)
+            macs = conv.kernel**2 * _whole(conv.in_channels) * _whole(conv.out_channels)
+            return _layer(kind, channels=area * (conv.in_channels + conv.out_channels), macs=area * macs)
 
 
 def _whole(channels: int) -> int:

@@ -146,7 +146,7 @@ class Gate(Attention):
 
 def _contrast_aware(convs: Sequence[arch.Conv], **options) -> Attention:
     squeeze, _ = convs
-    return ContrastAwareAttention(squeeze.inputs, squeeze.outputs, **options)
+    return ContrastAwareAttention(squeeze.in_channels, squeeze.out_channels, **options)
 
 
 _LAYERS: dict[str, Callable[..., Attention]] = {

@@ -32,8 +32,8 @@ def conv(value: arch.AnyConv, name: str, **options) -> keras.Layer:
 
 
 def _conv(value: arch.Conv, padding: str = "same", **options) -> keras.Layer:
-    layer = keras.layers.Conv2D(value.outputs, value.kernel, value.stride, padding, use_bias=value.bias, **options)
-    layer.build((None, None, None, value.inputs))
+    layer = keras.layers.Conv2D(value.out_channels, value.kernel, value.stride, padding, use_bias=value.bias, **options)
+    layer.build((None, None, None, value.in_channels))
     return layer
 
 
@@ -65,7 +65,7 @@ class DepthwiseConv(keras.Layer):
 class BlueprintConv(keras.Layer):
     """A blueprint-separable convolution: 1x1, then a filter a channel (Haase and Amthor 2020).
 
-    Input: [batch, height, width, inputs]. Output: [batch, height, width, outputs].
+    Input: [batch, height, width, in_channels]. Output: [batch, height, width, out_channels].
 
     Args:
         value: channels and kernel size.
@@ -85,7 +85,7 @@ class BlueprintConv(keras.Layer):
 class ExpandedConv(keras.Layer):
     """A convolution whose kernel is a sum of linear ways while it is trained (see `arch.ExpandedConv`).
 
-    Input: [batch, height, width, inputs]. Output: [batch, height, width, outputs].
+    Input: [batch, height, width, in_channels]. Output: [batch, height, width, out_channels].
 
     The sum is taken of the kernels, not of what they make: what runs is the convolution that it is in use.
 
@@ -97,25 +97,25 @@ class ExpandedConv(keras.Layer):
     def __init__(self, value: arch.ExpandedConv, activation=None, **kwargs) -> None:
         super().__init__(**kwargs)
         self.value, self.activation = value, activation
-        inputs, wide, outputs = value.inputs, value.wide, value.outputs
+        in_channels, wide, out_channels = value.in_channels, value.wide, value.out_channels
         self.direct, self.expand, self.filters, self.factors = None, None, None, None
         if value.mixing:
             size = value.mixing.kernel
-            self.direct = self._weight("direct", size, size, inputs, outputs)
+            self.direct = self._weight("direct", size, size, in_channels, out_channels)
             if wide:
-                self.expand = self._weight("expand", inputs, wide)
-                self.project = self._weight("project", size, size, wide, outputs)
-            self._same = np.zeros((size, size, inputs, outputs), np.float32)
-            if inputs == outputs:
-                self._same[size // 2, size // 2] = np.eye(inputs)
+                self.expand = self._weight("expand", in_channels, wide)
+                self.project = self._weight("project", size, size, wide, out_channels)
+            self._same = np.zeros((size, size, in_channels, out_channels), np.float32)
+            if in_channels == out_channels:
+                self._same[size // 2, size // 2] = np.eye(in_channels)
         if value.filtering:
             size = value.filtering.kernel
-            self.filters = self._weight("filters", size, size, 1, outputs)
-            self._unmoved = np.zeros((size, size, 1, outputs), np.float32)
+            self.filters = self._weight("filters", size, size, 1, out_channels)
+            self._unmoved = np.zeros((size, size, 1, out_channels), np.float32)
             self._unmoved[size // 2, size // 2] = 1
             if value.factors:
-                self.factors = self._weight("factors", 1, 1, 1, outputs)
-        self.bias = self.add_weight(shape=(outputs,), initializer="zeros", name="bias")
+                self.factors = self._weight("factors", 1, 1, 1, out_channels)
+        self.bias = self.add_weight(shape=(out_channels,), initializer="zeros", name="bias")
         self.built = True
 
     def _weight(self, name: str, *shape: int) -> keras.Variable:
@@ -179,8 +179,8 @@ def use(layer: keras.Layer, weights: Sequence[np.ndarray]) -> list[keras.Variabl
 class SelectiveConv(keras.Layer):
     """A selective kernel unit (Li et al. 2019, section 3.1): split, fuse, select.
 
-    Input: [batch, height, width, inputs]. Output: [batch, height, width, outputs]. The branches' LeakyReLU stands where
-    the paper has batch norm and ReLU.
+    Input: [batch, height, width, in_channels]. Output: [batch, height, width, out_channels]. The branches'
+    LeakyReLU stands where the paper has batch norm and ReLU.
 
     Args:
         value: channels and kernel sizes.

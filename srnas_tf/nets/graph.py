@@ -38,12 +38,12 @@ class _Mix(keras.Layer):
 
 def _convolve(layer: graph.Convolve, channels: int, **options) -> keras.Layer:
     c = layer.conv
-    return keras.layers.Conv2D(c.outputs, c.kernel, padding="same", use_bias=c.bias, **options)
+    return keras.layers.Conv2D(c.out_channels, c.kernel, padding="same", use_bias=c.bias, **options)
 
 
 def _deconvolve(layer: graph.Deconvolve, channels: int, **options) -> keras.Layer:
     c = layer.conv
-    return keras.layers.Conv2DTranspose(c.outputs, c.kernel, layer.stride, padding="same", **options)
+    return keras.layers.Conv2DTranspose(c.out_channels, c.kernel, layer.stride, padding="same", **options)
 
 
 def _standardize(layer: graph.Standardize, channels: int, **options) -> keras.Layer:

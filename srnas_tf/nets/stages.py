@@ -59,7 +59,7 @@ def stages(network) -> list[Stage]:
     plans = [plan(block, network.width) for block in blocks]
     if any(isinstance(p.first, arch.SelectiveConv) for p in plans):
         return []
-    most = max(p.fusion.inputs for p in plans)
+    most = max(p.fusion.in_channels for p in plans)
     maps, image = (network.width, network.width, most), (3,)
     attentions = [ATTENTIONS[p.attends] for p in plans]
     grid = math.lcm(*(attention.grid for attention in attentions))
@@ -105,7 +105,7 @@ def _go_on(network: SRNet, i: int, most: int, maps, moments, mask):
     """The end of block i, and the next block up to its attention or, after the last, the end of the network."""
     width = network.width
     trunk, together, gathered = (ops.cast(each, "float32") for each in maps[:3])
-    own = network.blocks[i].plan.fusion.inputs
+    own = network.blocks[i].plan.fusion.in_channels
     if own < most:
         gathered, moments = gathered[..., :own], moments[:, :own]
     trunk = network.blocks[i].join(trunk, gathered, moments)

@@ -24,8 +24,8 @@ class StridedStem(keras.Layer):
         self.resample = Resample(scale)
         self.convs = []
         for i, c in enumerate(convs):
-            layer = keras.layers.Conv2D(c.outputs, c.kernel, c.stride, name=f"conv{i}", dtype=self.dtype_policy)
-            layer.build((None, None, None, c.inputs))
+            layer = keras.layers.Conv2D(c.out_channels, c.kernel, c.stride, name=f"conv{i}", dtype=self.dtype_policy)
+            layer.build((None, None, None, c.in_channels))
             self.convs.append(layer)
         self.built = True
 

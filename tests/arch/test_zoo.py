@@ -94,7 +94,7 @@ def test_what_counts_consist_of(name, kinds, count):
 
 def test_vdsr_without_biases():
     layers = arch.NETS["vdsr"](4).graph.layers
-    assert sum(layer.params - layer.conv.outputs for layer in layers) == 664704
+    assert sum(layer.params - layer.conv.out_channels for layer in layers) == 664704
 
 
 def test_carn_at_one_scale():

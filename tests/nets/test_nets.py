@@ -144,7 +144,7 @@ def test_expanded_convolutions_are_a_sum_of_linear_ways(folded):
     x = rng.normal(size=(2, 7, 8, 6)).astype(np.float32)
     expected = x
     if layer.direct is not None:
-        same = x if folded.inputs == folded.outputs else 0
+        same = x if folded.in_channels == folded.out_channels else 0
         wide = keras.ops.conv(keras.ops.matmul(x, layer.expand), layer.project, padding="same")
         expected = keras.ops.conv(x, layer.direct, padding="same") + wide + same
     if layer.filters is not None:

@@ -146,7 +146,7 @@ def test_reparameterized_convolutions_are_a_sum_of_linear_ways(folds_to):
     draw(layer)
     assert layer.count_params() == value.learned
     x = random(2, 7, 8, 6)
-    mixed = x @ layer.direct.numpy()[0, 0] + (x if folds_to.outputs == 6 else 0)
+    mixed = x @ layer.direct.numpy()[0, 0] + (x if folds_to.out_channels == 6 else 0)
     if layer.filters is not None:
         filters = keras.ops.swapaxes(layer.filters, 2, 3)
         mixed = keras.ops.depthwise_conv(mixed, filters, padding="same") + mixed + mixed * layer.factors[0, 0, 0]

@@ -35,7 +35,7 @@ def _convs(x: Tensor, widths: tuple[int, int, int, int]) -> Tensor:
     return leaky(conv(c, d)(x), SLOPE)
 
 
-def _grouped(x: Tensor, inputs: int, outputs: int, groups: int) -> Tensor:
+def _grouped(x: Tensor, in_channels: int, out_channels: int, groups: int) -> Tensor:
     """A convolution in groups, as one a group: TensorFlow has no gradient of grouped convolutions on a CPU."""
-    size = inputs // groups
-    return concat(*(conv(size, outputs // groups)(Take(i * size, (i + 1) * size)(x)) for i in range(groups)))
+    size = in_channels // groups
+    return concat(*(conv(size, out_channels // groups)(Take(i * size, (i + 1) * size)(x)) for i in range(groups)))
