@@ -237,7 +237,7 @@ class ExpandedConv:
         return made | {"bias": (self.out_channels,)}
 
     @property
-    def learned(self) -> int:
+    def trainable_params(self) -> int:
         return sum(map(math.prod, self.weights.values()))
 
 
@@ -249,9 +249,9 @@ def _under(convs: "dict[str, Conv | DepthwiseConv]") -> Weights:
 AnyConv = Conv | SelectiveConv | DepthwiseConv | BlueprintConv | ExpandedConv
 
 
-def learned(conv: AnyConv) -> int:
+def trainable_params(conv: AnyConv) -> int:
     """How many numbers training moves: the parameters, but for a convolution that is folded afterwards."""
-    return conv.learned if isinstance(conv, ExpandedConv) else conv.params
+    return conv.trainable_params if isinstance(conv, ExpandedConv) else conv.params
 
 
 class ConvKind(NamedTuple):

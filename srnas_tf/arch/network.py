@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from srnas_tf.arch.block import Block, plan
-from srnas_tf.arch.conv import CONVS, AnyConv, Conv, learned
+from srnas_tf.arch.conv import CONVS, AnyConv, Conv, trainable_params
 from srnas_tf.errors import UserError
 
 SCALES = (2, 3, 4)
@@ -113,9 +113,9 @@ class Network:
         return self.frame.params + sum(plan(block, self.width).params for block in self.blocks)
 
     @property
-    def learned(self) -> int:
+    def trainable_params(self) -> int:
         """How many numbers training moves: as many as `params`, but for what is folded afterwards."""
-        return self.frame.learned + sum(plan(block, self.width).learned for block in self.blocks)
+        return self.frame.trainable_params + sum(plan(block, self.width).trainable_params for block in self.blocks)
 
     @property
     def folded(self) -> "Network":
@@ -204,9 +204,9 @@ class Frame(NamedTuple):
         return sum(conv.params for conv in (*self.head, *self.tail))
 
     @property
-    def learned(self) -> int:
+    def trainable_params(self) -> int:
         """How many numbers training moves."""
-        return sum(map(learned, (*self.head, *self.tail)))
+        return sum(map(trainable_params, (*self.head, *self.tail)))
 
     def macs(self, pixels: int) -> int:
         """Multiply-accumulates where the blocks work on `pixels` pixels."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from srnas_tf.arch.conv import AnyConv, Conv, learned
+from srnas_tf.arch.conv import AnyConv, Conv, trainable_params
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,9 @@ class Plan:
         return sum(conv.params for conv in self.inner + self.ends)
 
     @property
-    def learned(self) -> int:
+    def trainable_params(self) -> int:
         """How many numbers training moves."""
-        return sum(map(learned, self.inner + self.ends))
+        return sum(map(trainable_params, self.inner + self.ends))
 
     def macs(self, pixels: int) -> int:
         """MACs over `pixels` low-resolution pixels."""

@@ -55,8 +55,8 @@ class ZooNet(Exportable):
     @property
     def variables_to_draw(self) -> list[tuple[keras.Variable, Weight]]:
         """What is learned, each with how it starts."""
-        learned = [v for part in self.parts for v in part.weights if not _is_statistic(part)]
-        return list(zip(learned, self._starts, strict=True))
+        drawn = [v for part in self.parts for v in part.weights if not _is_statistic(part)]
+        return list(zip(drawn, self._starts, strict=True))
 
     def get_config(self) -> dict:
         config = super().get_config()

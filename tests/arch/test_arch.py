@@ -214,7 +214,7 @@ def test_taps_without_attention():
     assert plan(block, 32).macs(10) == 10 * (3 * 9 * 32 * 32 + 9 * 32 * 8 + 3 * 32 * 8 + 32 * 32)
     assert plan(Block("SCSCS"), 32).params - plan(Block("SCSCS", "bare"), 32).params == 32 * 2 + 2 + 2 * 32 + 32
     expanded = Block("TC", "bare", conv="expanded")
-    assert plan(expanded, 32).learned - plan(expanded.folded, 32).params == sum(
+    assert plan(expanded, 32).trainable_params - plan(expanded.folded, 32).params == sum(
         in_channels * 2 * in_channels + kernel**2 * 2 * in_channels * out_channels
         for in_channels, out_channels, kernel in [(32, 32, 3), (32, 8, 1), (32, 32, 3), (32, 8, 3)]
     )
@@ -227,14 +227,14 @@ def test_expanded_convolutions_cost_what_they_fold_to():
     expanded = Network(4, 32, (Block("SCSCS", conv="expanded_blueprint"), Block("SC", conv="expanded")), "expanded")
     used = Network(4, 32, (Block("SCSCS", conv="blueprint"), Block("SC")), "thin")
     assert expanded.folded == used == used.folded
-    assert (expanded.params, expanded.macs()) == (used.params, used.macs()) == (used.learned, used.macs())
+    assert (expanded.params, expanded.macs()) == (used.params, used.macs()) == (used.trainable_params, used.macs())
     mixing = [(32, 32, 1), (24, 32, 1), (24, 32, 1), (24, 8, 1), (32, 32, 3), (24, 32, 3), (32, 8, 3)]
     mixing += [(32, 32, 1), (32, 48, 1)]  # after the blocks
     rows = sum(
         in_channels * 2 * in_channels + size**2 * 2 * in_channels * out_channels
         for in_channels, out_channels, size in mixing
     )
-    assert expanded.learned == expanded.params + rows
+    assert expanded.trainable_params == expanded.params + rows
 
 
 def test_attention_is_a_field_of_its_own():
@@ -334,7 +334,7 @@ def test_reparameterized_convolutions_cost_what_they_fold_to():
     assert {p.params for p in counts.values()} == {counts["blueprint"].params}
     rows = 2 * 32 * (32 + 32) * 2 + 2 * 32 * (32 + 8) * 2
     factors = 32 + 32 + 8
-    added = {kind: p.learned - p.params for kind, p in counts.items()}
+    added = {kind: p.trainable_params - p.params for kind, p in counts.items()}
     assert added["reparam_blueprint"] == factors
     assert added["expanded_blueprint"] == rows
     assert added["expanded_reparam_blueprint"] == rows + factors

@@ -53,8 +53,8 @@ def test_any_built_block_has_the_planned_parameters(block, width):
         planned = plan(block, width)
     except UserError:
         assume(False)
-    assert nets.Block(block, width).count_params() == planned.learned
-    assert plan(block.folded, width).learned == planned.params
+    assert nets.Block(block, width).count_params() == planned.trainable_params
+    assert plan(block.folded, width).trainable_params == planned.params
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -101,7 +101,7 @@ def _counted_macs(model, lr) -> int:
 def test_macs_are_those_of_the_graph(text, stem):
     network = Network(4, 64, (Block.parse(text),) * 2, stem)
     model = nets.SRNet(network)
-    assert model.count_params() == network.learned
+    assert model.count_params() == network.trainable_params
     assert _counted_macs(model, np.zeros((1, 6, 10, 3), np.float32)) == network.macs(6 * 10 * 16)
 
 
@@ -138,7 +138,7 @@ FOLDED = [arch.Conv(6, 6, 3), arch.Conv(6, 4, 5), arch.BlueprintConv(6, 6, 5), a
 def test_expanded_convolutions_are_a_sum_of_linear_ways(folded):
     value = arch.ExpandedConv(folded)
     layer = ExpandedConv(value)
-    assert layer.count_params() == value.learned >= value.params == folded.params
+    assert layer.count_params() == value.trainable_params >= value.params == folded.params
     rng = np.random.default_rng(0)
     layer.set_weights([rng.normal(size=weight.shape) for weight in layer.get_weights()])
     x = rng.normal(size=(2, 7, 8, 6)).astype(np.float32)
@@ -163,7 +163,7 @@ def test_a_folded_network_computes_the_same_with_fewer_parameters(text, tmp_path
     for trained, used in (("e3", "k3"), ("e5", "k5"), ("x5", "b5"), ("expanded", "thin")):
         text = text.replace(trained, used)
     assert plain.network == arch.parse(f"x2:w16:{text}")
-    assert plain.count_params() == network.network.params < network.count_params() == network.network.learned
+    assert plain.count_params() == network.network.params < network.count_params() == network.network.trainable_params
     np.testing.assert_allclose(plain(lr_batch()), network(lr_batch()), atol=1e-6)
     files.save(network, tmp_path / "model.keras")
     np.testing.assert_array_equal(files.load(tmp_path / "model.keras")(lr_batch()), plain(lr_batch()))
@@ -244,7 +244,7 @@ def test_counts_of_any_network_are_those_of_what_is_built():
         for _ in range(60):
             network = space.network(space.sample(rng))
             trained = nets.SRNet(network)
-            assert trained.count_params() == network.learned
+            assert trained.count_params() == network.trainable_params
             built = folded(trained)
             assert built.count_params() == network.params == network.folded.params
             assert _macs(built, 100) == network.macs(100 * network.scale**2)

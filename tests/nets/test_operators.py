@@ -42,7 +42,7 @@ def attention_of(kind: str, channels: int) -> keras.Layer:
 def test_what_is_built_is_what_was_counted(text):
     network = arch.parse(f"x4:w16:{text}")
     model = nets.build(network)
-    assert model.count_params() == network.learned
+    assert model.count_params() == network.trainable_params
     graph = tf.function(lambda x: model(x)).get_concrete_function(tf.TensorSpec((1, 12, 18, 3))).graph
     seen = {"Conv2D": 3, "DepthwiseConv2dNative": 2}
     macs = sum(
@@ -144,7 +144,7 @@ def test_reparameterized_convolutions_are_a_sum_of_linear_ways(folds_to):
     value = arch.ExpandedConv(folds_to, expansion=0, factors=True)
     layer = ExpandedConv(value)
     draw(layer)
-    assert layer.count_params() == value.learned
+    assert layer.count_params() == value.trainable_params
     x = random(2, 7, 8, 6)
     mixed = x @ layer.direct.numpy()[0, 0] + (x if folds_to.out_channels == 6 else 0)
     if layer.filters is not None:
@@ -159,7 +159,7 @@ def test_reparameterized_networks_fold_and_unfold(kind):
     network = nets.SRNet(arch.Network(2, 16, (block,) * 2, "expanded_row"))
     draw(network)
     plain, lr = folded(network), random(1, 8, 9, 3)
-    assert plain.count_params() == network.network.params < network.count_params() == network.network.learned
+    assert plain.count_params() == network.network.params < network.count_params() == network.network.trainable_params
     assert {block.conv for block in plain.network.blocks} == {"blueprint"}
     expected = network(lr)
     np.testing.assert_allclose(plain(lr), expected, atol=1e-4 * np.abs(expected).max())
