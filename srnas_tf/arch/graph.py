@@ -158,7 +158,7 @@ class PReLU(Layer):
 
 
 @dataclass(frozen=True, eq=False)
-class Standardize(Layer):
+class BatchNorm(Layer):
     """Batch normalization without its gain and offset. Each place where it stands keeps statistics of its own."""
 
 
@@ -177,8 +177,8 @@ class Affine(Layer):
 
 
 @dataclass(frozen=True, eq=False)
-class Mix(Layer):
-    """The sum of `count` tensors, each times a learned number; their mean at first."""
+class WeightedSum(Layer):
+    """The sum of `count` tensors, each times a weight that training moves; their mean at first."""
 
     count: int
 
@@ -187,7 +187,7 @@ class Mix(Layer):
         return (Weight((self.count,), 1 / self.count),)
 
     def __str__(self) -> str:
-        return f"mix {self.count}"
+        return f"weighted sum of {self.count}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,7 +211,7 @@ class Concat(Layer):
 
 
 @dataclass(frozen=True, eq=False)
-class Take(Layer):
+class Slice(Layer):
     """The channels from `start` to before `stop`."""
 
     start: int
@@ -222,7 +222,7 @@ class Take(Layer):
 
 
 @dataclass(frozen=True, eq=False)
-class Shuffle(Layer):
+class PixelShuffle(Layer):
     """Pixel shuffle: `factor`^2 channels become a square of pixels (Shi et al. 2016)."""
 
     factor: int
@@ -254,7 +254,7 @@ class Luma(Layer):
 
 
 @dataclass(frozen=True, eq=False)
-class Recolour(Layer):
+class ReplaceLuma(Layer):
     """(RGB image, Y) -> the image with that Y and its own colours."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from srnas_tf.arch.graph import Graph, Luma, Recolour, Resample, Tensor
+from srnas_tf.arch.graph import Graph, Luma, ReplaceLuma, Resample, Tensor
 from srnas_tf.arch.network import HD_PIXELS, MAX_CHANNELS, check_scale
 from srnas_tf.arch.zoo.bicubic import bicubic
 from srnas_tf.arch.zoo.carn import carn
@@ -34,13 +34,13 @@ def _rgb(body: Body, image: Tensor, scale: int, width: int) -> dict[int, Tensor]
 
 def _luma(body: Body, image: Tensor, scale: int, width: int) -> dict[int, Tensor]:
     """The network sees and makes Y; the colours are enlarged by bicubic."""
-    return {scale: Recolour()(Resample(scale)(image), body(Luma()(image), scale, width))}
+    return {scale: ReplaceLuma()(Resample(scale)(image), body(Luma()(image), scale, width))}
 
 
 def _enlarged_luma(body: Body, image: Tensor, scale: int, width: int) -> dict[int, Tensor]:
     """The network sees Y as bicubic enlarges it, and makes Y."""
     enlarged = Resample(scale)(image)
-    return {scale: Recolour()(enlarged, body(Luma()(enlarged), scale, width))}
+    return {scale: ReplaceLuma()(enlarged, body(Luma()(enlarged), scale, width))}
 
 
 class System(NamedTuple):

@@ -3,14 +3,14 @@
 from srnas_tf.arch.conv import Conv
 from srnas_tf.arch.graph import (
     Affine,
+    BatchNorm,
     Concat,
     Convolve,
     Deconvolve,
     Layer,
     Leaky,
+    PixelShuffle,
     Shift,
-    Shuffle,
-    Standardize,
     Tensor,
 )
 
@@ -47,7 +47,7 @@ class Norm:
         self._affine = Affine(width)
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self._affine(Standardize()(x))
+        return self._affine(BatchNorm()(x))
 
 
 class Activated:
@@ -68,7 +68,7 @@ def upsample(x: Tensor, width: int, scale: int, activated: bool = False) -> Tens
     """
     for factor in {2: (2,), 3: (3,), 4: (2, 2)}[scale]:
         x = conv(width, width * factor**2)(x)
-        x = Shuffle(factor)(relu(x) if activated else x)
+        x = PixelShuffle(factor)(relu(x) if activated else x)
     return x
 
 
