@@ -67,7 +67,7 @@ class LatencyTable:
         Raises:
             UserError: where the table is of networks with another frame.
         """
-        if network.measures != self.measures:
+        if network.hyperparameters != self.hyperparameters:
             raise UserError(f"the latency table is of networks with {self._described}, and {network} is none of them")
         return self.frame
 
@@ -76,13 +76,13 @@ class LatencyTable:
         return self.of_frame(network) + sum(self.of_block(block) for block in network.blocks)
 
     @property
-    def measures(self) -> dict[str, int | str]:
-        """What all its networks have in common, as `Network.measures`."""
+    def hyperparameters(self) -> dict[str, int | str]:
+        """What all its networks have in common, as `Network.hyperparameters`."""
         return {"scale": self.scale, "width": self.width, "depth": self.depth, "stem": self.stem}
 
     @property
     def _described(self) -> str:
-        return ", ".join(f"{name} {value}" for name, value in self.measures.items())
+        return ", ".join(f"{name} {value}" for name, value in self.hyperparameters.items())
 
     def check(self, space: Space, source: str) -> None:
         """Refuses a table that does not hold all networks of a space.
@@ -93,7 +93,7 @@ class LatencyTable:
         Raises:
             UserError: with what is missing.
         """
-        for name, value in self.measures.items():
+        for name, value in self.hyperparameters.items():
             if str(getattr(space, name)) != str(value):
                 raise UserError(
                     f"{source}: is of {name} {value}, and the networks are of {name} {getattr(space, name)}; "

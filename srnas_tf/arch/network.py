@@ -98,7 +98,7 @@ class Network:
             raise UserError(f"stem {self.stem!r} is none of {', '.join(STEMS)}")
 
     @property
-    def measures(self) -> dict[str, int | str]:
+    def hyperparameters(self) -> dict[str, int | str]:
         """What flags may say of any network of this family."""
         return {"scale": self.scale, "width": self.width, "depth": len(self.blocks), "stem": self.stem}
 

@@ -79,7 +79,7 @@ def run(workdir: Workdir) -> None:
     found = max(networks, key=lambda network: network.provenance["val_psnr"])
     # Drawn at any rate: a network of another width can take nothing over.
     baseline = retraining_job.train_network(
-        imdn_of_size(found.network.params, space.scale, int(found.network.measures["depth"])),
+        imdn_of_size(found.network.params, space.scale, int(found.network.hyperparameters["depth"])),
         workdir / "retrain" / "imdn",
     )
     if not job.writes:

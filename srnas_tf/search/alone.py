@@ -89,7 +89,7 @@ def search_alone(
             ranked.append([{**proposed[c], "psnr": p, "rung": number, "steps": rung.steps} for c, p in psnrs.items()])
             if number > 1:
                 show(ranked[-1])
-    write_json(folder / "front.json", front(ranked[-1], settings.weighed))
+    write_json(folder / "front.json", front(ranked[-1], settings.objective_names))
     top = _best(ranked, settings, pick)
     write_json(folder / "best.json", top)
     return top

@@ -21,7 +21,7 @@ def chosen(entries: Sequence[dict], settings: SearchSettings, pick: Pick) -> lis
     """
     kind = pick.pick or ("knee" if settings.strategy == "pareto" else "psnr")
     if kind == "knee":
-        return knee(front(entries, settings.weighed), settings.weighed)[: settings.top_k]
+        return knee(front(entries, settings.objective_names), settings.objective_names)[: settings.top_k]
     if kind != "psnr":
         name, limit = pick.limit
         least = min(entry[name] for entry in entries)

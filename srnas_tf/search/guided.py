@@ -65,7 +65,7 @@ class Guided:
         imagined = self._imagine(predictor, pool.seen, rng)
         best = best_of(imagined, self._settings.population)
         entries = [{"codes": codes, "psnr": psnr, **self._feasible.price(codes)} for codes, psnr in imagined.items()]
-        ahead = [entry["codes"] for entry in front(entries, self._settings.weighed)]
+        ahead = [entry["codes"] for entry in front(entries, self._settings.objective_names)]
         others = [codes for codes in ahead if codes not in best[:half]]
         spaced = [others[i] for i in spread(measures(self._feasible, others), half, rng)] if others else []
         return [*best[: len(best) - half], *spaced, *best[len(best) - half :]]

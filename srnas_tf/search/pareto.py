@@ -30,7 +30,7 @@ class NSGA:
 
     def __init__(self, settings: SearchSettings, feasible: Feasible) -> None:
         self._size = settings.population
-        self._feasible, self._weighed = feasible, settings.weighed
+        self._feasible, self._objective_names = feasible, settings.objective_names
         self._refuses = _Refuses(self._codes)
         self._algorithm = NSGA2(
             pop_size=self._size,
@@ -39,7 +39,7 @@ class NSGA:
             eliminate_duplicates=self._refuses,
         )
         paths = {i: Choice(options=range(count)) for i, count in enumerate(feasible.space.cardinalities)}
-        problem = Problem(vars=paths, n_obj=1 + len(settings.weighed))
+        problem = Problem(vars=paths, n_obj=1 + len(settings.objective_names))
         self._algorithm.setup(problem, termination=NoTermination())
         self._asked: list[Codes] = []
 
@@ -61,7 +61,7 @@ class NSGA:
             return
         prices = map(self._feasible.price, self._asked)
         wanted = [
-            [-psnrs[codes], *(price[name] for name in self._weighed)]
+            [-psnrs[codes], *(price[name] for name in self._objective_names)]
             for codes, price in zip(self._asked, prices, strict=True)
         ]
         measured = Population.new("X", np.array(self._asked, object))

@@ -88,7 +88,7 @@ def search(
                     exact[rival] = next(entries)
             strategy.tell(settled())
             show(measured())
-    write_json(folder / "front.json", front(measured(), settings.weighed))
+    write_json(folder / "front.json", front(measured(), settings.objective_names))
     top = chosen(measured(), settings, pick)
     write_json(folder / "best.json", top)
     return top

@@ -63,7 +63,7 @@ class SearchSettings:
         check(self)
         if not 0 < self.mutation <= 1:
             raise UserError(f"--mutation={self.mutation}: must be above 0 and at most 1")
-        if not self.weighed or len(self.weighed) > 2 or not set(self.weighed) <= set(COSTS):
+        if not self.objective_names or len(self.objective_names) > 2 or not set(self.objective_names) <= set(COSTS):
             raise UserError(f"--objectives={self.objectives}: give one or two of {', '.join(COSTS)}, a comma between")
         module, extra = EXTRAS.get(self.strategy, ("", ""))
         if module and importlib.util.find_spec(module) is None:
@@ -75,7 +75,7 @@ class SearchSettings:
             )
 
     @property
-    def weighed(self) -> tuple[str, ...]:
+    def objective_names(self) -> tuple[str, ...]:
         """The costs that PSNR is weighed against."""
         return tuple(dict.fromkeys(name.strip() for name in self.objectives.split(",") if name.strip()))
 
@@ -172,4 +172,4 @@ class Pick:
 
 def weighs_latency(settings: SearchSettings, budget: Budget, pick: Pick) -> bool:
     """Whether a search has to know how long networks take."""
-    return "latency_ms" in (*settings.weighed, *budget.limits, pick.limit[0])
+    return "latency_ms" in (*settings.objective_names, *budget.limits, pick.limit[0])

@@ -110,7 +110,7 @@ class ZooNetwork:
             )
 
     @property
-    def measures(self) -> dict[str, int | str]:
+    def hyperparameters(self) -> dict[str, int | str]:
         """What flags may say of any network of the zoo."""
         return {"scale": self.scale, "width": self.width}
 
