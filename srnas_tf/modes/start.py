@@ -10,7 +10,7 @@ from srnas_tf.errors import UserError
 from srnas_tf.nets import Net, Supernet, build
 from srnas_tf.nets.files import load_as_trained
 from srnas_tf.nets.supernet import load_path
-from srnas_tf.nets.transfer import take_over
+from srnas_tf.nets.transfer import transfer_weights
 
 Start = Callable[[Any], None]
 """Changes the drawn weights of a network or supernet."""
@@ -36,12 +36,12 @@ def start_of(init: str, target: Architecture | Space, supernet: Callable[[], Sup
         return lambda model: load_path(model, trained)
     source = load_as_trained(Path(init))
     drawn = Supernet(target) if isinstance(target, Space) else build(target)
-    taken = take_over(drawn, source)
+    taken = transfer_weights(drawn, source)
     if not taken:
         raise UserError(f"--init={init}: nothing of {source.network} fits {target}; widths must be equal, for one")
     print(f"{init}: gives {taken} of {drawn.count_params()} parameters their first values", file=sys.stderr, flush=True)
 
     def start(model: Net | Supernet) -> None:
-        take_over(model, source)
+        transfer_weights(model, source)
 
     return start

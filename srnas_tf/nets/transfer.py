@@ -19,7 +19,7 @@ Layers = tuple[keras.Layer, keras.Layer]
 """One to be trained, and the trained one in its place."""
 
 
-def take_over(target: Net | Supernet, source: Net) -> int:
+def transfer_weights(target: Net | Supernet, source: Net) -> int:
     """Gives a network, or each path of a supernet, what fits of another network's weights.
 
     Outside the blocks, layers of one place fit where their shapes agree. Of two blocks, the first conv and those of the
@@ -40,10 +40,10 @@ def take_over(target: Net | Supernet, source: Net) -> int:
         outside = _copy(_around(target, source))
         pairs = zip(target.blocks, source.blocks, strict=False)
         return _count(outside) + sum(_count(_copy(_fitting(mine, theirs))) for mine, theirs in pairs)
-    return _take_over_all(target, source)
+    return _transfer_to_supernet(target, source)
 
 
-def _take_over_all(supernet: Supernet, source: SRNet) -> int:
+def _transfer_to_supernet(supernet: Supernet, source: SRNet) -> int:
     """Gives all paths of a supernet what fits; counts once what paths share."""
     space = supernet.space
     slot, *slots = supernet.slots
@@ -94,7 +94,7 @@ def folded(network: Net) -> Net:
     if isinstance(network, ZooNet) or network.network.folded == network.network:
         return network
     plain = SRNet(network.network.folded, network.provenance)
-    taken = take_over(plain, network)
+    taken = transfer_weights(plain, network)
     assert taken == plain.count_params(), "a network folds to one of the same layers"
     return plain
 

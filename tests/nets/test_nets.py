@@ -23,7 +23,7 @@ from srnas_tf.nets import files, official
 from srnas_tf.nets.conv import BlueprintConv, ExpandedConv, SelectiveConv
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.supernet import load_path
-from srnas_tf.nets.transfer import folded, take_over
+from srnas_tf.nets.transfer import folded, transfer_weights
 
 
 def lr_batch(seed: int = 0, height: int = 11, width: int = 9) -> np.ndarray:
@@ -177,7 +177,7 @@ def test_a_folded_network_gives_an_expanded_one_its_weights(kinds):
     plain, expanded = (nets.build(arch.parse(f"x2:w16:imdn:r0.25:{kind}3:f1:SCSCS")) for kind in kinds)
     initialize(plain, 0, "uniform")
     initialize(expanded, 1, "uniform")
-    assert take_over(expanded, plain) == plain.count_params()
+    assert transfer_weights(expanded, plain) == plain.count_params()
     np.testing.assert_allclose(expanded(lr_batch()), plain(lr_batch()), atol=1e-6)
 
 

@@ -13,7 +13,7 @@ from srnas_tf.nets.conv import ACTIVATIONS, DepthwiseConv, ExpandedConv
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.resample import enlarge
 from srnas_tf.nets.supernet import load_path
-from srnas_tf.nets.transfer import folded, take_over
+from srnas_tf.nets.transfer import folded, transfer_weights
 
 NETWORKS = [
     "row:inside:r0.25:b3:f1:a.esa:act.gelu:P-P",
@@ -165,7 +165,7 @@ def test_reparameterized_networks_fold_and_unfold(kind):
     np.testing.assert_allclose(plain(lr), expected, atol=1e-4 * np.abs(expected).max())
     other = nets.SRNet(network.network)
     initialize(other, 3)
-    assert take_over(other, plain) == plain.count_params()
+    assert transfer_weights(other, plain) == plain.count_params()
     np.testing.assert_allclose(other(lr), expected, atol=1e-4 * np.abs(expected).max())
 
 
