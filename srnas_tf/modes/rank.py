@@ -21,7 +21,7 @@ from srnas_tf.report.table import print_table
 from srnas_tf.search.agreement import Comparison, Estimate, compare, repeats
 from srnas_tf.search.ranking import RankSettings, choose
 from srnas_tf.train.alone import Alone
-from srnas_tf.train.paths import PathScorer
+from srnas_tf.train.scoring import PathScorer
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 from srnas_tf.workdir.files import read_record, read_records, write_json
 from srnas_tf.workdir.folder import Workdir

@@ -19,7 +19,7 @@ from srnas_tf.search.search import search
 from srnas_tf.search.settings import Budget, Pick, Rung, RungSettings, SearchSettings, weighs_latency
 from srnas_tf.train import precision
 from srnas_tf.train.alone import Alone, InRungs
-from srnas_tf.train.paths import travelling_scorers
+from srnas_tf.train.scoring import travelling_scorers
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 from srnas_tf.train.writer import SearchBoard
 from srnas_tf.workdir.folder import Workdir

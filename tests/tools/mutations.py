@@ -137,8 +137,8 @@ BUGS = [
         "in self.paths",
         ("train/test_train.py", "resumed or checkpoint"),
     ),
-    Bug("train/paths.py", "tf.round(tf.clip_by_value(", "(tf.clip_by_value(", ("train/test_paths.py", "")),
-    Bug("train/paths.py", "kept[prefix] = made", "kept[(*prefix[:-1], 0)] = made", ("train/test_paths.py", "")),
+    Bug("train/scoring.py", "tf.round(tf.clip_by_value(", "(tf.clip_by_value(", ("train/test_scoring.py", "")),
+    Bug("train/scoring.py", "kept[prefix] = made", "kept[(*prefix[:-1], 0)] = made", ("train/test_scoring.py", "")),
     Bug("train/writer.py", 'line["step"] <= step]', 'line["step"] <= step + 1]', ("train/test_train.py", "resumed")),
 ]
 
