@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from srnas_tf.train.trainee import Part
+from srnas_tf.train.trainable import Part
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 _SCALE_UP_AFTER = 2000

@@ -28,7 +28,7 @@ from srnas_tf.train.evaluate import of_network, of_paths, validation_psnr
 from srnas_tf.train.loop import fit
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 from srnas_tf.train.teacher import teacher_of
-from srnas_tf.train.trainee import single_path, whole
+from srnas_tf.train.trainable import trainable_network, trainable_supernet
 from srnas_tf.workdir.files import write_text
 
 log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class Job:
             initialize(supernet, settings.seed, settings.first_weights)
             if start_from:
                 start_from(supernet)
-            trainee = single_path(supernet)
+            trainable = trainable_supernet(supernet)
             teacher = teacher_of(settings, space.smallest(lambda each: each.macs()))
         twin = Supernet(space)
         at = of_paths(twin)
@@ -133,7 +133,9 @@ class Job:
         def networks_at(step: int) -> tuple[Codes, ...]:
             return draw(space, settings.seed, step)
 
-        trained = fit(self.strategy, trainee, self.patches, settings, folder, validate, networks_at, distills, teacher)
+        trained = fit(
+            self.strategy, trainable, self.patches, settings, folder, validate, networks_at, distills, teacher
+        )
         _load(twin, trained)
         if self.writes:
             save(twin, folder / "supernet.keras")
@@ -160,7 +162,7 @@ class Job:
             initialize(model, settings.seed, settings.first_weights)
             if start_from:
                 start_from(model)
-            trainee = whole(model)
+            trainable = trainable_network(model)
             teacher = teacher_of(settings, network)
         twin = build(network)
         upscale = of_network(twin)
@@ -170,8 +172,8 @@ class Job:
             return validation_psnr(upscale, self.pairs, self.scale)
 
         recipe = {**dataclasses.asdict(settings), "data": self.data.data, "low_resolution": self._low_resolution}
-        if trainee.parts:
-            trained = fit(self.strategy, trainee, self.patches, settings, folder, validate, teacher=teacher)
+        if trainable.parts:
+            trained = fit(self.strategy, trainable, self.patches, settings, folder, validate, teacher=teacher)
         else:
             log.warning("%s has no weights: nothing to train", network)
             trained, recipe = [], {}

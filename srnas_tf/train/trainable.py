@@ -1,4 +1,4 @@
-"""What a step trains: a network, or a path of a supernet, seen through one interface."""
+"""A model as a training step sees it: a network, or a path of a supernet."""
 
 import functools
 import itertools
@@ -52,13 +52,13 @@ class Part(NamedTuple):
         start, length = (tf.gather(each, path) for each in (self.starts, self.lengths))
         return table[start : start + length]
 
-    def read(self, path: tf.Tensor | int) -> tf.Tensor:
+    def weights_of_path(self, path: tf.Tensor | int) -> tf.Tensor:
         """What a path uses of the variable."""
         rows = self.rows_of(path)
         return tf.convert_to_tensor(self.variable) if rows is None else tf.gather(self.variable, rows)
 
     def place(self, value: tf.Tensor, path: tf.Tensor | int) -> tf.Tensor:
-        """What a path uses, in its place in zeros of the variable's shape: the inverse of `read`."""
+        """What a path uses, in its place in zeros of the variable's shape: the inverse of `weights_of_path`."""
         rows = self.rows_of(path)
         return value if rows is None else tf.scatter_nd(rows[:, None], value, self.variable.shape)
 
@@ -73,21 +73,21 @@ class Part(NamedTuple):
         return value[: tf.gather(self.lengths, path)]
 
 
-class Lesson(NamedTuple):
-    """What one network learns from one batch.
+class Gradients(NamedTuple):
+    """The loss of one network on one batch, and its gradients.
 
     Attributes:
         loss: float [].
-        gradients: by what the network uses of each part.
-        output: what it made of the batch.
+        by_part: by the weights that the network uses of each part.
+        output: of the network, float [batch, height * scale, width * scale, 3].
     """
 
     loss: tf.Tensor
-    gradients: list[tf.Tensor]
+    by_part: list[tf.Tensor]
     output: tf.Tensor
 
 
-class Trainee(NamedTuple):
+class TrainableModel(NamedTuple):
     """A model as a training step sees it.
 
     Attributes:
@@ -107,7 +107,7 @@ class Trainee(NamedTuple):
     states: Sequence[tf.Variable] = ()
     composed: bool = False
 
-    def lesson(self, loss_of: Loss, lr: tf.Tensor, target: tf.Tensor, codes: Codes) -> Lesson:
+    def gradients(self, loss_of: Loss, lr: tf.Tensor, target: tf.Tensor, codes: Codes) -> Gradients:
         """A loss of the output, and its gradient by what the network uses of each part.
 
         Args:
@@ -116,7 +116,7 @@ class Trainee(NamedTuple):
             target: float [batch, height * scale, width * scale, 3] in 0..1.
             codes: the network's.
         """
-        values = [part.read(part.path(self.paths(codes))) for part in self.parts]
+        values = [part.weights_of_path(part.path(self.paths(codes))) for part in self.parts]
         with tf.GradientTape() as tape:
             tape.watch(values)
             output = self.forward(lr, codes, values)
@@ -126,7 +126,7 @@ class Trainee(NamedTuple):
         gradients = tape.gradient(scaled, sources)
         if self.composed:  # a block that a network has not is a path of no weights, and gets no gradient
             gradients = [own if own.shape[0] == 0 else by for own, by in zip(values, gradients, strict=True)]
-        return Lesson(loss, gradients, output)
+        return Gradients(loss, gradients, output)
 
     def loss_and_gradients(
         self, loss_of: Loss, lr: tf.Tensor, hr: tf.Tensor, networks: Sequence[Codes], distilled: Loss | None = None
@@ -138,22 +138,22 @@ class Trainee(NamedTuple):
         than a mean.
 
         Args:
-            loss_of: as `lesson` takes it.
+            loss_of: as `gradients` takes it.
             lr: likewise.
             hr: the target of all, or of the first.
             networks: their codes.
             distilled: where given, the networks after the first learn the first's output, which is constant to them,
                 instead of `hr`, by this loss.
         """
-        first = self.lesson(loss_of, lr, hr, networks[0])
+        first = self.gradients(loss_of, lr, hr, networks[0])
         if len(networks) == 1:
-            return first.loss, [part.padded(own) for part, own in zip(self.parts, first.gradients, strict=True)]
-        loss, sums = first.loss, self._placed(first.gradients, networks[0])
+            return first.loss, [part.padded(own) for part, own in zip(self.parts, first.by_part, strict=True)]
+        loss, sums = first.loss, self._placed(first.by_part, networks[0])
         for codes in networks[1:]:
             target, wanted = (hr, loss_of) if distilled is None else (first.output, distilled)
-            lesson = self.lesson(wanted, lr, target, codes)
-            loss += lesson.loss
-            sums = [total + own for total, own in zip(sums, self._placed(lesson.gradients, codes), strict=True)]
+            of_network = self.gradients(wanted, lr, target, codes)
+            loss += of_network.loss
+            sums = [total + own for total, own in zip(sums, self._placed(of_network.by_part, codes), strict=True)]
         return loss / len(networks), sums
 
     def _placed(self, gradients: Sequence[tf.Tensor], codes: Codes) -> list[tf.Tensor]:
@@ -162,14 +162,14 @@ class Trainee(NamedTuple):
         return [part.place(gradient, part.path(paths)) for part, gradient in pairs]
 
 
-def whole(network: Net) -> Trainee:
+def trainable_network(network: Net) -> TrainableModel:
     """A network on its own."""
     parts = [Part(v.value) for v in network.trainable_variables]
     states = [v.value for v in network.non_trainable_variables]
-    return Trainee(network, parts, lambda lr, codes, values: network(lr, training=True), states=states)
+    return TrainableModel(network, parts, lambda lr, codes, values: network(lr, training=True), states=states)
 
 
-def single_path(supernet: Supernet) -> Trainee:
+def trainable_supernet(supernet: Supernet) -> TrainableModel:
     """A supernet, of which the codes choose the network."""
     tables = functools.cache(_tables)
     each = [_parts(slot, position, tables) for position, slot in enumerate(supernet.slots)]
@@ -182,7 +182,7 @@ def single_path(supernet: Supernet) -> Trainee:
         rows = [[next(left) for _ in parts] for parts in each]
         return pieces(lr, codes, [own[0] if len(own) == 1 else tf.concat(own, axis=0) for own in rows])
 
-    return Trainee(supernet, list(itertools.chain(*each)), forward, supernet.space.paths, composed=True)
+    return TrainableModel(supernet, list(itertools.chain(*each)), forward, supernet.space.paths, composed=True)
 
 
 def _parts(slot: Slot, position: int, tables: Callable[[Placement], tuple]) -> list[Part]:
