@@ -26,7 +26,7 @@ class Stem(NamedTuple):
     Attributes:
         strides: of its 3x3 convolutions, with LeakyReLUs between them.
         start: what a network begins as (a key of `nets.initial.STARTS`) where a run does not say.
-        smooth: a key of `conv.CONVS`: the convolution after the blocks.
+        conv_after_body: a key of `conv.CONVS`: the convolution after the blocks.
         upsample: the same of the one before the pixel shuffle.
         concatenates: whether all blocks' outputs are brought together; the last one's goes on alone otherwise.
         folds_to: the stem that it is in use, where that is another one.
@@ -34,7 +34,7 @@ class Stem(NamedTuple):
 
     strides: tuple[int, ...]
     start: str
-    smooth: str = "plain"
+    conv_after_body: str = "plain"
     upsample: str = "plain"
     folds_to: str = ""
     concatenates: bool = True
@@ -189,9 +189,9 @@ def block_costs(blocks: Iterable[Block], width: int, pixels: int) -> list[dict]:
 class Frame(NamedTuple):
     """The convolutions outside the blocks. 66480 + 4096 * depth parameters at x4, width 64."""
 
-    head: tuple[Conv, ...]
+    conv_first: tuple[Conv, ...]
     aggregate: Conv | None
-    smooth: AnyConv
+    conv_after_body: AnyConv
     upsample: AnyConv
 
     @property
@@ -201,17 +201,17 @@ class Frame(NamedTuple):
 
     @property
     def params(self) -> int:
-        return sum(conv.params for conv in (*self.head, *self.tail))
+        return sum(conv.params for conv in (*self.conv_first, *self.tail))
 
     @property
     def trainable_params(self) -> int:
         """How many numbers training moves."""
-        return sum(map(trainable_params, (*self.head, *self.tail)))
+        return sum(map(trainable_params, (*self.conv_first, *self.tail)))
 
     def macs(self, pixels: int) -> int:
         """Multiply-accumulates where the blocks work on `pixels` pixels."""
         total, size = sum(conv.macs(pixels) for conv in self.tail), pixels
-        for conv in reversed(self.head):
+        for conv in reversed(self.conv_first):
             total, size = total + conv.macs(size), size * conv.stride**2
         return total
 
@@ -219,10 +219,10 @@ class Frame(NamedTuple):
 def frame(scale: int, width: int, depth: int, stem: str = "plain") -> Frame:
     """The convolutions outside `depth` blocks."""
     kind = STEMS[stem]
-    smooth = CONVS[kind.smooth].make(width, width, (3,))
+    conv_after_body = CONVS[kind.conv_after_body].make(width, width, (3,))
     upsample = CONVS[kind.upsample].make(width, 3 * kind.factor(scale) ** 2, (3,))
     aggregate = Conv(depth * width, width, 1) if kind.concatenates else None
-    return Frame(kind.convs(width), aggregate, smooth, upsample)
+    return Frame(kind.convs(width), aggregate, conv_after_body, upsample)
 
 
 def imdn(scale: int = 4, width: int = 64, depth: int = 6, stem: str = "plain") -> Network:

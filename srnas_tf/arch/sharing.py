@@ -196,10 +196,10 @@ def of_trunks(trunks: Sequence[tuple[int, int, str]], scale: int, sharing: str) 
         around = frame(scale, width, depth, stem)
         owner = () if sharing == "entangled" else (width,)
         blocks = Axis(tuple(range(depth)), (width,) * depth)
-        places: list[tuple[tuple, AnyConv]] = [(("head", i), conv) for i, conv in enumerate(around.head)]
+        places: list[tuple[tuple, AnyConv]] = [(("conv_first", i), conv) for i, conv in enumerate(around.conv_first)]
         if around.aggregate:
             places.append((("aggregate",), around.aggregate))
-        places += [(("smooth",), around.smooth), (("upsample",), around.upsample)]
+        places += [(("conv_after_body",), around.conv_after_body), (("upsample",), around.upsample)]
         return tuple(
             Variable(
                 (*owner, place, _kind(conv), name),

@@ -52,7 +52,7 @@ def of_block(block: Block, width: int) -> Work:
 def of_frame(network: Network) -> Work:
     """Of all that stands outside the blocks."""
     made, factor = network.frame, STEMS[network.stem].factor(network.scale)
-    total = of_convs((*made.head, *made.tail))
+    total = of_convs((*made.conv_first, *made.tail))
     if made.aggregate:
         total += _layer("activation leaky", channels=made.aggregate.out_channels)
         if len(network.blocks) > 1:

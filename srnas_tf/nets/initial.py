@@ -87,20 +87,20 @@ def _he(weight: Weight, rng: np.random.Generator) -> np.ndarray:
 def _interpolate(model: Net | Frame) -> None:
     """Lets the network begin as a bilinear interpolation, to which the blocks add little.
 
-    The head passes the three colours through, the skip connection carries them to the upsampling conv, and that
-    interpolates. A network drawn at random spends its first thousands of steps on learning the same.
+    The first convolution passes the three colours through. The skip connection carries them to the upsampling conv,
+    which interpolates. A network drawn at random spends its first thousands of steps on learning the same.
     """
     if not isinstance(model, Frame) or model.stem.enlarges:
         raise UserError("--first_weights=interpolation is for networks that enlarge at their end; drop it")
     if model.width < 3:
         raise UserError(f"--first_weights=interpolation needs --width=3 or more, not {model.width}")
-    head, scale = model.head.kernel.numpy(), model.scale
+    conv_first, scale = model.conv_first.kernel.numpy(), model.scale
     mixing, *filters, bias = in_use(model.upsample)
-    head[..., :3] = 0
+    conv_first[..., :3] = 0
     mixing *= _QUIET
     mixing[..., :3, :] = 0
     for colour, i, j in itertools.product(range(3), range(scale), range(scale)):
-        head[1, 1, colour, colour] = 1
+        conv_first[1, 1, colour, colour] = 1
         subpixel = (i * scale + j) * 3 + colour
         around = np.zeros((3, 3), np.float32)
         for (y, down), (x, right) in itertools.product(_bilinear(i, scale), _bilinear(j, scale)):
@@ -109,11 +109,11 @@ def _interpolate(model: Net | Frame) -> None:
             mixing[0, 0, colour, subpixel], filters[0][..., 0, subpixel] = 1, around
         else:
             mixing[..., colour, subpixel] = around
-    model.head.kernel.assign(head)
+    model.conv_first.kernel.assign(conv_first)
     use(model.upsample, [mixing, *filters, bias])
     # The kernel that writes what is added: of two in a row, scaling both would scale their product twice.
-    *kernels, bias = in_use(model.smooth)
-    use(model.smooth, [*kernels[:-1], _QUIET * kernels[-1], bias])
+    *kernels, bias = in_use(model.conv_after_body)
+    use(model.conv_after_body, [*kernels[:-1], _QUIET * kernels[-1], bias])
 
 
 def _bilinear(i: int, scale: int) -> list[tuple[int, float]]:

@@ -100,10 +100,10 @@ def load_official(model: SRNet, weights: Mapping[str, np.ndarray], path: Path) -
 
 def _layers(model: SRNet) -> dict[str, keras.Layer]:
     """The layers of an IMDN by their official names."""
-    strided = {f"fea_conv.{2 * i}": conv for i, conv in enumerate(getattr(model.head, "convs", []))}
-    layers = (strided or {"fea_conv": model.head}) | {
+    strided = {f"fea_conv.{2 * i}": conv for i, conv in enumerate(getattr(model.conv_first, "convs", []))}
+    layers = (strided or {"fea_conv": model.conv_first}) | {
         "c.0": model.aggregate,
-        "LR_conv": model.smooth,
+        "LR_conv": model.conv_after_body,
         "upsampler.0": model.upsample,
     }
     for i, block in enumerate(model.blocks, start=1):

@@ -94,7 +94,7 @@ def _radius(conv: arch.AnyConv) -> int:
 
 def _begin(network: SRNet, most: int, maps, mask):
     [image] = maps
-    features = network.head(image)
+    features = network.conv_first(image)
     together = ops.zeros_like(features)
     if network.stem.concatenates:  # by a 1x1 conv: its bias; the blocks' shares are added one by one
         together = together + network.aggregate.bias
@@ -115,7 +115,7 @@ def _go_on(network: SRNet, i: int, most: int, maps, moments, mask):
     if i + 1 < len(network.blocks):
         return _hand_on(trunk, together, network.blocks[i + 1].gather(trunk), most, mask)
     x = network.aggregate.activation(together) if network.stem.concatenates else trunk
-    x = network.smooth(x) + network.head(maps[3])
+    x = network.conv_after_body(x) + network.conv_first(maps[3])
     return [ops.depth_to_space(network.upsample(x), network.scale)], ops.zeros((2, most))
 
 

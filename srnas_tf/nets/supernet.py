@@ -163,7 +163,7 @@ class Supernet(keras.Model):
 
     def _enter(self, trunk: int) -> Callable:
         frame = self.frame(trunk)
-        return _pure(frame.head, frame.variables_in_order, self.slots[0].placement, trunk)
+        return _pure(frame.conv_first, frame.variables_in_order, self.slots[0].placement, trunk)
 
     def _leave(self, trunk: int) -> Callable:
         frame = self.frame(trunk)

@@ -197,8 +197,8 @@ def test_blueprint_convolutions():
     attention, fusion = 32 * 2 + 2 + 2 * 32 + 32, 32 * 32 + 32
     assert plan(block, 32).params == separable + attention + fusion
     light = Network(4, 32, (block,) * 3, "light")
-    smooth = 32 * 32 + 10 * 32
-    frame = (27 + 1) * 32 + (3 * 32 + 1) * 32 + smooth + (9 * 32 + 1) * 48
+    conv_after_body = 32 * 32 + 10 * 32
+    frame = (27 + 1) * 32 + (3 * 32 + 1) * 32 + conv_after_body + (9 * 32 + 1) * 48
     assert light.params == frame + 3 * plan(block, 32).params
     assert str(light).startswith("x4:w32:light:imdn:r0.25:b3:f1:SCSCS-")
     thin = Network(4, 32, (block,) * 3, "thin")

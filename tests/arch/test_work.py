@@ -22,7 +22,7 @@ def test_work_is_a_sum_over_blocks(seed):
 def test_work_of_a_network_by_hand():
     """`TC` taps 4 of 16 channels, convolves, and ends in a convolution of 4; a 1x1 fusion brings 8 back to 16."""
     counted = work(Network.parse("x4:w16:thin:bare:r0.25:b3:f1:TC"))
-    #                 first, trunk, last, smooth, upsample are separable; the head is plain
+    #                 first, trunk, last, conv_after_body, upsample are separable; conv_first is plain
     assert (counted["depthwise"], counted["convolution"]) == (5, 1)
     assert counted["pointwise"] == 5 + 1 + 1 + 1  # theirs, the tap, the fusion, the aggregation
     assert counted["convolution MACs"] * 1000 == 9 * 16 * 16  # 3 channels fill one vector of 16

@@ -274,7 +274,7 @@ def test_weights_are_a_function_of_the_seed():
     outputs = [model(lr_batch()).numpy() for model in models]
     np.testing.assert_array_equal(outputs[0], outputs[1])
     assert np.abs(outputs[0] - outputs[2]).max() > 1e-3
-    kernel = models[0].smooth.kernel.numpy()
+    kernel = models[0].conv_after_body.kernel.numpy()
     assert np.abs(kernel).max() == pytest.approx(1 / 12, rel=0.01)  # fan in 16 * 9
 
 

@@ -133,8 +133,8 @@ def test_blocks_in_a_row_go_on_alone():
     model = nets.build(arch.parse("x2:w8:row:inside:r0.25:b3:f1:P-C"))
     initialize(model, 0)
     lr = random(1, 6, 5, 3)
-    features = model.head(lr)
-    x = model.smooth(model.blocks[1](model.blocks[0](features))) + features
+    features = model.conv_first(lr)
+    x = model.conv_after_body(model.blocks[1](model.blocks[0](features))) + features
     np.testing.assert_array_equal(model(lr), keras.ops.depth_to_space(model.upsample(x), 2))
 
 

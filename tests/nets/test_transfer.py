@@ -166,6 +166,6 @@ def test_a_file_begins_each_found_network(source, tmp_path, capsys):
     start = start_of(str(tmp_path / "imdn.keras"), network)
     model = fresh(network)
     start(model)
-    np.testing.assert_array_equal(model.head.kernel, source.head.kernel)
+    np.testing.assert_array_equal(model.conv_first.kernel, source.conv_first.kernel)
     [line] = capsys.readouterr().err.splitlines()
     assert f"of {network.params} parameters" in line
