@@ -89,9 +89,9 @@ class Block:
         return self.kernel if isinstance(self.kernel, tuple) else (self.kernel,)
 
     @property
-    def folded(self) -> "Block":
-        """What it is in use."""
-        return dataclasses.replace(self, conv=CONVS[self.conv].folds_to or self.conv)
+    def deployed(self) -> "Block":
+        """Its deploy form."""
+        return dataclasses.replace(self, conv=CONVS[self.conv].deployed_as or self.conv)
 
     def make_conv(self, in_channels: int, out_channels: int) -> AnyConv:
         """A convolution of this block's kind and kernel."""
@@ -216,7 +216,7 @@ def _tap(width: int, distilled: int, features: int, block: Block) -> Step:
 
 
 def _as_trained(block: Block, conv: Conv | DepthwiseConv) -> AnyConv:
-    """A convolution, expanded where those of the block are."""
+    """The form in training of a convolution: expanded if those of the block are."""
     return CONVS[block.conv].expand(conv)
 
 

@@ -158,80 +158,82 @@ class BlueprintConv(_OneSize):
 
 @dataclass(frozen=True)
 class ExpandedConv:
-    """A convolution that is trained with more parameters than it is used with (ECBSR: Zhang et al. 2021; SESR: Bhardwaj
-    et al. 2022).
+    """A reparameterized convolution: training has more weights than inference (ECBSR: Zhang et al. 2021; SESR:
+    Bhardwaj et al. 2022).
 
-    The kernel that mixes channels is a sum: one of its own; a 1x1 convolution to twice as many channels, followed by
-    one of its size; and, where as many channels go out as come in, the identity. To filters of a channel each, the
-    identity is added, too. All of that is linear, so that one convolution, `folded`, does the same.
+    The dense kernel is a sum of up to three branches. One is a kernel of its size. One is a 1x1 convolution to more
+    channels, followed by a convolution of its size. The third is the identity, if input and output have equally many
+    channels. The depthwise kernel is the sum of a kernel and the identity. All branches are linear. One convolution,
+    `deployed`, therefore computes the same.
 
-    LKDN's reparameterization (Xie et al. 2023) has no way through more channels, and a factor a channel beside the
-    filters.
+    LKDN's reparameterization (Xie et al. 2023) has no branch through more channels. It adds a factor for each channel
+    to the depthwise kernel.
 
     Args:
-        folded: what it is in use, and what its parameters and MACs are counted of.
-        expansion: times as many channels between the two convolutions of a row as come in; 0 for no such row.
-        factors: whether there is a factor a channel beside the filters of a channel each.
+        deployed: the convolution at inference. Parameters and MACs are its own.
+        expansion: channels between the two convolutions of a branch, as a multiple of `in_channels`. 0 leaves the
+            branch out.
+        factors: whether the depthwise kernel has a factor for each channel.
     """
 
-    folded: Conv | BlueprintConv | DepthwiseConv
+    deployed: Conv | BlueprintConv | DepthwiseConv
     expansion: int = 2
     factors: bool = False
 
     @property
     def kind(self) -> str:
-        return f"expanded {self.folded.kind}"
+        return f"expanded {self.deployed.kind}"
 
     @property
     def in_channels(self) -> int:
-        return self.folded.in_channels
+        return self.deployed.in_channels
 
     @property
     def out_channels(self) -> int:
-        return self.folded.out_channels
+        return self.deployed.out_channels
 
     @property
     def kernels(self) -> tuple[int, ...]:
-        return self.folded.kernels
+        return self.deployed.kernels
 
     @property
     def _parts(self) -> tuple[Conv | DepthwiseConv, ...]:
-        folded = self.folded
-        return (folded.pointwise, folded.depthwise) if isinstance(folded, BlueprintConv) else (folded,)
+        deployed = self.deployed
+        return (deployed.pointwise, deployed.depthwise) if isinstance(deployed, BlueprintConv) else (deployed,)
 
     @property
-    def mixing(self) -> Conv | None:
-        """The convolution that mixes channels, if there is one."""
+    def dense(self) -> Conv | None:
+        """The part that mixes channels, or None."""
         return next((part for part in self._parts if isinstance(part, Conv)), None)
 
     @property
-    def filtering(self) -> DepthwiseConv | None:
-        """The filters of a channel each, if there are any."""
+    def depthwise(self) -> DepthwiseConv | None:
+        """The part with one filter for each channel, or None."""
         return next((part for part in self._parts if isinstance(part, DepthwiseConv)), None)
 
     @property
     def wide(self) -> int:
-        """Channels between the two convolutions of a row."""
+        """Channels between the two convolutions of a branch."""
         return self.expansion * self.in_channels
 
     def macs(self, pixels: int) -> int:
-        return self.folded.macs(pixels)
+        return self.deployed.macs(pixels)
 
     @property
     def params(self) -> int:
-        return self.folded.params
+        return self.deployed.params
 
     @property
     def weights(self) -> Weights:
         made: Weights = {}
-        if self.mixing:
-            size = self.mixing.kernel
-            made["direct"] = (size, size, self.in_channels, self.out_channels)
+        if self.dense:
+            size = self.dense.kernel
+            made["dense"] = (size, size, self.in_channels, self.out_channels)
             if self.wide:
                 made["expand"] = (self.in_channels, self.wide)
                 made["project"] = (size, size, self.wide, self.out_channels)
-        if self.filtering:
-            made["filters"] = (self.filtering.kernel, self.filtering.kernel, 1, self.out_channels)
+        if self.depthwise:
+            made["depthwise"] = (self.depthwise.kernel, self.depthwise.kernel, 1, self.out_channels)
             if self.factors:
                 made["factors"] = (1, 1, 1, self.out_channels)
         return made | {"bias": (self.out_channels,)}
@@ -250,7 +252,7 @@ AnyConv = Conv | SelectiveConv | DepthwiseConv | BlueprintConv | ExpandedConv
 
 
 def trainable_params(conv: AnyConv) -> int:
-    """How many numbers training moves: the parameters, but for a convolution that is folded afterwards."""
+    """How many numbers training moves: those of all branches, for an expanded convolution."""
     return conv.trainable_params if isinstance(conv, ExpandedConv) else conv.params
 
 
@@ -261,42 +263,40 @@ class ConvKind(NamedTuple):
         letter: before the kernel size in a block's text form.
         make: (in_channels, out_channels, kernel sizes) -> the convolution.
         several: whether it takes several kernel sizes.
-        folds_to: the kind that it is in use, where that is another one.
-        expand: what a convolution of another kind in such a block is while it is trained.
+        deployed_as: the kind of its deploy form; empty if that is the same.
+        expand: (a convolution of another kind in such a block) -> its form in training.
     """
 
     letter: str
     make: Callable[[int, int, tuple[int, ...]], AnyConv]
     several: bool = False
-    folds_to: str = ""
+    deployed_as: str = ""
     expand: Callable[[Conv | DepthwiseConv], AnyConv] = lambda conv: conv
 
 
 def _plain(in_channels: int, out_channels: int, kernels: tuple[int, ...]) -> AnyConv:
-    return (
-        Conv(in_channels, out_channels, kernels[0])
-        if len(kernels) == 1
-        else SelectiveConv(in_channels, out_channels, kernels)
-    )
+    if len(kernels) > 1:
+        return SelectiveConv(in_channels, out_channels, kernels)
+    return Conv(in_channels, out_channels, kernels[0])
 
 
 def _blueprint(in_channels: int, out_channels: int, kernels: tuple[int, ...]) -> AnyConv:
     return BlueprintConv(in_channels, out_channels, kernels[0])
 
 
-def _trained_as(folds_to: str, letter: str, expansion: int = 2, factors: bool = False) -> ConvKind:
-    """The kind that is trained as a sum of linear ways, as `ExpandedConv` has them, and used as another kind."""
+def _trained_as(deployed_as: str, letter: str, expansion: int = 2, factors: bool = False) -> ConvKind:
+    """A kind that trains as a sum of linear branches (`ExpandedConv`), and is deployed as another kind."""
 
     def expand(conv: Conv | BlueprintConv | DepthwiseConv) -> AnyConv:
         return ExpandedConv(conv, expansion, factors)
 
     def make(in_channels: int, out_channels: int, kernels: tuple[int, ...]) -> AnyConv:
-        return expand(_USED[folds_to](in_channels, out_channels, kernels))
+        return expand(_DEPLOYED[deployed_as](in_channels, out_channels, kernels))
 
-    return ConvKind(letter, make, folds_to=folds_to, expand=expand)
+    return ConvKind(letter, make, deployed_as=deployed_as, expand=expand)
 
 
-_USED: dict[str, Callable] = {"plain": _plain, "blueprint": _blueprint}
+_DEPLOYED: dict[str, Callable] = {"plain": _plain, "blueprint": _blueprint}
 
 CONVS = {
     "plain": ConvKind("k", _plain, several=True),

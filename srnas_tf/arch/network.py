@@ -29,14 +29,14 @@ class Stem(NamedTuple):
         conv_after_body: a key of `conv.CONVS`: the convolution after the blocks.
         upsample: the same of the one before the pixel shuffle.
         concatenates: whether all blocks' outputs are brought together; the last one's goes on alone otherwise.
-        folds_to: the stem that it is in use, where that is another one.
+        deployed_as: the stem of its deploy form; empty if that is the same.
     """
 
     strides: tuple[int, ...]
     start: str
     conv_after_body: str = "plain"
     upsample: str = "plain"
-    folds_to: str = ""
+    deployed_as: str = ""
     concatenates: bool = True
 
     @property
@@ -57,11 +57,11 @@ STEMS = {
     "plain": Stem((1,), "interpolation"),
     "light": Stem((1,), "interpolation", "blueprint"),
     "thin": Stem((1,), "interpolation", "blueprint", "blueprint"),
-    "expanded": Stem((1,), "interpolation", "expanded_blueprint", "expanded_blueprint", folds_to="thin"),
+    "expanded": Stem((1,), "interpolation", "expanded_blueprint", "expanded_blueprint", deployed_as="thin"),
     "row": Stem((1,), "interpolation", "blueprint", concatenates=False),  # as SMRN's
     "thin_row": Stem((1,), "interpolation", "blueprint", "blueprint", concatenates=False),
     "expanded_row": Stem(
-        (1,), "interpolation", "expanded_blueprint", "expanded_blueprint", folds_to="thin_row", concatenates=False
+        (1,), "interpolation", "expanded_blueprint", "expanded_blueprint", deployed_as="thin_row", concatenates=False
     ),
     "strided": Stem((2, 2), "uniform"),  # IMDN_AS, for any scale (Hui et al. 2019, section 3.4)
 }
@@ -114,14 +114,14 @@ class Network:
 
     @property
     def trainable_params(self) -> int:
-        """How many numbers training moves: as many as `params`, but for what is folded afterwards."""
+        """How many numbers training moves: more than `params` if convolutions are expanded."""
         return self.frame.trainable_params + sum(plan(block, self.width).trainable_params for block in self.blocks)
 
     @property
-    def folded(self) -> "Network":
-        """What it is in use: the same, but of the convolutions to which those fold that were expanded to be trained."""
-        blocks = tuple(block.folded for block in self.blocks)
-        return dataclasses.replace(self, blocks=blocks, stem=STEMS[self.stem].folds_to or self.stem)
+    def deployed(self) -> "Network":
+        """Its deploy form: each expanded convolution is the one that it equals."""
+        blocks = tuple(block.deployed for block in self.blocks)
+        return dataclasses.replace(self, blocks=blocks, stem=STEMS[self.stem].deployed_as or self.stem)
 
     def pixels(self, output_pixels: int = HD_PIXELS) -> int:
         """Those that the blocks work on, for an output of `output_pixels`."""

@@ -19,11 +19,11 @@ Work = Counter[str]
 
 
 def work(network: Network) -> Work:
-    """Of a network in use, folded: how many layers of each kind there are, and what they do for a low-resolution pixel.
+    """The layers of a network in its deploy form, by kind: how many, and what they do for a low-resolution pixel.
 
     A kind's name alone counts its layers; with `MACs`, `channels` or `values` behind it, what they do, in thousands.
     """
-    used = network.folded
+    used = network.deployed
     total = of_frame(used)
     for block in used.blocks:
         total += of_block(block, used.width)
@@ -62,7 +62,7 @@ def of_frame(network: Network) -> Work:
 
 
 def of_convs(convs: Iterable[AnyConv]) -> Work:
-    """Of convolutions in use."""
+    """Of convolutions in their deploy form."""
     total: Work = Counter()
     for conv in convs:
         total += _of_conv(conv)
@@ -72,7 +72,7 @@ def of_convs(convs: Iterable[AnyConv]) -> Work:
 def _of_conv(conv: AnyConv) -> Work:
     match conv:
         case ExpandedConv():
-            return _of_conv(conv.folded)
+            return _of_conv(conv.deployed)
         case BlueprintConv():
             return _of_conv(conv.pointwise) + _of_conv(conv.depthwise)
         case SelectiveConv():

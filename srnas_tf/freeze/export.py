@@ -27,7 +27,7 @@ from srnas_tf.freeze.upscalers import check_makes, load_upscaler
 from srnas_tf.host import child
 from srnas_tf.nets import Net
 from srnas_tf.nets.stages import stages
-from srnas_tf.nets.transfer import folded
+from srnas_tf.nets.transfer import reparameterized
 from srnas_tf.train.evaluate import Upscaler, mean_psnr, of_network, scores
 from srnas_tf.workdir.files import write_json, write_text
 
@@ -70,7 +70,7 @@ def export(
         WorkError: where a file is further from the network than its form allows; then the files lie in
             `<folder>-rejected`, and an earlier export stays. Where one cannot be made; the others are there then.
     """
-    network = folded(network)
+    network = reparameterized(network)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     if not folder.exists() and _former(folder).exists():  # killed while it put one in the place of the other

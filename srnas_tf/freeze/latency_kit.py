@@ -21,7 +21,7 @@ from srnas_tf.host.progress import progress
 from srnas_tf.nets import build
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.network import Frame
-from srnas_tf.nets.transfer import folded
+from srnas_tf.nets.transfer import reparameterized
 from srnas_tf.workdir.files import read_json, write_json, write_text
 
 MANIFEST = "manifest.json"
@@ -72,7 +72,7 @@ def write_table_kit(
     if blocks:
         manifest["frame"] = f"frame{suffix}"
         alike = [Network(space.scale, trunk.width, (block,) * trunk.depth, trunk.stem) for block in space.blocks]
-        stem = alike[0].folded.stem
+        stem = alike[0].deployed.stem
         models[manifest["frame"]] = lambda: Hollow(space.scale, trunk.width, trunk.depth, stem)
         manifest["blocks"] = {str(block): f"block{i}{suffix}" for i, block in enumerate(space.blocks)}
         models |= {file: drawn(network) for file, network in zip(manifest["blocks"].values(), alike, strict=True)}
@@ -148,7 +148,7 @@ def drawn(network: Architecture) -> Model:
     def make() -> keras.Model:
         model = build(network)
         initialize(model, 0, "uniform")
-        return folded(model)
+        return reparameterized(model)
 
     return make
 

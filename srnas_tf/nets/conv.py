@@ -83,14 +83,14 @@ class BlueprintConv(keras.Layer):
 
 
 class ExpandedConv(keras.Layer):
-    """A convolution whose kernel is a sum of linear ways while it is trained (see `arch.ExpandedConv`).
+    """A reparameterized convolution: in training, its kernel is a sum of linear branches (`arch.ExpandedConv`).
 
     Input: [batch, height, width, in_channels]. Output: [batch, height, width, out_channels].
 
-    The sum is taken of the kernels, not of what they make: what runs is the convolution that it is in use.
+    The kernels are added up, not the branches' outputs: the deployed convolution is what runs.
 
     Args:
-        value: what it is.
+        value: its branches and sizes.
         activation: applied to the output, None for none.
     """
 
@@ -98,21 +98,21 @@ class ExpandedConv(keras.Layer):
         super().__init__(**kwargs)
         self.value, self.activation = value, activation
         in_channels, wide, out_channels = value.in_channels, value.wide, value.out_channels
-        self.direct, self.expand, self.filters, self.factors = None, None, None, None
-        if value.mixing:
-            size = value.mixing.kernel
-            self.direct = self._weight("direct", size, size, in_channels, out_channels)
+        self.dense, self.expand, self.depthwise, self.factors = None, None, None, None
+        if value.dense:
+            size = value.dense.kernel
+            self.dense = self._weight("dense", size, size, in_channels, out_channels)
             if wide:
                 self.expand = self._weight("expand", in_channels, wide)
                 self.project = self._weight("project", size, size, wide, out_channels)
-            self._same = np.zeros((size, size, in_channels, out_channels), np.float32)
+            self._identity = np.zeros((size, size, in_channels, out_channels), np.float32)
             if in_channels == out_channels:
-                self._same[size // 2, size // 2] = np.eye(in_channels)
-        if value.filtering:
-            size = value.filtering.kernel
-            self.filters = self._weight("filters", size, size, 1, out_channels)
-            self._unmoved = np.zeros((size, size, 1, out_channels), np.float32)
-            self._unmoved[size // 2, size // 2] = 1
+                self._identity[size // 2, size // 2] = np.eye(in_channels)
+        if value.depthwise:
+            size = value.depthwise.kernel
+            self.depthwise = self._weight("depthwise", size, size, 1, out_channels)
+            self._depthwise_identity = np.zeros((size, size, 1, out_channels), np.float32)
+            self._depthwise_identity[size // 2, size // 2] = 1
             if value.factors:
                 self.factors = self._weight("factors", 1, 1, 1, out_channels)
         self.bias = self.add_weight(shape=(out_channels,), initializer="zeros", name="bias")
@@ -124,54 +124,54 @@ class ExpandedConv(keras.Layer):
 
     @property
     def kernels(self) -> list:
-        """Those of the convolution that it is in use, shaped as its layer has them."""
+        """The deployed convolution's kernels, shaped as its layer has them."""
         made = []
-        if self.direct is not None:
-            kernel = self.direct if self.expand is None else self.direct + ops.matmul(self.expand, self.project)
-            made.append(kernel + self._same)
-        if self.filters is not None:
-            made.append(self.filters + self._beside)
+        if self.dense is not None:
+            kernel = self.dense if self.expand is None else self.dense + ops.matmul(self.expand, self.project)
+            made.append(kernel + self._identity)
+        if self.depthwise is not None:
+            made.append(self.depthwise + self._depthwise_added)
         return made
 
     @property
-    def _beside(self):
-        """What is added to the filters: the identity, and a factor a channel."""
-        return self._unmoved if self.factors is None else self._unmoved * (1 + self.factors)
+    def _depthwise_added(self):
+        """The branches beside the depthwise kernel: the identity, and a factor for each channel."""
+        return self._depthwise_identity if self.factors is None else self._depthwise_identity * (1 + self.factors)
 
-    def take(self, *weights: np.ndarray) -> list[keras.Variable]:
-        """Becomes the convolution of these kernels and bias; the ways beside the direct one keep their own.
+    def set_deploy_weights(self, *weights: np.ndarray) -> list[keras.Variable]:
+        """Makes the sum equal these kernels and bias. The branches beside `dense` and `depthwise` stay as they are.
 
         Returns:
-            What it changed.
+            The variables that changed.
         """
-        if self.direct is not None:
-            self.direct.assign(self.direct + weights[0] - self.kernels[0])
-        if self.filters is not None:
-            self.filters.assign(weights[-2] - self._beside)
+        if self.dense is not None:
+            self.dense.assign(self.dense + weights[0] - self.kernels[0])
+        if self.depthwise is not None:
+            self.depthwise.assign(weights[-2] - self._depthwise_added)
         self.bias.assign(weights[-1])
-        return [variable for variable in (self.direct, self.filters, self.bias) if variable is not None]
+        return [variable for variable in (self.dense, self.depthwise, self.bias) if variable is not None]
 
     def call(self, x):
         kernels = [ops.cast(kernel, self.compute_dtype) for kernel in self.kernels]
-        if self.direct is not None:
+        if self.dense is not None:
             x = ops.conv(x, kernels[0], padding="same")
-        if self.filters is not None:
+        if self.depthwise is not None:
             x = ops.depthwise_conv(x, ops.swapaxes(kernels[-1], 2, 3), padding="same")
         x = x + self.bias
         return self.activation(x) if self.activation else x
 
 
-def in_use(layer: keras.Layer) -> list[np.ndarray]:
-    """The weights of a layer, kernels first; those of an expanded convolution as it is in use."""
+def deploy_weights(layer: keras.Layer) -> list[np.ndarray]:
+    """The weights of a layer's deploy form, kernels first."""
     if isinstance(layer, ExpandedConv):
         return [ops.convert_to_numpy(weight) for weight in (*layer.kernels, layer.bias)]
     return layer.get_weights()
 
 
-def use(layer: keras.Layer, weights: Sequence[np.ndarray]) -> list[keras.Variable]:
-    """Gives a layer the weights that `in_use` gave; returns the variables that hold them."""
+def set_deploy_weights(layer: keras.Layer, weights: Sequence[np.ndarray]) -> list[keras.Variable]:
+    """Gives a layer the weights of its deploy form; returns the variables that changed."""
     if isinstance(layer, ExpandedConv):
-        return layer.take(*weights)
+        return layer.set_deploy_weights(*weights)
     layer.set_weights(weights)
     return layer.weights
 

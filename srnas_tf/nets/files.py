@@ -11,7 +11,7 @@ from srnas_tf.nets import hdf5
 from srnas_tf.nets.build import Net
 from srnas_tf.nets.network import SRNet
 from srnas_tf.nets.supernet import Supernet
-from srnas_tf.nets.transfer import folded
+from srnas_tf.nets.transfer import reparameterized
 from srnas_tf.nets.zoo import ZooNet
 from srnas_tf.workdir.files import whole
 
@@ -27,16 +27,16 @@ def save(model: Net | Supernet, path: Path) -> None:
 
 
 def load(path: Path) -> Net:
-    """A network saved by `save`, as it is in use (`transfer.folded`), in Keras' safe mode.
+    """A network saved by `save`, in its deploy form (`transfer.reparameterized`), in Keras' safe mode.
 
     Raises:
         UserError: where the file is missing, broken, or holds something else.
     """
-    return folded(load_as_trained(path))
+    return reparameterized(load_as_trained(path))
 
 
 def load_as_trained(path: Path) -> Net:
-    """The same with all that training moves. Raises as `load`."""
+    """A network saved by `save`, with all weights that training moves. Raises as `load`."""
     return _load(path, SRNet, ZooNet)
 
 

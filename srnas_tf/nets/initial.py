@@ -11,7 +11,7 @@ import numpy as np
 from srnas_tf.arch.graph import Weight
 from srnas_tf.errors import UserError
 from srnas_tf.nets.build import Net
-from srnas_tf.nets.conv import in_use, use
+from srnas_tf.nets.conv import deploy_weights, set_deploy_weights
 from srnas_tf.nets.network import Frame
 from srnas_tf.nets.sharing import ROW, weight_of
 from srnas_tf.nets.supernet import Supernet
@@ -95,10 +95,10 @@ def _interpolate(model: Net | Frame) -> None:
     if model.width < 3:
         raise UserError(f"--first_weights=interpolation needs --width=3 or more, not {model.width}")
     conv_first, scale = model.conv_first.kernel.numpy(), model.scale
-    mixing, *filters, bias = in_use(model.upsample)
+    dense, *filters, bias = deploy_weights(model.upsample)
     conv_first[..., :3] = 0
-    mixing *= _QUIET
-    mixing[..., :3, :] = 0
+    dense *= _QUIET
+    dense[..., :3, :] = 0
     for colour, i, j in itertools.product(range(3), range(scale), range(scale)):
         conv_first[1, 1, colour, colour] = 1
         subpixel = (i * scale + j) * 3 + colour
@@ -106,14 +106,14 @@ def _interpolate(model: Net | Frame) -> None:
         for (y, down), (x, right) in itertools.product(_bilinear(i, scale), _bilinear(j, scale)):
             around[1 + y, 1 + x] = down * right
         if filters:
-            mixing[0, 0, colour, subpixel], filters[0][..., 0, subpixel] = 1, around
+            dense[0, 0, colour, subpixel], filters[0][..., 0, subpixel] = 1, around
         else:
-            mixing[..., colour, subpixel] = around
+            dense[..., colour, subpixel] = around
     model.conv_first.kernel.assign(conv_first)
-    use(model.upsample, [mixing, *filters, bias])
+    set_deploy_weights(model.upsample, [dense, *filters, bias])
     # The kernel that writes what is added: of two in a row, scaling both would scale their product twice.
-    *kernels, bias = in_use(model.conv_after_body)
-    use(model.conv_after_body, [*kernels[:-1], _QUIET * kernels[-1], bias])
+    *kernels, bias = deploy_weights(model.conv_after_body)
+    set_deploy_weights(model.conv_after_body, [*kernels[:-1], _QUIET * kernels[-1], bias])
 
 
 def _bilinear(i: int, scale: int) -> list[tuple[int, float]]:

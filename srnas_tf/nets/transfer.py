@@ -9,7 +9,7 @@ import numpy as np
 
 from srnas_tf.nets.block import Block
 from srnas_tf.nets.build import Net
-from srnas_tf.nets.conv import ExpandedConv, in_use, use
+from srnas_tf.nets.conv import ExpandedConv, deploy_weights, set_deploy_weights
 from srnas_tf.nets.network import Frame, SRNet
 from srnas_tf.nets.sharing import ROW
 from srnas_tf.nets.supernet import Slot, Supernet
@@ -89,13 +89,16 @@ def _fitting(mine: Block, theirs: Block) -> Iterator[Layers]:
     yield mine.last, theirs.last
 
 
-def folded(network: Net) -> Net:
-    """The network as it is in use, without what was expanded for training alone; itself where nothing was."""
-    if isinstance(network, ZooNet) or network.network.folded == network.network:
+def reparameterized(network: Net) -> Net:
+    """The network in its deploy form: each expanded convolution becomes the one that it equals.
+
+    A network without expanded convolutions is returned as it is.
+    """
+    if isinstance(network, ZooNet) or network.network.deployed == network.network:
         return network
-    plain = SRNet(network.network.folded, network.provenance)
+    plain = SRNet(network.network.deployed, network.provenance)
     taken = transfer_weights(plain, network)
-    assert taken == plain.count_params(), "a network folds to one of the same layers"
+    assert taken == plain.count_params(), "the deploy form has all layers of the network"
     return plain
 
 
@@ -103,16 +106,16 @@ def _copy(pairs: Iterable[Layers]) -> list[keras.Variable]:
     """Copies the weights of layers whose shapes agree; returns the variables that have new values."""
     taken: list[keras.Variable] = []
     for mine, theirs in pairs:
-        # What one expanded convolution learned, another takes as it is; any other layer, what it comes to in use.
+        # Two expanded convolutions exchange all weights; any other pair, the deploy weights.
         alike = isinstance(mine, ExpandedConv) == isinstance(theirs, ExpandedConv)
-        own, weights = (layer.get_weights() if alike else in_use(layer) for layer in (mine, theirs))
+        own, weights = (layer.get_weights() if alike else deploy_weights(layer) for layer in (mine, theirs))
         if _shapes(own) != _shapes(weights):
             continue
         if alike:
             mine.set_weights(weights)
             taken += mine.weights
         else:
-            taken += use(mine, weights)
+            taken += set_deploy_weights(mine, weights)
     return taken
 
 

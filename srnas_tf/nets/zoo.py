@@ -41,9 +41,9 @@ class ZooNet(Exportable):
         for name, (layer, tensor) in stateful(self.network).items():
             policy = "float32" if layer in last else self.dtype_policy
             made[layer] = build(layer, tensor.inputs[0].channels, name=name, dtype=policy)
-        in_use = {tensor.layer for tensor in output.history()}
+        used = {tensor.layer for tensor in output.history()}
         for layer, keras_layer in made.items():
-            keras_layer.trainable = layer in in_use
+            keras_layer.trainable = layer in used
         self.parts = list(made.values())
         self._starts = [weight for layer in made for weight in layer.weights]
         self._run = _runner(graph.image, output, made)

@@ -118,11 +118,11 @@ class LatencyModel:
 
     def of_frame(self, network: Network) -> float:
         """Milliseconds of a network without its blocks. Raises as `predict`."""
-        return self._of(of_frame(network.folded))
+        return self._of(of_frame(network.deployed))
 
     def of_block(self, block: Block, like: Network) -> float:
         """Milliseconds that a block adds to a network like this one. Raises as `predict`."""
-        return self._of(of_block(block.folded, like.width))
+        return self._of(of_block(block.deployed, like.width))
 
     def _of(self, counted: Work) -> float:
         for kind in counted:
@@ -184,9 +184,9 @@ class LatencyModel:
 def _works_of(space: Space) -> Iterator[Work]:
     """What can stand in a network of a space."""
     for trunk in space.trunks:
-        yield of_frame(Network(space.scale, trunk.width, space.blocks[:1] * trunk.depth, trunk.stem).folded)
+        yield of_frame(Network(space.scale, trunk.width, space.blocks[:1] * trunk.depth, trunk.stem).deployed)
     for block in space.blocks:
-        yield of_block(block.folded, max(space.width))
+        yield of_block(block.deployed, max(space.width))
 
 
 def to_time(space: Space, limits: Mapping[str, float], count: int, seed: int = 0) -> list[Network]:

@@ -214,7 +214,7 @@ def test_taps_without_attention():
     assert plan(block, 32).macs(10) == 10 * (3 * 9 * 32 * 32 + 9 * 32 * 8 + 3 * 32 * 8 + 32 * 32)
     assert plan(Block("SCSCS"), 32).params - plan(Block("SCSCS", "bare"), 32).params == 32 * 2 + 2 + 2 * 32 + 32
     expanded = Block("TC", "bare", conv="expanded")
-    assert plan(expanded, 32).trainable_params - plan(expanded.folded, 32).params == sum(
+    assert plan(expanded, 32).trainable_params - plan(expanded.deployed, 32).params == sum(
         in_channels * 2 * in_channels + kernel**2 * 2 * in_channels * out_channels
         for in_channels, out_channels, kernel in [(32, 32, 3), (32, 8, 1), (32, 32, 3), (32, 8, 3)]
     )
@@ -226,7 +226,7 @@ def test_taps_without_attention():
 def test_expanded_convolutions_cost_what_they_fold_to():
     expanded = Network(4, 32, (Block("SCSCS", conv="expanded_blueprint"), Block("SC", conv="expanded")), "expanded")
     used = Network(4, 32, (Block("SCSCS", conv="blueprint"), Block("SC")), "thin")
-    assert expanded.folded == used == used.folded
+    assert expanded.deployed == used == used.deployed
     assert (expanded.params, expanded.macs()) == (used.params, used.macs()) == (used.trainable_params, used.macs())
     mixing = [(32, 32, 1), (24, 32, 1), (24, 32, 1), (24, 8, 1), (32, 32, 3), (24, 32, 3), (32, 8, 3)]
     mixing += [(32, 32, 1), (32, 48, 1)]  # after the blocks
@@ -303,7 +303,7 @@ def test_what_attention_costs(attention):
 def test_a_plain_convolution_among_separable_ones():
     """The letter P: 3x3 and of all channels, whatever the others are; trained as a sum where they are."""
     assert plan(Block("P", "full", conv="blueprint"), 48).steps[0].trunk == (Conv(48, 48),)
-    assert plan(Block("P", "full", conv="reparam_blueprint"), 48).steps[0].trunk[0].folded == Conv(48, 48)
+    assert plan(Block("P", "full", conv="reparam_blueprint"), 48).steps[0].trunk[0].deployed == Conv(48, 48)
     with_p, with_c = (plan(Block(letter, "full", conv="blueprint"), 48) for letter in "PC")
     assert with_p.params - with_c.params == (9 * 48 + 1) * 48 - SEPARABLE
 
@@ -325,7 +325,7 @@ def test_blocks_in_a_row_are_not_brought_together(stem):
     assert concatenated.params - rows.params == (3 * 32 + 1) * 32
     assert concatenated.macs(1600) - rows.macs(1600) == 100 * 3 * 32 * 32
     assert Network.parse(str(rows)) == rows
-    assert rows.folded.stem == ("thin_row" if stem == "expanded_row" else stem)
+    assert rows.deployed.stem == ("thin_row" if stem == "expanded_row" else stem)
 
 
 def test_reparameterized_convolutions_cost_what_they_fold_to():
@@ -415,7 +415,7 @@ def _parts(conv):
     if isinstance(conv, SelectiveConv):
         return (*conv.branches, conv.squeeze, *conv.excites)
     if isinstance(conv, ExpandedConv):
-        return _parts(conv.folded)
+        return _parts(conv.deployed)
     return (conv.pointwise, conv.depthwise) if isinstance(conv, BlueprintConv) else (conv,)
 
 

@@ -12,7 +12,7 @@ SPACE = wide()
 
 @pytest.mark.parametrize("seed", range(20))
 def test_work_is_a_sum_over_blocks(seed):
-    network = SPACE.network(SPACE.sample(np.random.default_rng(seed))).folded
+    network = SPACE.network(SPACE.sample(np.random.default_rng(seed))).deployed
     total = of_frame(network)
     for block in network.blocks:
         total += of_block(block, network.width)

@@ -23,7 +23,7 @@ from srnas_tf.nets import files, official
 from srnas_tf.nets.conv import BlueprintConv, ExpandedConv, SelectiveConv
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.supernet import load_path
-from srnas_tf.nets.transfer import folded, transfer_weights
+from srnas_tf.nets.transfer import reparameterized, transfer_weights
 
 
 def lr_batch(seed: int = 0, height: int = 11, width: int = 9) -> np.ndarray:
@@ -54,7 +54,7 @@ def test_any_built_block_has_the_planned_parameters(block, width):
     except UserError:
         assume(False)
     assert nets.Block(block, width).count_params() == planned.trainable_params
-    assert plan(block.folded, width).trainable_params == planned.params
+    assert plan(block.deployed, width).trainable_params == planned.params
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -131,24 +131,24 @@ def test_blueprint_convolutions_mix_channels_and_then_look_around():
     np.testing.assert_allclose(layer(x), around + bias, atol=1e-4)
 
 
-FOLDED = [arch.Conv(6, 6, 3), arch.Conv(6, 4, 5), arch.BlueprintConv(6, 6, 5), arch.DepthwiseConv(6, 7)]
+DEPLOYED = [arch.Conv(6, 6, 3), arch.Conv(6, 4, 5), arch.BlueprintConv(6, 6, 5), arch.DepthwiseConv(6, 7)]
 
 
-@pytest.mark.parametrize("folded", FOLDED, ids=str)
-def test_expanded_convolutions_are_a_sum_of_linear_ways(folded):
-    value = arch.ExpandedConv(folded)
+@pytest.mark.parametrize("deployed", DEPLOYED, ids=str)
+def test_expanded_convolutions_are_a_sum_of_linear_ways(deployed):
+    value = arch.ExpandedConv(deployed)
     layer = ExpandedConv(value)
-    assert layer.count_params() == value.trainable_params >= value.params == folded.params
+    assert layer.count_params() == value.trainable_params >= value.params == deployed.params
     rng = np.random.default_rng(0)
     layer.set_weights([rng.normal(size=weight.shape) for weight in layer.get_weights()])
     x = rng.normal(size=(2, 7, 8, 6)).astype(np.float32)
     expected = x
-    if layer.direct is not None:
-        same = x if folded.in_channels == folded.out_channels else 0
+    if layer.dense is not None:
+        same = x if deployed.in_channels == deployed.out_channels else 0
         wide = keras.ops.conv(keras.ops.matmul(x, layer.expand), layer.project, padding="same")
-        expected = keras.ops.conv(x, layer.direct, padding="same") + wide + same
-    if layer.filters is not None:
-        expected += keras.ops.depthwise_conv(expected, keras.ops.swapaxes(layer.filters, 2, 3), padding="same")
+        expected = keras.ops.conv(x, layer.dense, padding="same") + wide + same
+    if layer.depthwise is not None:
+        expected += keras.ops.depthwise_conv(expected, keras.ops.swapaxes(layer.depthwise, 2, 3), padding="same")
     np.testing.assert_allclose(layer(x), expected + layer.bias, atol=1e-3, rtol=1e-4)
 
 
@@ -159,7 +159,7 @@ def test_expanded_convolutions_are_a_sum_of_linear_ways(folded):
 def test_a_folded_network_computes_the_same_with_fewer_parameters(text, tmp_path):
     network = nets.build(arch.parse(f"x2:w16:{text}"))
     initialize(network, 0, "uniform")
-    plain = folded(network)
+    plain = reparameterized(network)
     for trained, used in (("e3", "k3"), ("e5", "k5"), ("x5", "b5"), ("expanded", "thin")):
         text = text.replace(trained, used)
     assert plain.network == arch.parse(f"x2:w16:{text}")
@@ -245,8 +245,8 @@ def test_counts_of_any_network_are_those_of_what_is_built():
             network = space.network(space.sample(rng))
             trained = nets.SRNet(network)
             assert trained.count_params() == network.trainable_params
-            built = folded(trained)
-            assert built.count_params() == network.params == network.folded.params
+            built = reparameterized(trained)
+            assert built.count_params() == network.params == network.deployed.params
             assert _macs(built, 100) == network.macs(100 * network.scale**2)
 
 

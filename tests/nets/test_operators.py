@@ -13,7 +13,7 @@ from srnas_tf.nets.conv import ACTIVATIONS, DepthwiseConv, ExpandedConv
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.resample import enlarge
 from srnas_tf.nets.supernet import load_path
-from srnas_tf.nets.transfer import folded, transfer_weights
+from srnas_tf.nets.transfer import reparameterized, transfer_weights
 
 NETWORKS = [
     "row:inside:r0.25:b3:f1:a.esa:act.gelu:P-P",
@@ -138,19 +138,19 @@ def test_blocks_in_a_row_go_on_alone():
     np.testing.assert_array_equal(model(lr), keras.ops.depth_to_space(model.upsample(x), 2))
 
 
-@pytest.mark.parametrize("folds_to", [arch.BlueprintConv(6, 6, 5), arch.BlueprintConv(6, 4), arch.Conv(6, 6, 1)])
-def test_reparameterized_convolutions_are_a_sum_of_linear_ways(folds_to):
+@pytest.mark.parametrize("deployed", [arch.BlueprintConv(6, 6, 5), arch.BlueprintConv(6, 4), arch.Conv(6, 6, 1)])
+def test_reparameterized_convolutions_are_a_sum_of_linear_ways(deployed):
     """LKDN's: a 1x1 and the identity, then filters, a factor a channel and the identity."""
-    value = arch.ExpandedConv(folds_to, expansion=0, factors=True)
+    value = arch.ExpandedConv(deployed, expansion=0, factors=True)
     layer = ExpandedConv(value)
     draw(layer)
     assert layer.count_params() == value.trainable_params
     x = random(2, 7, 8, 6)
-    mixed = x @ layer.direct.numpy()[0, 0] + (x if folds_to.out_channels == 6 else 0)
-    if layer.filters is not None:
-        filters = keras.ops.swapaxes(layer.filters, 2, 3)
-        mixed = keras.ops.depthwise_conv(mixed, filters, padding="same") + mixed + mixed * layer.factors[0, 0, 0]
-    np.testing.assert_allclose(layer(x), mixed + layer.bias, atol=1e-4)
+    dense = x @ layer.dense.numpy()[0, 0] + (x if deployed.out_channels == 6 else 0)
+    if layer.depthwise is not None:
+        filters = keras.ops.swapaxes(layer.depthwise, 2, 3)
+        dense = keras.ops.depthwise_conv(dense, filters, padding="same") + dense + dense * layer.factors[0, 0, 0]
+    np.testing.assert_allclose(layer(x), dense + layer.bias, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["reparam_blueprint", "expanded_reparam_blueprint"])
@@ -158,7 +158,7 @@ def test_reparameterized_networks_fold_and_unfold(kind):
     block = Block("TCPD", "bare", conv=kind, attention="esa")
     network = nets.SRNet(arch.Network(2, 16, (block,) * 2, "expanded_row"))
     draw(network)
-    plain, lr = folded(network), random(1, 8, 9, 3)
+    plain, lr = reparameterized(network), random(1, 8, 9, 3)
     assert plain.count_params() == network.network.params < network.count_params() == network.network.trainable_params
     assert {block.conv for block in plain.network.blocks} == {"blueprint"}
     expected = network(lr)
