@@ -49,7 +49,7 @@ def export(
     """Writes the files that the settings want, `export.json` and `MODEL_CARD.md` into the folder.
 
     Args:
-        network: with dtype policy float32; what is expanded is folded.
+        network: with dtype policy float32; it is exported in its deploy form.
         pairs: photographs to compare the files on; of more than one size, to see that sizes are free.
         folder: an earlier export in it is replaced once this one has passed.
         training: photographs that it was trained on, as it sees them, uint8 RGB: int8 files learn their ranges from

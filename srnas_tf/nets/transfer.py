@@ -31,7 +31,7 @@ def transfer_weights(target: Net | Supernet, source: Net) -> int:
         source: what was trained.
 
     Returns:
-        How many of the target's parameters were taken over.
+        How many of the target's parameters were transferred.
     """
     if isinstance(target, ZooNet) or isinstance(source, ZooNet):
         same = isinstance(target, ZooNet) and isinstance(source, ZooNet) and target.network == source.network

@@ -34,7 +34,7 @@ def test_work_of_a_network_by_hand():
     assert counted["concatenation channels"] * 1000 == 8
 
 
-def test_what_is_folded_works_as_what_it_folds_to():
+def test_expanded_convolutions_work_as_their_deploy_form():
     for kinds in (("e3", "k3"), ("x5", "b5")):
         trained, used = (Network.parse(f"x4:w16:bare:r0.25:{kind}:f1:TCC-C") for kind in kinds)
         assert work(trained) == work(used)

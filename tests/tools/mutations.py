@@ -73,8 +73,8 @@ BUGS = [
     Bug("search/screening.py", "max(added) + (max(added) - min(added))", "max(added)", SEARCH),
     Bug("search/front.py", "(values <= here)", "(values < here)", SEARCH),
     Bug("search/front.py", 'key=lambda entry: -entry["psnr"])[', 'key=lambda entry: entry["psnr"])[', SEARCH),
-    Bug("search/search.py", 'line.get("codes") != facts["codes"] or ', "", SEARCH),
-    Bug("search/search.py", "left = many[len(known) :]", "left = many", SEARCH),
+    Bug("search/journal.py", ' or any(line.get(name) != facts.get(name) for name in ("codes", "steps"))', "", SEARCH),
+    Bug("search/journal.py", "left = many[len(known) :]", "left = many", SEARCH),
     Bug("search/agreement.py", "ddof=1", "ddof=0", ("search/test_rank.py", "repeats or correlations")),
     Bug("search/ranking.py", "BAND * middle", "2 * BAND * middle", ("search/test_rank.py", "function_of_the_seed")),
     # Training
