@@ -1,4 +1,4 @@
-"""The convolutions that networks are made of, as values that know what they cost."""
+"""The convolutions that networks are made of, as values that know their cost."""
 
 import math
 from collections.abc import Callable
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 Weights = dict[str, tuple[int, ...]]
-"""What training moves: shapes by name, in the order in which the layer has them."""
+"""The shapes of a layer's trainable weights by name, in the layer's order."""
 
 
 class _OneSize:
-    """What looks around by filters of one size."""
+    """A convolution with one kernel size."""
 
     kernel: int
 
@@ -23,8 +23,8 @@ class _OneSize:
 class Conv(_OneSize):
     """A convolution, `kernel` x `kernel`.
 
-    One that is `pooled` runs on an image's pooled statistics: once an image, whatever its size. One that is `shrunk`
-    makes an image so many times smaller a side; its MACs are exact where that divides the sides.
+    A `pooled` convolution runs on statistics of the whole image: once for each image, of any size. A `shrunk` one works
+    on an image whose sides are so many times smaller. Its MACs are exact if `shrunk` divides the sides.
     """
 
     kind: ClassVar = "conv"
@@ -37,7 +37,7 @@ class Conv(_OneSize):
     shrunk: int = 1
 
     def macs(self, pixels: int) -> int:
-        """Multiply-accumulates for an image of `pixels` pixels; of one that strides, those that leave it."""
+        """Multiply-accumulates for `pixels` pixels of output."""
         return (1 if self.pooled else pixels // self.shrunk**2) * self.kernel**2 * self.in_channels * self.out_channels
 
     @property
@@ -54,9 +54,9 @@ class Conv(_OneSize):
 class SelectiveConv:
     """A selective kernel unit (Li et al. 2019): convolutions of several sizes, and attention that mixes them.
 
-    Split: one convolution a kernel size. Fuse: their sum, pooled, squeezed to max(out_channels / 16, 32) channels.
-    Select: one excitation a branch, and a softmax over the branches for each channel. The paper's batch norms are left
-    out, as everywhere in this family. Its 5x5 branch is a true 5x5, not a dilated 3x3.
+    Split: one convolution for each kernel size. Fuse: their sum, pooled, squeezed to max(out_channels / 16, 32)
+    channels. Select: one excitation for each branch, and a softmax over the branches in each channel. The paper's batch
+    norms are left out, as everywhere in this family. Its 5x5 branch is a true 5x5, not a dilated 3x3.
     """
 
     kind: ClassVar = "selective conv"
@@ -96,7 +96,7 @@ class SelectiveConv:
 
 @dataclass(frozen=True)
 class DepthwiseConv(_OneSize):
-    """A filter of `kernel` x `kernel` a channel, its taps `dilation` pixels apart."""
+    """A depthwise convolution: one `kernel` x `kernel` filter for each channel, its taps `dilation` pixels apart."""
 
     kind: ClassVar = "depthwise conv"
     channels: int
@@ -127,8 +127,8 @@ class DepthwiseConv(_OneSize):
 class BlueprintConv(_OneSize):
     """A blueprint-separable convolution, unconstrained (BSConv-U: Haase and Amthor 2020, section 3.2).
 
-    A 1x1 convolution mixes the channels, then a `kernel` x `kernel` filter a channel looks around: about a ninth of the
-    parameters and MACs of a 3x3 convolution. Between the two there is nothing, as in BSRN (Li et al. 2022).
+    A 1x1 convolution mixes the channels, and a depthwise convolution follows. Together they have about a ninth of the
+    parameters and MACs of a 3x3 convolution. No activation stands between the two, as in BSRN (Li et al. 2022).
     """
 
     kind: ClassVar = "separable conv"
@@ -244,7 +244,7 @@ class ExpandedConv:
 
 
 def _under(convs: "dict[str, Conv | DepthwiseConv]") -> Weights:
-    """The weights of several convolutions, under their names."""
+    """The weights of several convolutions, each name behind that of its convolution."""
     return {f"{name}.{own}": shape for name, conv in convs.items() for own, shape in conv.weights.items()}
 
 
@@ -260,7 +260,7 @@ class ConvKind(NamedTuple):
     """A kind of convolution that a block may be made of.
 
     Attributes:
-        letter: before the kernel size in a block's text form.
+        letter: stands before the kernel size in a block's text form.
         make: (in_channels, out_channels, kernel sizes) -> the convolution.
         several: whether it takes several kernel sizes.
         deployed_as: the kind of its deploy form; empty if that is the same.

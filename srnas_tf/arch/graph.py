@@ -1,8 +1,7 @@
-"""Layers and what flows between them, as values: what the systems of the zoo are written in.
+"""Layers and tensors as values: the language of the zoo.
 
-A layer is called on tensors and gives a tensor; a layer that is called twice is one layer with one set of weights. From
-the tensor that comes out, all that led to it can be walked: parameters and MACs are read off that graph here, and
-`nets.graph` turns the same graph into Keras layers.
+A layer is called on tensors and returns a tensor. A layer that is called twice has one set of weights. The last tensor
+leads back to all others. Parameters and MACs are read off this graph, and `nets.graph` turns it into Keras layers.
 """
 
 import math
@@ -14,13 +13,13 @@ from srnas_tf.arch.conv import Conv
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """What flows between two layers.
+    """A tensor between two layers.
 
     Attributes:
         channels: of each pixel.
-        zoom: how many times as high and wide as the low-resolution image.
-        layer: what made it; None for the network's input.
-        inputs: what it was made from.
+        zoom: its sides, as a multiple of the low-resolution image's.
+        layer: the layer that made it; None for the network's input.
+        inputs: the tensors that the layer was called on.
     """
 
     channels: int
@@ -32,7 +31,7 @@ class Tensor:
         return Add()(self, other)
 
     def history(self) -> list["Tensor"]:
-        """All tensors that lead to this one and itself, each once, none before its inputs."""
+        """This tensor and all that lead to it, each once, none before its inputs."""
         found: dict[Tensor, None] = {}
         pending = [self]
         while pending:
@@ -46,12 +45,12 @@ class Tensor:
 
 
 class Weight(NamedTuple):
-    """Numbers that are learned.
+    """Trainable numbers of a layer.
 
     Attributes:
         shape: as Keras has it.
-        start: what they are at first: a number, "drawn", or "bilinear" (an interpolating kernel).
-        fan_in: how many of them a result sums over; drawn weights are the smaller for it.
+        start: their first value: a number, "drawn", or "bilinear" (an interpolating kernel).
+        fan_in: how many inputs each output sums over. Drawn weights shrink with it.
     """
 
     shape: tuple[int, ...]
@@ -61,7 +60,7 @@ class Weight(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A step of a network; without weights and of its input's shape unless a kind says otherwise."""
+    """A step of a network. Unless a kind says otherwise, it has no weights, and its output has its input's shape."""
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         return Tensor(self.channels(*inputs), self.zoom(*inputs), self, inputs)
@@ -81,7 +80,7 @@ class Layer:
         return sum(math.prod(weight.shape) for weight in self.weights)
 
     def macs(self, pixels: int) -> int:
-        """Multiply-accumulates for a result of `pixels` pixels; of convolutions only."""
+        """Multiply-accumulates for `pixels` pixels of output; 0 except for convolutions."""
         return 0
 
 
@@ -109,7 +108,7 @@ class Convolve(Layer):
 
 @dataclass(frozen=True, eq=False)
 class Deconvolve(Layer):
-    """A transposed convolution that enlarges by its stride; its kernel acts on each pixel that comes in.
+    """A transposed convolution that enlarges by its stride.
 
     Args:
         conv: channels and kernel size.
@@ -145,7 +144,7 @@ class Deconvolve(Layer):
 
 @dataclass(frozen=True, eq=False)
 class PReLU(Layer):
-    """max(x, 0) + slope * min(x, 0), a learned slope a channel (He et al. 2015)."""
+    """max(x, 0) + slope * min(x, 0), with a trainable slope for each channel (He et al. 2015)."""
 
     width: int
 
@@ -159,12 +158,12 @@ class PReLU(Layer):
 
 @dataclass(frozen=True, eq=False)
 class BatchNorm(Layer):
-    """Batch normalization without its gain and offset. Each place where it stands keeps statistics of its own."""
+    """Batch normalization without gain and offset. Each layer keeps its own statistics."""
 
 
 @dataclass(frozen=True, eq=False)
 class Affine(Layer):
-    """gain * x + offset, for each channel: what batch normalization learns."""
+    """gain * x + offset for each channel: the trainable part of batch normalization."""
 
     width: int
 
@@ -192,7 +191,7 @@ class WeightedSum(Layer):
 
 @dataclass(frozen=True, eq=False)
 class Leaky(Layer):
-    """max(x, slope * x); ReLU where the slope is 0."""
+    """max(x, slope * x); ReLU if the slope is 0."""
 
     slope: float = 0.0
 
@@ -236,7 +235,7 @@ class PixelShuffle(Layer):
 
 @dataclass(frozen=True, eq=False)
 class Resample(Layer):
-    """Bicubic resizing by `up` / `down`, antialiased where it shrinks, not rounded."""
+    """Bicubic resizing by `up` / `down`, antialiased if it shrinks, not rounded."""
 
     up: int
     down: int = 1
@@ -267,7 +266,7 @@ class Shift(Layer):
 
 @dataclass(frozen=True, eq=False)
 class Stretch(Layer):
-    """The image, and after its channels one constant channel for each number of a code."""
+    """The image, followed by one constant channel for each number of a code."""
 
     code: tuple[float, ...]
 
@@ -281,14 +280,14 @@ class Graph:
 
     Attributes:
         image: its input, RGB in 0..1.
-        outputs: by scale, RGB; all but one are there for their weights' sake.
+        outputs: RGB, by scale. One is used; the others only hold weights.
     """
 
     image: Tensor
     outputs: dict[int, Tensor]
 
     layers: tuple[Layer, ...] = field(init=False)
-    """All that have weights, each once, in the order of use."""
+    """All layers with weights, each once, in the order of use."""
 
     def __post_init__(self) -> None:
         tensors = [tensor for output in self.outputs.values() for tensor in output.history()]

@@ -14,21 +14,23 @@ from srnas_tf.errors import UserError
 
 SCALES = (2, 3, 4)
 MAX_BLOCKS, MAX_CHANNELS = 1000, 4096
-"""Of any network: ten times what anybody trained, and not so much that a mistyped number takes all memory."""
+"""Limits of any network. They are ten times the largest that was trained, and small enough that a mistyped number does
+not take all memory.
+"""
 
 HD_PIXELS = 1280 * 720
-"""Output pixels at which MACs are quoted unless said otherwise."""
+"""Output pixels for which MACs are quoted by default."""
 
 
 class Stem(NamedTuple):
-    """What stands around the blocks: how an image gets to the first one, and how it leaves the last.
+    """The layers before the first block and behind the last one.
 
     Attributes:
-        strides: of its 3x3 convolutions, with LeakyReLUs between them.
-        start: what a network begins as (a key of `nets.initial.STARTS`) where a run does not say.
-        conv_after_body: a key of `conv.CONVS`: the convolution after the blocks.
-        upsample: the same of the one before the pixel shuffle.
-        concatenates: whether all blocks' outputs are brought together; the last one's goes on alone otherwise.
+        strides: of the 3x3 convolutions before the blocks, with LeakyReLUs between them.
+        start: the default first weights, a key of `nets.initial.STARTS`.
+        conv_after_body: a key of `conv.CONVS`, the kind of the convolution after the blocks.
+        upsample: a key of `conv.CONVS`, the kind of the convolution before the pixel shuffle.
+        concatenates: whether the outputs of all blocks are concatenated. If not, only the last block's output is used.
         deployed_as: the stem of its deploy form; empty if that is the same.
     """
 
@@ -41,11 +43,11 @@ class Stem(NamedTuple):
 
     @property
     def enlarges(self) -> bool:
-        """Whether the image is enlarged by bicubic before it: to any scale, as the strides undo a fixed one."""
+        """Whether the stem first enlarges the image, by bicubic. The strides then reduce it again."""
         return math.prod(self.strides) > 1
 
     def factor(self, scale: int) -> int:
-        """Of the pixel shuffle at the end."""
+        """The factor of the pixel shuffle at the end."""
         return math.prod(self.strides) if self.enlarges else scale
 
     def convs(self, width: int) -> tuple[Conv, ...]:
@@ -71,14 +73,14 @@ STEMS = {
 class Network:
     """A network of the IMDN family.
 
-    A first conv 3 -> width; the blocks in a row; all block outputs concatenated, a 1x1 conv and LeakyReLU; a 3x3 conv,
-    plus the first conv's output; a 3x3 conv to 3 * scale^2 channels; pixel shuffle (Hui et al. 2019, figure 2). Stems
-    with `row` in their names leave out the concatenation and its 1x1 conv.
+    Its layers (Hui et al. 2019, figure 2): a first conv 3 -> width; the blocks in a row; the concatenation of all block
+    outputs; a 1x1 conv and LeakyReLU; a 3x3 conv, to which the first conv's output is added; a 3x3 conv to 3 * scale^2
+    channels; pixel shuffle. Stems with `row` in their names leave out the concatenation and its 1x1 conv.
 
-    Its text form, `x4:w64:imdn:r0.25:k3:f1:SCSCS-SCSCS`, holds every field: the first block's options stand before the
-    recipes, and a block that differs adds its own (`SCSCS+k5`). A stem that is not plain stands after the width, and
-    what goes without saying is not said: the ending's own attention (`a.none`), an inner width that is the network's
-    (`i0.5`), a LeakyReLU (`act.silu`).
+    Its text form, `x4:w64:imdn:r0.25:k3:f1:SCSCS-SCSCS`, holds every field. The first block's options stand before the
+    recipes. A block that differs adds its own options (`SCSCS+k5`). A stem that is not plain stands after the width.
+    Three defaults are left out: the ending's own attention (else `a.none`), the network's width inside a block (else
+    `i0.5`), and LeakyReLU (else `act.silu`).
 
     Args:
         scale: 2, 3 or 4.
@@ -99,7 +101,7 @@ class Network:
 
     @property
     def hyperparameters(self) -> dict[str, int | str]:
-        """What flags may say of any network of this family."""
+        """The hyperparameters that flags can give any network of this family."""
         return {"scale": self.scale, "width": self.width, "depth": len(self.blocks), "stem": self.stem}
 
     @property
@@ -124,7 +126,7 @@ class Network:
         return dataclasses.replace(self, blocks=blocks, stem=STEMS[self.stem].deployed_as or self.stem)
 
     def pixels(self, output_pixels: int = HD_PIXELS) -> int:
-        """Those that the blocks work on, for an output of `output_pixels`."""
+        """Pixels that the blocks work on, for an output of `output_pixels`."""
         return output_pixels // STEMS[self.stem].factor(self.scale) ** 2
 
     def macs(self, output_pixels: int = HD_PIXELS) -> int:
@@ -154,7 +156,7 @@ class Network:
         """The inverse of `str`.
 
         Raises:
-            UserError: where the text is not of that form.
+            UserError: if the text is not of that form.
         """
         match = re.fullmatch(rf"x(\d{{1,9}}):w(\d{{1,9}}):(?:({'|'.join(STEMS)}):)?(?:(.+):)?([^:]+)", text)
         if not match:
@@ -196,7 +198,7 @@ class Frame(NamedTuple):
 
     @property
     def tail(self) -> tuple[AnyConv, ...]:
-        """Those behind the blocks."""
+        """The convolutions behind the blocks."""
         return tuple(conv for conv in self[1:] if conv)
 
     @property
@@ -209,7 +211,7 @@ class Frame(NamedTuple):
         return sum(map(trainable_params, (*self.conv_first, *self.tail)))
 
     def macs(self, pixels: int) -> int:
-        """Multiply-accumulates where the blocks work on `pixels` pixels."""
+        """Multiply-accumulates if the blocks work on `pixels` pixels."""
         total, size = sum(conv.macs(pixels) for conv in self.tail), pixels
         for conv in reversed(self.conv_first):
             total, size = total + conv.macs(size), size * conv.stride**2

@@ -1,7 +1,7 @@
-"""What a network has to do for a pixel, counted by kinds of layers: what its latency can be told from.
+"""The work of a network for one pixel, by kinds of layers. Latency models predict from it.
 
-All counts are sums over the blocks of a trunk and what stands around them, as parameters and MACs are. A runtime works
-on vectors of channels, so that a convolution's MACs are counted with its channels rounded up to `VECTOR`.
+All counts are sums over the frame and the blocks, as parameters and MACs are. A runtime works on vectors of channels. A
+convolution's MACs are therefore counted with its channels rounded up to `VECTOR`.
 """
 
 from collections import Counter
@@ -13,15 +13,15 @@ from srnas_tf.arch.conv import AnyConv, BlueprintConv, Conv, DepthwiseConv, Expa
 from srnas_tf.arch.network import STEMS, Network
 
 VECTOR = 16
-"""Channels: what AVX-512 holds in float32, and twice what AVX2 and NEON do."""
+"""Channels in a vector: float32 values of AVX-512; twice those of AVX2, four times those of NEON."""
 
 Work = Counter[str]
 
 
 def work(network: Network) -> Work:
-    """The layers of a network in its deploy form, by kind: how many, and what they do for a low-resolution pixel.
+    """The layers of a network in its deploy form, by kind: their number, and their work for a low-resolution pixel.
 
-    A kind's name alone counts its layers; with `MACs`, `channels` or `values` behind it, what they do, in thousands.
+    A kind's name counts its layers. With `MACs`, `channels` or `values` behind it, it counts their work in thousands.
     """
     used = network.deployed
     total = of_frame(used)
@@ -31,7 +31,7 @@ def work(network: Network) -> Work:
 
 
 def of_block(block: Block, width: int) -> Work:
-    """Of a block in a network so many channels wide."""
+    """The work of a block in a network so many channels wide."""
     made = plan(block, width)
     after = [step.trunk + step.branch for step in made.steps]
     convs: list[AnyConv] = [made.first, *(conv for some in after for conv in some), made.last, made.fusion]
@@ -50,7 +50,7 @@ def of_block(block: Block, width: int) -> Work:
 
 
 def of_frame(network: Network) -> Work:
-    """Of all that stands outside the blocks."""
+    """The work of all layers outside the blocks."""
     made, factor = network.frame, STEMS[network.stem].factor(network.scale)
     total = of_convs((*made.conv_first, *made.tail))
     if made.aggregate:
@@ -62,7 +62,7 @@ def of_frame(network: Network) -> Work:
 
 
 def of_convs(convs: Iterable[AnyConv]) -> Work:
-    """Of convolutions in their deploy form."""
+    """The work of convolutions in their deploy form."""
     total: Work = Counter()
     for conv in convs:
         total += _of_conv(conv)
@@ -92,7 +92,7 @@ def _of_conv(conv: AnyConv) -> Work:
 
 
 def _whole(channels: int) -> int:
-    """Rounded up to whole vectors."""
+    """Channels, rounded up to whole vectors."""
     return -(-channels // VECTOR) * VECTOR
 
 
