@@ -1,4 +1,4 @@
-"""The convolutions and the activation that all networks here are made of."""
+"""The convolutions and activations of all networks."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,7 +9,7 @@ from keras import ops
 from srnas_tf import arch
 
 NEGATIVE_SLOPE = 0.05
-"""Of IMDN's LeakyReLU."""
+"""Slope of IMDN's LeakyReLU."""
 
 
 def leaky(x):
@@ -18,7 +18,7 @@ def leaky(x):
 
 
 def _gelu(x):
-    """GELU by its approximation with tanh, written as a sigmoid: LiteRT has no error function, and powers are slow."""
+    """GELU in its tanh approximation, written as a sigmoid. LiteRT has no error function, and powers are slow."""
     return x * ops.sigmoid(1.5957691216057308 * x * (1 + 0.044715 * x * x))
 
 
@@ -27,7 +27,7 @@ ACTIVATIONS: dict[str, Callable] = {"leaky": leaky, "silu": ops.silu, "gelu": _g
 
 
 def conv(value: arch.AnyConv, name: str, **options) -> keras.Layer:
-    """The layer of a convolution, built, so that it can be counted before it is called."""
+    """The layer of a convolution. It is built, so that its parameters can be counted before it is called."""
     return _LAYERS[type(value)](value, name=name, **options)
 
 
@@ -38,7 +38,7 @@ def _conv(value: arch.Conv, padding: str = "same", **options) -> keras.Layer:
 
 
 class DepthwiseConv(keras.Layer):
-    """A filter a channel.
+    """A depthwise convolution: one filter for each channel.
 
     Input and output: [batch, height, width, channels].
 
@@ -50,8 +50,8 @@ class DepthwiseConv(keras.Layer):
     def __init__(self, value: arch.DepthwiseConv, activation=None, **kwargs) -> None:
         super().__init__(**kwargs)
         self.value, self.activation = value, activation
-        # Shaped as grouped convolutions have it, and not as Keras' layer: the last axis counts what comes out, all
-        # others what goes into it, so that weights can be drawn by their shapes.
+        # The shape is that of a grouped convolution, not that of Keras' layer. The last axis counts outputs and the
+        # others make the fan in, so that first weights can be drawn by their shapes.
         self.kernel = self.add_weight(shape=(value.kernel, value.kernel, 1, value.channels), name="kernel")
         self.bias = self.add_weight(shape=(value.channels,), initializer="zeros", name="bias")
         self.built = True
@@ -63,7 +63,7 @@ class DepthwiseConv(keras.Layer):
 
 
 class BlueprintConv(keras.Layer):
-    """A blueprint-separable convolution: 1x1, then a filter a channel (Haase and Amthor 2020).
+    """A blueprint-separable convolution: 1x1, then depthwise (Haase and Amthor 2020).
 
     Input: [batch, height, width, in_channels]. Output: [batch, height, width, out_channels].
 
@@ -119,7 +119,7 @@ class ExpandedConv(keras.Layer):
         self.built = True
 
     def _weight(self, name: str, *shape: int) -> keras.Variable:
-        # Kernels are put together in float32: of a small change, bfloat16's sum with the identity keeps nothing.
+        # Kernels are added up in float32. In bfloat16, the sum with the identity would lose small changes.
         return self.add_weight(shape=shape, name=name, autocast=False)
 
     @property

@@ -50,7 +50,7 @@ def _deconvolve(layer: graph.Deconvolve, channels: int, **options) -> keras.Laye
 
 
 def _batch_norm(layer: graph.BatchNorm, channels: int, **options) -> keras.Layer:
-    # Over all devices together: a batch is normalized alike however it is spread.
+    # Statistics are those of all devices together: a batch is normalized alike however it is spread.
     return keras.layers.BatchNormalization(
         center=False, scale=False, momentum=0.9, epsilon=1e-5, synchronized=True, **options
     )
@@ -62,7 +62,7 @@ def _luma(image):
 
 
 def _replace_luma(image, y):
-    # A step of Y is the same step of R, G and B, larger by the studio range.
+    # A step of Y is a step of R, G and B that is 255/219 times as large.
     return image + (y - _luma(image)) * (PEAK / sum(BT601))
 
 
@@ -80,7 +80,7 @@ STATEFUL: dict[type[graph.Layer], Callable[..., keras.Layer]] = {
     graph.WeightedSum: lambda layer, channels, **options: _Mix(layer.count, **options),
     graph.Resample: lambda layer, channels, **options: Resample(layer.up, layer.down, channels),
 }
-"""Layers that keep something: (layer, channels of its input, Keras options) -> Keras layer."""
+"""Layers with state: (layer, channels of its input, Keras options) -> Keras layer."""
 
 STATELESS: dict[type[graph.Layer], Callable[[Any], Callable]] = {
     graph.Leaky: lambda layer: lambda x: ops.leaky_relu(x, layer.slope) if layer.slope else ops.relu(x),
@@ -93,11 +93,11 @@ STATELESS: dict[type[graph.Layer], Callable[[Any], Callable]] = {
     graph.Shift: lambda layer: lambda x: x + ops.convert_to_tensor(layer.amounts, x.dtype),
     graph.Stretch: lambda layer: lambda image: _stretch(image, layer.code),
 }
-"""Layers that only compute: layer -> function of tensors."""
+"""Layers without state: layer -> function of tensors."""
 
 
 def build(layer: graph.Layer, channels: int, **options) -> keras.Layer:
-    """A stateful layer, built, so that it can be counted before it is called.
+    """A layer with state. It is built, so that its parameters can be counted before it is called.
 
     Args:
         layer: of a kind in `STATEFUL`.

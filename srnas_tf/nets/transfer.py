@@ -1,4 +1,4 @@
-"""Weights from one network to another, as far as they mean the same in both."""
+"""Transfers weights from one network to another, as far as they mean the same in both."""
 
 import itertools
 import math
@@ -16,19 +16,19 @@ from srnas_tf.nets.supernet import Slot, Supernet
 from srnas_tf.nets.zoo import ZooNet
 
 Layers = tuple[keras.Layer, keras.Layer]
-"""One to be trained, and the trained one in its place."""
+"""A layer of the target, and the source's layer in the same place."""
 
 
 def transfer_weights(target: Net | Supernet, source: Net) -> int:
-    """Gives a network, or each path of a supernet, what fits of another network's weights.
+    """Copies the weights of a network that fit into another network, or into each path of a supernet.
 
-    Outside the blocks, layers of one place fit where their shapes agree. Of two blocks, the first conv and those of the
-    letters up to the first one that differs fit, then the last conv, the attention and the fusion conv; again where
-    shapes agree. Blocks meet by their numbers. A network of the zoo fits only the same network.
+    Layers fit if they stand in the same place and their shapes agree. Block i is compared with block i. The
+    convolutions of letters fit up to the first letter that differs. The first and last convolution, the attention and
+    the fusion are compared in any case. A network of the zoo fits only the same network.
 
     Args:
-        target: what is to be trained.
-        source: what was trained.
+        target: the network that changes.
+        source: the trained network.
 
     Returns:
         How many of the target's parameters were transferred.
@@ -44,7 +44,7 @@ def transfer_weights(target: Net | Supernet, source: Net) -> int:
 
 
 def _transfer_to_supernet(supernet: Supernet, source: SRNet) -> int:
-    """Gives all paths of a supernet what fits; counts once what paths share."""
+    """Copies the weights that fit into all paths of a supernet. Shared weights count once."""
     space = supernet.space
     slot, *slots = supernet.slots
     reached = np.zeros(slot.placement.rows * ROW, bool)
@@ -64,7 +64,7 @@ def _transfer_to_supernet(supernet: Supernet, source: SRNet) -> int:
 def _through(
     slot: Slot, path: int, variables: list[keras.Variable], pairs: Iterable[Layers], reached: np.ndarray
 ) -> None:
-    """Copies into a slot's path; notes in `reached` which numbers have new values."""
+    """Copies weights into a slot's path, and marks the numbers with new values in `reached`."""
     slot.read(path, variables)
     taken = {id(variable) for variable in _copy(pairs)}
     slot.write(path, variables)
@@ -74,12 +74,12 @@ def _through(
 
 
 def _around(mine: Frame, theirs: Frame) -> Iterator[Layers]:
-    """Layers outside the blocks that stand in one place."""
+    """The layers outside the blocks, paired by their places."""
     return ((getattr(mine, name), getattr(theirs, name)) for name in Frame.OUTSIDE)
 
 
 def _fitting(mine: Block, theirs: Block) -> Iterator[Layers]:
-    """Layers of two blocks that stand in one place."""
+    """The layers of two blocks, paired by their places."""
     for name in ("first", "attention", "fusion"):
         yield getattr(mine, name), getattr(theirs, name)
     letters = zip(mine.block.recipe, theirs.block.recipe, strict=False)
