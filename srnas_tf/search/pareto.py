@@ -22,10 +22,10 @@ from srnas_tf.search.settings import SearchSettings
 
 
 class NSGA:
-    """A random population, then offspring of the fittest: by rank of domination, and the emptier neighbourhood.
+    """A random population, then offspring of the fittest, by domination rank and crowding distance.
 
-    Tournaments, uniform crossover, and mutation that draws a path anew are pymoo's, asked and told iteration by
-    iteration. What is over the budget, or was proposed before, is not taken for offspring.
+    Tournaments, uniform crossover, and mutation by a new path are pymoo's. Offspring over the budget, or proposed
+    before, are left out.
     """
 
     def __init__(self, settings: SearchSettings, feasible: Feasible) -> None:
@@ -48,7 +48,7 @@ class NSGA:
         if self._algorithm.is_initialized:
             self._algorithm.random_state, self._refuses.pool = rng, pool
             offspring = self._algorithm.ask()
-            # Having found none is no reason to end: what is missing is drawn.
+            # The algorithm must not end if it finds none: missing networks are drawn.
             self._algorithm.termination.force_termination = False
             found = map(self._codes, offspring if offspring is not None else ())
             candidates = list(pool.take(found, self._size, "offspring"))
@@ -73,7 +73,7 @@ class NSGA:
 
 
 class _Refuses(DuplicateElimination):
-    """Individuals that a pool does not allow, or that come twice."""
+    """Leaves out individuals that a pool does not allow, or that come twice."""
 
     pool: Pool
 

@@ -1,4 +1,4 @@
-"""How a space is searched, and within which budget."""
+"""The settings of a search and its budget."""
 
 import dataclasses
 import importlib.util
@@ -12,18 +12,18 @@ from srnas_tf.train.settings import PRECISIONS
 
 STRATEGIES = ("evolution", "random", "pareto", "grid", "halving", "guided", "tpe")
 TRAIN_ALONE = ("grid", "halving", "guided", "tpe")
-"""Strategies whose networks are trained alone unless --rungs says otherwise."""
+"""Strategies that train networks alone by default."""
 EXTRAS = {"pareto": ("pymoo", "pareto"), "guided": ("pymoo", "pareto"), "tpe": ("optuna", "tpe")}
-"""What a strategy needs besides: a module, and the extra that it comes with."""
+"""The modules that strategies need, and the extras that install them."""
 SUPERNET = "supernet"
 USUAL_RUNGS = (1500, 4000, 12000)
 COSTS = ("params", "macs", "latency_ms")
-"""What a network costs, by name."""
+"""The costs of a network."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a network may cost at most; 0 sets no limit."""
+    """The most that a network may cost; 0 sets no limit."""
 
     max_params: int = setting(0, "parameters that a found network may have at most; 0: no limit", bounds=(0, 10**18))
     max_macs: int = setting(0, "MACs at 1280x720 output that it may take at most; 0: no limit", bounds=(0, 10**18))
@@ -42,7 +42,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """How networks are proposed; the defaults are those of Guo et al. 2020 for Algorithm 1, but for their size."""
+    """How networks are proposed. Except for their size, the defaults are those of Guo et al. 2020 for Algorithm 1."""
 
     strategy: str = setting("evolution", "how candidates are proposed", STRATEGIES)
     population: int = setting(50, "architectures an iteration", bounds=(2, 1_000_000))
@@ -76,17 +76,17 @@ class SearchSettings:
 
     @property
     def objective_names(self) -> tuple[str, ...]:
-        """The costs that PSNR is weighed against."""
+        """The names of the costs on the front."""
         return tuple(dict.fromkeys(name.strip() for name in self.objectives.split(",") if name.strip()))
 
     @property
     def parents(self) -> int:
-        """Size of Algorithm 1's Topk, where parents come from: a fifth of the population, as in Guo et al."""
+        """Size of Algorithm 1's Topk, from which parents come: a fifth of the population, as in Guo et al."""
         return max(self.top_k, self.population // 5)
 
 
 class Rung(NamedTuple):
-    """A round of trainings: how many networks, and for how many steps each."""
+    """A round of trainings: the number of networks, and the steps of each."""
 
     networks: int
     steps: int
@@ -94,10 +94,10 @@ class Rung(NamedTuple):
 
 @dataclass(frozen=True)
 class RungSettings:
-    """How candidates are trained alone: all of them shortly, the best of these for longer, and so on.
+    """How candidates are trained alone: all of them for a short time, the best for longer, and so on.
 
-    Successive halving (Jamieson and Talwalkar 2016). Each rung trains from the first step, by the whole schedule of its
-    length: what ranks networks is then what a training of that length comes to.
+    This is successive halving (Jamieson and Talwalkar 2016). Each rung trains from the first step, with the whole
+    schedule of its length. Networks are then ranked by complete trainings of one length.
     """
 
     rungs: str = setting(
@@ -128,10 +128,10 @@ class RungSettings:
         return [int(part) for part in parts]
 
     def of(self, search: SearchSettings) -> tuple[Rung, ...]:
-        """The rungs of a search; none where the supernet measures.
+        """The rungs of a search; none if the supernet measures.
 
         Raises:
-            UserError: where more networks go on to a rung than there are.
+            UserError: if more networks go on to a rung than there are.
         """
         steps = self._numbers("rungs")
         if not self.rungs and search.strategy in TRAIN_ALONE:
@@ -147,7 +147,7 @@ class RungSettings:
 
 @dataclass(frozen=True)
 class Pick:
-    """Which of the networks that a search measured to go on with."""
+    """How the networks to go on with are chosen."""
 
     pick: str = setting(
         "",
@@ -162,7 +162,7 @@ class Pick:
 
     @property
     def limit(self) -> tuple[str, float]:
-        """The cost that is limited, and its limit; not a number where there is none."""
+        """The limited cost and its limit, which is nan if there is none."""
         name, _, number = self.pick.partition(":")
         try:
             return name, float(number)
@@ -171,5 +171,5 @@ class Pick:
 
 
 def weighs_latency(settings: SearchSettings, budget: Budget, pick: Pick) -> bool:
-    """Whether a search has to know how long networks take."""
+    """Whether a search needs the latency of networks."""
     return "latency_ms" in (*settings.objective_names, *budget.limits, pick.limit[0])
