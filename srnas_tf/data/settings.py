@@ -1,4 +1,4 @@
-"""How large images may be, and how they are written."""
+"""Settings of images: the largest size, and how they are written."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from srnas_tf.settings import setting
 
 @dataclass(frozen=True)
 class PictureSettings:
-    """How `--mode=upscale` writes images, and how large one may be that is read in any mode."""
+    """How `--mode=upscale` writes images, and the largest image that any mode reads."""
 
     quality: int = setting(
         0,
