@@ -1,4 +1,4 @@
-"""In which runtime, and how, latency is measured."""
+"""Settings of export and of latency."""
 
 import dataclasses
 import os
@@ -14,7 +14,7 @@ from srnas_tf.settings import MANY, check, setting
 
 
 class Conditions(Protocol):
-    """What says how it was measured: a latency table, or a model."""
+    """A latency table or a model, which knows how it was measured."""
 
     @property
     def runtime(self) -> str: ...
@@ -26,7 +26,7 @@ class Conditions(Protocol):
 
 @dataclass(frozen=True)
 class LatencySettings:
-    """Under which conditions a network's latency counts: what flags leave open is the table's, where one is given."""
+    """The conditions of latency. Flags that are not given take the table's values, if there is a table."""
 
     runtime: str = setting(
         "",
@@ -61,12 +61,12 @@ class LatencySettings:
 
     @property
     def name(self) -> str:
-        """The conditions, as they stand in names of files: `onnxruntime-t2-128x128`."""
+        """The conditions for names of files: `onnxruntime-t2-128x128`."""
         return stopwatch.name_of(dataclasses.asdict(self))
 
     @classmethod
     def of(cls, table: Conditions) -> "LatencySettings":
-        """A table's conditions, for measurements beside it."""
+        """A table's conditions, for measurements to compare with it."""
         return cls(table.runtime, table.threads, table.input_size)
 
     def agree(self, table: Conditions, source: str) -> None:
@@ -76,7 +76,7 @@ class LatencySettings:
             source: the flag or file to name.
 
         Raises:
-            UserError: with what differs.
+            UserError: names what differs.
         """
         for name in ("runtime", "threads", "input_size"):
             asked, has = getattr(self, name), getattr(table, name)
@@ -85,15 +85,15 @@ class LatencySettings:
 
 
 FILES = tuple(form.name for form in FORMS if not form.stands_for)
-"""What a network is frozen into; stages come with the files that they stand for."""
+"""The exported files by name. Stages come with the files that they stand for."""
 
 USUAL_FILES = tuple(form.name for each in RUNTIMES if not each.extra for form in each.forms if not form.stands_for)
-"""Those that are made unless others are named: they need no extra."""
+"""The files that are made by default. They need no extra."""
 
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """Which frozen files there are, what they take, and what is found out about them."""
+    """The exported files, their input, and how they are checked."""
 
     export_files: str = setting(
         "",
@@ -121,19 +121,19 @@ class ExportSettings:
 
     @property
     def files(self) -> list[str]:
-        """Those of FILES that are wanted."""
+        """The names in FILES that are wanted."""
         given = [name.strip() for name in self.export_files.split(",") if name.strip()]
         return given if self.export_files else list(USUAL_FILES)
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Height and width of the images that files take; None for any."""
+        """Height and width of the only images that files take; None for any."""
         return parse_size(self.static_size) if self.static_size else None
 
 
 @dataclass(frozen=True)
 class BenchmarkSettings:
-    """How a measurement of latency is made."""
+    """The settings of a latency measurement."""
 
     networks: int = setting(20, "networks, spread over the space, to compare predictions with", bounds=(0, 100_000))
     rounds: int = setting(

@@ -1,4 +1,4 @@
-"""Core ML's packages, by coremltools, in float16. They are made and read anywhere, and run on macOS alone."""
+"""Core ML: packages in float16, by coremltools. They can be made and read anywhere, and run on macOS alone."""
 
 import logging
 import sys
@@ -9,11 +9,11 @@ import numpy as np
 from .runtime import SIGNATURE, Form, Job, Opened, Runtime, size_of
 
 MIN_SIDE, USUAL_SIDE, MAX_SIDE = 16, 128, 2048
-"""Pixels a side of the images that a package takes, and of those that it is optimized for."""
+"""The least and the greatest side of an image in pixels, and the side that a package is optimized for."""
 
 
 def _coremltools():
-    """The library, which warns of all other libraries' versions when it is imported."""
+    """Imports coremltools, which warns of other libraries' versions."""
     logging.getLogger("coremltools").setLevel(logging.ERROR)
     import coremltools
 
