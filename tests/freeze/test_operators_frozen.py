@@ -43,4 +43,4 @@ def test_built_in_operators_alone(exported):
 def test_the_card_says_how_far_it_looks(exported):
     _, folder = exported
     card = (folder / "MODEL_CARD.md").read_text("utf-8")
-    assert "Its attention looks 19 pixels far, in each block anew" in card
+    assert "Its attention looks 19 pixels far in each block" in card
