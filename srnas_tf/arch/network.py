@@ -237,5 +237,5 @@ def imdn(scale: int = 4, width: int = 64, depth: int = 6, stem: str = "plain") -
 
 def imdn_of_size(params: int, scale: int, depth: int) -> Network:
     """The narrowest IMDN of that depth with at least `params` parameters: the baseline for a network of that size."""
-    widths = itertools.count(4)  # a split of fewer than 4 channels at rate .25 distils none
+    widths = itertools.count(4)  # a split of fewer than 4 channels at rate 0.25 distils none
     return next(network for width in widths if (network := imdn(scale, width, depth)).params >= params)
