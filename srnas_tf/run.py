@@ -32,19 +32,21 @@ LONGEST = 900
 
 def define_flags() -> None:
     """Defines all flags."""
-    absl_flags.DEFINE_enum("mode", None, list(MODES), "what to do; the first argument stands for it")
-    absl_flags.DEFINE_string("input", None, "image or folder to enlarge; weights to import")
-    absl_flags.DEFINE_string("output", None, "file or folder for the result; NAME-x4.png beside --input unless given")
+    absl_flags.DEFINE_enum("mode", None, list(MODES), "what to do; also the first argument")
+    absl_flags.DEFINE_string("input", None, "image or folder to enlarge; file of weights to import")
+    absl_flags.DEFINE_string("output", None, "file or folder for the result; by default NAME-x4.png beside --input")
     absl_flags.DEFINE_string(
         "model", None, "a .keras, .tflite or .onnx file, a SavedModel folder, or a network of the package (x4)"
     )
-    absl_flags.DEFINE_string("workdir", None, "folder of the experiment; named after its settings unless given")
-    absl_flags.DEFINE_string("arch", None, "codes (7,1,7), recipes (SCCC-SSSC; one stands for all) or a full text")
+    absl_flags.DEFINE_string("workdir", None, "folder of the experiment; by default named after its settings")
+    absl_flags.DEFINE_string(
+        "arch", None, "a network: codes (7,1,7), recipes (SCCC-SSSC; one stands for all) or a full text"
+    )
     absl_flags.DEFINE_enum("net", None, list(NETS), "a published network, instead of --arch and a space")
-    absl_flags.DEFINE_integer("tile", 0, "enlarge in tiles of this many pixels a side; 0: as large as usually fits")
+    absl_flags.DEFINE_integer("tile", 0, "side of tiles in pixels; 0: as large as usually fits")
     absl_flags.DEFINE_string("record", None, "file that keeps the result for --results: NAME.json")
-    absl_flags.DEFINE_string("results", None, "folder of such files; `results` next to the package unless given")
-    absl_flags.DEFINE_string("table", None, "one table of the thesis, 4.1 to 4.5; all unless given")
+    absl_flags.DEFINE_string("results", None, "folder of such files; by default `results` next to the package")
+    absl_flags.DEFINE_string("table", None, "table of the thesis, 4.1 to 4.5; by default all")
     absl_flags.DEFINE_bool("help", False, "show help; after a mode, the flags that it uses")
     absl_flags.DEFINE_bool("helpfull", False, "show all flags")
     absl_flags.DEFINE_bool("version", False, "show the version")

@@ -54,49 +54,51 @@ class Space:
         UserError: if the fields contradict each other or the grammar.
     """
 
-    space: str = setting("dynamic", f"search space, which names its blocks' recipes: {', '.join(SPACES)}")
+    space: str = setting("dynamic", f"search space, which sets the recipes of blocks: {', '.join(SPACES)}")
     stages: int = setting(
         3,
-        "stages of the dynamic, tapped and light spaces: 2^stages, 2^(stages + 1) - 1 and 3^stages recipes a block",
+        "stages of the dynamic, tapped and light spaces, which have 2^stages, 2^(stages + 1) - 1 and 3^stages recipes",
         bounds=(1, 16),
     )
-    recipes: Values[str] = setting("", "recipes of a block (TC/TCC/TCTC), instead of the space's own", several=str)
+    recipes: Values[str] = setting("", "recipes of a block (TC/TCC/TCTC) instead of the space's own", several=str)
     depth: Values[int] = setting(6, "blocks in a row", bounds=(1, MAX_BLOCKS), several=int)
     width: Values[int] = setting(64, "channels of the trunk", bounds=(1, MAX_CHANNELS), several=int)
     rate: Values[float] = setting(
-        0.25, "distillation rate: the share of its channels that a split keeps back", several=float
+        0.25, "distillation rate: the share of channels that a split keeps back", several=float
     )
-    ending: Values[str] = setting("", "how a block ends; the space's own unless given", ("", *ENDINGS), several=str)
+    ending: Values[str] = setting("", "end of a block; by default the space's own", ("", *ENDINGS), several=str)
     fusion_kernel: Values[int] = setting(
-        0, "kernel size of a block's fusion conv; 0: the ending's own", (0, 1, 3), several=int
+        0, "kernel size of a block's fusion convolution; 0: the ending's own", (0, 1, 3), several=int
     )
     sharing: str = setting(
         "none",
-        "what the paths of a block share in the supernet: none of their weights; ends: their first conv, attention "
-        "and fusion; entangled: whatever stands in one place is a slice of one array",
+        "weights that the paths of a block share in the supernet: none; ends: first convolution, attention and fusion; "
+        "entangled: all, as slices of one array for each place",
         SHARING,
     )
     kernel: Values[str] = setting(
-        "3", "kernel size of a block's other convs; with commas (1,3) they are selective kernel units", several=str
+        "3",
+        "kernel size of a block's other convolutions; several with commas (1,3) make selective kernel units",
+        several=str,
     )
     conv: Values[str] = setting(
         "",
-        "those convs: plain or blueprint (1x1, then a filter a channel), or either of them expanded: trained as a sum, "
-        "folded to be used; the space's own unless given",
+        "kind of these convolutions: plain, blueprint (1x1, then depthwise), or one of them expanded (reparameterized "
+        "after training); by default the space's own",
         ("", *CONVS),
         several=str,
     )
     attention: Values[str] = setting(
-        "", "attention at the end of a block; the ending's own unless given", ("", *ATTENTIONS), several=str
+        "", "attention of a block; by default the ending's own", ("", *ATTENTIONS), several=str
     )
-    inner: Values[float] = setting(1.0, "width of a block within, as a share of the trunk's", several=float)
-    activation: Values[str] = setting("leaky", "what follows the convolutions of a block", ACTIVATIONS, several=str)
-    skip_first: bool = setting(False, "a 3x3 skip conv on each path's first distilled branch")
+    inner: Values[float] = setting(1.0, "width inside a block, as a multiple of --width", several=float)
+    activation: Values[str] = setting("leaky", "activation inside a block", ACTIVATIONS, several=str)
+    skip_first: bool = setting(False, "adds a 3x3 convolution to the first distilled branch of each path")
     scale: int = setting(4, "enlargement", SCALES)
     stem: Values[str] = setting(
         "",
-        "around the blocks: plain, light (its 3x3 conv of full width is separable), thin (that to the subpixels, too), "
-        "or expanded (thin, trained as a sum and folded to be used); the space's own unless given",
+        "convolutions around the blocks: plain; light: the one after the blocks is separable; thin: also the last one; "
+        "expanded: thin, reparameterized after training; *row: without a concatenation; by default the space's own",
         ("", *(name for name, stem in STEMS.items() if not stem.enlarges)),
         several=str,
     )

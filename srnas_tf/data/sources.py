@@ -66,17 +66,20 @@ class Images(NamedTuple):
 class DataSettings:
     """The images for training, validation and the final table. Folders are kept as absolute paths."""
 
-    data: str = setting("photos", "training images: a folder, several with commas, or `photos`, the examples here")
-    val_data: str = setting("", "validation images; unless given, a tenth of --data is held out")
-    test_data: str = setting("", "images for the final table; unless given, a tenth of --data, or --val_data")
-    recursive: bool = setting(False, "look into sub-folders, too")
+    data: str = setting(
+        "photos", "training images: a folder, several with commas, or `photos` (the examples in the package)"
+    )
+    val_data: str = setting("", "validation images; by default a tenth of --data is held out")
+    test_data: str = setting("", "images for the final table; by default a tenth of --data, or --val_data")
+    recursive: bool = setting(False, "include sub-folders")
     degradation: str = setting(
         DEFAULT,
-        "how low-resolution images are made: a preset (bicubic, photo), or steps with commas between them, such as "
-        "blur=0.5:2@0.4,resize=area,jpeg=60; describe prints how it was understood",
+        "how low-resolution images are made: a preset (bicubic, photo), or steps with commas between them "
+        "(blur=0.5:2@0.4,resize=area,jpeg=60); describe prints all steps",
     )
     lr_data: str = setting(
-        "", "low-resolution images of --data, as many folders; unless given, an LR folder beside HR; `none`: none"
+        "",
+        "low-resolution images: a folder for each of --data; by default an LR folder beside HR; `none`: none",
     )
     val_lr_data: str = setting("", "low-resolution images of --val_data")
     test_lr_data: str = setting("", "low-resolution images of --test_data")

@@ -30,20 +30,22 @@ class LatencySettings:
 
     runtime: str = setting(
         "",
-        "runtime whose latency counts, or that upscales; unless given, that of --latency_table, or onnxruntime",
+        "runtime that is timed, or that upscales; by default that of --latency_table, or onnxruntime",
         ("", *BY_NAME),
     )
-    threads: int = setting(0, "threads that it may use; 0: those of --latency_table, or one a core", bounds=(0, 1024))
+    threads: int = setting(
+        0, "threads of the runtime; 0: those of --latency_table, or one for each core", bounds=(0, 1024)
+    )
     input_size: str = setting(
-        "", "low-resolution image that it enlarges, HEIGHTxWIDTH; unless given, that of --latency_table, or 128x128"
+        "", "size of the low-resolution image, HEIGHTxWIDTH; by default that of --latency_table, or 128x128"
     )
     latency_networks: int = setting(
         150,
-        "networks that a wide space's latency is told from: one of several trunks, or of as many blocks",
+        "networks to time for a wide space: one with several trunks, or with more blocks than this number",
         bounds=(20, 100_000),
     )
     latency_table: str = setting(
-        "", "a latency table made elsewhere (export/latency); unless given, one is measured here and kept"
+        "", "a latency table from another machine (export/latency); by default one is measured here and kept"
     )
 
     def __post_init__(self) -> None:
@@ -97,15 +99,15 @@ class ExportSettings:
 
     export_files: str = setting(
         "",
-        f"files to export, comma-separated, of {', '.join(FILES)}; stages come with them; all but those of "
-        f"{' and '.join(sorted(set(FILES) - set(USUAL_FILES)))} unless given",
+        f"files to export, with commas between them, of {', '.join(FILES)}; stages come with them; by default all but "
+        f"{' and '.join(sorted(set(FILES) - set(USUAL_FILES)))}",
     )
 
     static_size: str = setting(
-        "", "the one size of low-resolution image that frozen files take, HEIGHTxWIDTH; unless given, they take any"
+        "", "fixed size of the exported files' input, HEIGHTxWIDTH; by default they take any size"
     )
-    uint8_io: bool = setting(False, "model_int8.tflite takes and gives uint8, 0 to 255, instead of float32")
-    card_latency: bool = setting(True, "time the frozen files on this machine, for MODEL_CARD.md")
+    uint8_io: bool = setting(False, "input and output of model_int8.tflite are uint8, 0 to 255, instead of float32")
+    card_latency: bool = setting(True, "time the exported files on this machine, for MODEL_CARD.md")
 
     def __post_init__(self) -> None:
         check(self)
@@ -135,12 +137,10 @@ class ExportSettings:
 class BenchmarkSettings:
     """The settings of a latency measurement."""
 
-    networks: int = setting(20, "networks, spread over the space, to compare predictions with", bounds=(0, 100_000))
-    rounds: int = setting(
-        stopwatch.ROUNDS, "rounds, in each of which every network has its turn at being timed", bounds=(1, 100_000)
-    )
-    blocks_to: str = setting("", "new folder for a space's networks and the script that times them on another device")
-    seed: int = setting(0, "seed of all that is drawn", bounds=(0, MANY))
+    networks: int = setting(20, "networks of the space to compare predictions with", bounds=(0, 100_000))
+    rounds: int = setting(stopwatch.ROUNDS, "rounds; each network is timed once in each", bounds=(1, 100_000))
+    blocks_to: str = setting("", "new folder for a space's networks and a script that times them on another device")
+    seed: int = setting(0, "seed of all randomness", bounds=(0, MANY))
 
     def __post_init__(self) -> None:
         check(self)

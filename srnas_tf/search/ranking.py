@@ -33,21 +33,19 @@ Measure = Callable[[Sequence[int]], float]
 class RankSettings:
     """The trainings that a supernet's ranking is compared with."""
 
-    rank_networks: int = setting(
-        20, "networks over the space's whole range; and as many of about one size", bounds=(3, 100_000)
-    )
-    rank_steps: int = setting(0, "training steps of each of them alone; 0: as the supernet", bounds=(0, MANY))
+    rank_networks: int = setting(20, "networks of all sizes, and as many of about one size", bounds=(3, 100_000))
+    rank_steps: int = setting(0, "training steps of each network alone; 0: as many as the supernet", bounds=(0, MANY))
     rank_seeds: int = setting(
-        1, "trainings of each, of one seed after the other; its PSNR is their mean", bounds=(1, 1000)
+        1, "trainings of each network, with different seeds; its PSNR is their mean", bounds=(1, 1000)
     )
     rank_spread: str = setting(
         "psnr",
-        "what they are spread over: parameters and the supernet's PSNR; or size, parameters alone: any supernet of "
-        "the space then has the same networks",
+        "what the networks are spread over: psnr: parameters and the supernet's PSNR; size: parameters alone, so that "
+        "all supernets of a space have the same networks",
         SPREADS,
     )
     rank_from: str = setting(
-        "", "another supernet's workdir: rank its networks, by what --mode=rank trained there, instead of training any"
+        "", "workdir of another supernet: rank the networks that --mode=rank trained there, and train none"
     )
 
     def __post_init__(self) -> None:

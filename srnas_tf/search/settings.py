@@ -25,10 +25,12 @@ COSTS = ("params", "macs", "latency_ms")
 class Budget:
     """The most that a network may cost; 0 sets no limit."""
 
-    max_params: int = setting(0, "parameters that a found network may have at most; 0: no limit", bounds=(0, 10**18))
-    max_macs: int = setting(0, "MACs at 1280x720 output that it may take at most; 0: no limit", bounds=(0, 10**18))
+    max_params: int = setting(0, "most parameters of a found network; 0: no limit", bounds=(0, 10**18))
+    max_macs: int = setting(
+        0, "most MACs of a found network, for 1280x720 pixels of output; 0: no limit", bounds=(0, 10**18)
+    )
     max_latency_ms: float = setting(
-        0.0, "milliseconds that it may take at most, as --runtime has it; 0: no limit", bounds=(0, MANY)
+        0.0, "most milliseconds of a found network, measured in --runtime; 0: no limit", bounds=(0, MANY)
     )
 
     def __post_init__(self) -> None:
@@ -45,19 +47,17 @@ class SearchSettings:
     """How networks are proposed. Except for their size, the defaults are those of Guo et al. 2020 for Algorithm 1."""
 
     strategy: str = setting("evolution", "how candidates are proposed", STRATEGIES)
-    population: int = setting(50, "architectures an iteration", bounds=(2, 1_000_000))
-    iterations: int = setting(
-        20, "iterations; the search evaluates population * iterations architectures", bounds=(1, MANY)
-    )
+    population: int = setting(50, "networks in an iteration", bounds=(2, 1_000_000))
+    iterations: int = setting(20, "iterations; the search measures population * iterations networks", bounds=(1, MANY))
     mutation: float = setting(0.1, "probability that a mutation changes a block's path")
-    top_k: int = setting(3, "best architectures to report and retrain", bounds=(1, 1_000_000))
-    objectives: str = setting(
-        "macs", "what PSNR is weighed against on the front: one or two of params, macs, latency_ms"
-    )
+    top_k: int = setting(3, "best networks to report and to train again", bounds=(1, 1_000_000))
+    objectives: str = setting("macs", "costs on the front besides PSNR: one or two of params, macs, latency_ms")
     search_precision: str = setting(
-        "float32", "Keras dtype policy of a first, rough measurement; the best are measured in float32", PRECISIONS
+        "float32",
+        "Keras dtype policy of a first, rough measurement; the best networks are measured again in float32",
+        PRECISIONS,
     )
-    seed: int = setting(0, "seed of all that is drawn", bounds=(0, MANY))
+    seed: int = setting(0, "seed of all randomness", bounds=(0, MANY))
 
     def __post_init__(self) -> None:
         check(self)
@@ -102,11 +102,11 @@ class RungSettings:
 
     rungs: str = setting(
         "",
-        "training steps of a candidate alone, from rung to rung, rising; supernet: it is measured with the supernet's "
-        "weights; unless given, 1500,4000,12000 for grid, halving, guided and tpe, else supernet",
+        "rising numbers of steps that candidates train alone (1500,4000,12000); supernet: they are measured with the "
+        "supernet's weights; by default 1500,4000,12000 for grid, halving, guided and tpe, and supernet for others",
     )
     survivors: str = setting(
-        "", "networks that go on to the second rung, the third, and so on; unless given, a quarter of those before"
+        "", "numbers of networks in the second rung, the third, and so on; by default a quarter of those before"
     )
 
     def __post_init__(self) -> None:
@@ -151,8 +151,8 @@ class Pick:
 
     pick: str = setting(
         "",
-        "networks to go on with: psnr (the best), knee (of the front), or the best within a limit (macs:2e9); "
-        "unless given, knee for --strategy=pareto, else psnr",
+        "networks to train again: psnr (the best), knee (of the front), or the best within a limit (macs:2e9); "
+        "by default knee for --strategy=pareto, and psnr for others",
     )
 
     def __post_init__(self) -> None:
