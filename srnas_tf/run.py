@@ -27,7 +27,7 @@ from srnas_tf.train.settings import MachineSettings
 from srnas_tf.workdir.folder import Workdir
 
 LONGEST = 900
-"""Characters of a line that says what went wrong."""
+"""The longest error line, in characters."""
 
 
 def define_flags() -> None:
@@ -54,7 +54,7 @@ def define_flags() -> None:
 
 
 def default_workdir(mode: Mode) -> Path:
-    """Next to the model that a mode works on; else a folder of `runs/` that says what makes the experiment."""
+    """The default workdir: beside the model that a mode works on, or a folder of `runs/` named after the experiment."""
     if mode.workdir == "model" or (mode.workdir.startswith("model ") and flags.FLAGS.model):
         model = flags.required_path("model")
         return Path("runs") / model.stem if models.is_packaged(model) else model.parent
@@ -121,7 +121,7 @@ def main(argv: list[str]) -> int:
 
 
 def _said() -> str:
-    """What is printed instead of doing anything, if a flag asks for it."""
+    """The text of --help and --version; None if neither is given."""
     if flags.FLAGS.version:
         return f"srnas_tf {__version__}"
     if flags.FLAGS.helpfull:
@@ -182,12 +182,12 @@ def _run(mode: Mode, arguments: list[str]) -> None:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """Python's word for it, or TensorFlow's, which need not be imported here."""
+    """Whether an error is Python's or TensorFlow's for missing memory. TensorFlow need not be imported."""
     return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 
 def _drop_unwritable() -> None:
-    """What stdout holds and cannot write goes nowhere: the interpreter would try again at its end."""
+    """Drops output that stdout cannot write. The interpreter would try again at its end."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -1,4 +1,4 @@
-"""`--mode=pipeline`: photographs in; a searched, retrained, measured and exported network out."""
+"""`--mode=pipeline`: from images to a network that is searched, trained again, measured and exported."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,7 +38,7 @@ class Row(NamedTuple):
 
 
 def run(workdir: Workdir) -> None:
-    """Everything from photographs to files; stopped, it goes on where it was."""
+    """Runs all steps. If it is stopped, the same command continues."""
     space = flags.settle(workdir, "network", Space)
     data = flags.settle(workdir, "data", DataSettings)
     record.check(data, workdir.path)
@@ -51,7 +51,7 @@ def run(workdir: Workdir) -> None:
     budget = flags.settle(workdir, "budget", Budget)
     pick = flags.settle(workdir, "pick", Pick)
     conditions = flags.settle(workdir, "latency", LatencySettings)
-    # Of several workers the chief alone searches, and knows what networks cost.
+    # Of several workers, only the chief searches and knows the costs of networks.
     feasible = Feasible(space, {})
     if workdir.owned:
         feasible = feasible_of(space, searching, budget, pick, conditions, workdir)
@@ -77,7 +77,7 @@ def run(workdir: Workdir) -> None:
     best = [Network.parse(entry["arch"]) for entry in top]
     networks = retrain(retraining_job, best, starts_of(retraining.recipe, best, workdir), workdir, trainer)
     found = max(networks, key=lambda network: network.provenance["val_psnr"])
-    # Drawn at any rate: a network of another width can take nothing over.
+    # In any case with random weights: no weights fit a network of another width.
     baseline = retraining_job.train_network(
         imdn_of_size(found.network.params, space.scale, int(found.network.hyperparameters["depth"])),
         workdir / "retrain" / "imdn",
