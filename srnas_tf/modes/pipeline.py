@@ -1,4 +1,4 @@
-"""`--mode=pipeline`: photographs in; a searched, retrained, measured and exported network out."""
+"""`--mode=pipeline`: from images to a network that is searched, trained again, measured and exported."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,7 +44,7 @@ class Row(NamedTuple):
 
 
 def run(workdir: Workdir) -> None:
-    """Everything from photographs to files; stopped, it goes on where it was."""
+    """Runs all steps. If it is stopped, the same command continues."""
     planned = defaults_of(workdir)
     space = flags.settle(workdir, "network", Space, defaults=planned.get("network", {}))
     data = flags.settle(workdir, "data", DataSettings)
@@ -59,7 +59,7 @@ def run(workdir: Workdir) -> None:
     budget = flags.settle(workdir, "budget", Budget)
     pick = flags.settle(workdir, "pick", Pick)
     conditions = flags.settle(workdir, "latency", LatencySettings, defaults=planned.get("latency", {}))
-    # Of several workers the chief alone searches, and knows what networks cost.
+    # Of several workers, only the chief searches and knows the costs of networks.
     feasible = Feasible(space, {})
     if workdir.owned:
         feasible = feasible_of(space, searching, budget, pick, conditions, workdir)
@@ -89,7 +89,7 @@ def run(workdir: Workdir) -> None:
     weighed = weighs_latency(searching, budget, pick)
     times: Times = job.shared(lambda: dict(time_finalists(best, conditions, workdir))) if weighed else {}
     chosen, found = best_of(best, networks, times, budget.max_latency_ms)
-    # Drawn at any rate: a network of another width can take nothing over.
+    # In any case with random weights: no weights fit a network of another width.
     baseline = retraining_job.train_network(baseline_of(chosen, times), workdir / "retrain" / "imdn")
     if not job.writes:
         return

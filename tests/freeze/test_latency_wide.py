@@ -13,12 +13,12 @@ from srnas_tf.arch import Network
 from srnas_tf.errors import UserError
 from srnas_tf.freeze import latency, latency_file, latency_kit
 from srnas_tf.freeze.settings import LatencySettings
-from srnas_tf.search.latency_model import LEAST, RANGE, LatencyModel, to_time
+from srnas_tf.search.latency_model import MIN_NETWORKS, RANGE, LatencyModel, to_time
 from srnas_tf.workdir.folder import Workdir
 
 SPACE = wide()
 FLAGS = [f"--{name}={value}" for name, value in WIDE.items()]
-SETTINGS = LatencySettings("litert", 1, "8x8", latency_networks=LEAST)
+SETTINGS = LatencySettings("litert", 1, "8x8", latency_networks=MIN_NETWORKS)
 
 
 def test_networks_to_time_are_spread_over_a_space():
@@ -61,7 +61,7 @@ def test_what_a_device_times_is_a_model(tmp_path, monkeypatch):
     made = latency_file.read(folder / "latency-litert-t1-8x8.json")
     assert isinstance(made, LatencyModel)
     assert (made.machine, made.runtime, made.threads, made.input_size) == ("A phone", "litert", 1, "8x8")
-    assert list(made.networks) == [str(network) for network in to_time(SPACE, {}, LEAST)]
+    assert list(made.networks) == [str(network) for network in to_time(SPACE, {}, MIN_NETWORKS)]
 
 
 @pytest.fixture
