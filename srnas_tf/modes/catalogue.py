@@ -1,4 +1,4 @@
-"""What can be done: each mode with the flags that it uses. Imports nothing heavy."""
+"""The modes, each with its flags. Imports nothing heavy."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
@@ -187,7 +187,7 @@ MODES = {
         workdir="model",
     ),
     "report": Mode(
-        "show what a workdir holds as one page, report.html",
+        "make one page of a workdir, report.html",
         "report",
         ("srnas report runs/mine",),
         arguments=("workdir",),
@@ -217,7 +217,7 @@ MODES = {
         reads=True,
     ),
     "export": Mode(
-        "freeze a model into SavedModel, LiteRT and ONNX files, and check each",
+        "export a model to SavedModel, LiteRT and ONNX files, and check each",
         "export",
         ("srnas export model.keras", "srnas export model.keras --export_files=model.onnx,model_int8.tflite"),
         arguments=("model",),
@@ -246,7 +246,7 @@ MODES = {
         tensorflow=False,
     ),
     "tables": Mode(
-        "print the thesis' tables, with what was measured here",
+        "print the thesis' tables, with our own measurements",
         "tables",
         ("srnas tables", "srnas tables --table=4.3"),
         flags=("table", "results"),

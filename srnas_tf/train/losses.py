@@ -1,4 +1,4 @@
-"""What a step makes small: the distance of an output from the photograph. In `keras.ops` alone."""
+"""The losses: distances of an output from the high-resolution image. In `keras.ops` alone."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,10 +8,10 @@ from keras import ops
 Tensor = Any
 """Of Keras' backend."""
 Distance = Callable[[Tensor, Tensor], Tensor]
-"""(output, photograph), float32 [batch, height, width, 3] in 0..1 -> float32 []."""
+"""(output, image), float32 [batch, height, width, 3] in 0..1 -> float32 []."""
 
 EPSILON = 1e-3
-"""Of `charbonnier`: below it, an error counts as its square does. In 0..1; as in Lai et al. 2017."""
+"""`charbonnier` is quadratic for errors below this, in units of 0..1 (Lai et al. 2017)."""
 
 
 def l1(output: Tensor, wanted: Tensor) -> Tensor:
@@ -20,7 +20,7 @@ def l1(output: Tensor, wanted: Tensor) -> Tensor:
 
 
 def charbonnier(output: Tensor, wanted: Tensor) -> Tensor:
-    """The mean absolute error, its corner at zero rounded."""
+    """The mean absolute error, smooth at zero."""
     return ops.mean(ops.sqrt(ops.square(output - wanted) + EPSILON**2))
 
 
@@ -30,9 +30,9 @@ def l2(output: Tensor, wanted: Tensor) -> Tensor:
 
 
 def frequency(output: Tensor, wanted: Tensor) -> Tensor:
-    """The mean absolute error of the Fourier transform's real and imaginary parts, of each channel of a patch.
+    """The mean absolute error of the real and imaginary parts of the Fourier transform, by channel and patch.
 
-    The transform is not normalized, as in SMFANet's training (Zheng et al. 2024), whose weight of it is 0.05.
+    The transform is not normalized. SMFANet's training (Zheng et al. 2024) does the same, and weighs it by 0.05.
     """
     by_rows = ops.rfft(ops.transpose(output - wanted, (0, 3, 1, 2)))
     real, imaginary = ops.fft(tuple(ops.swapaxes(part, 2, 3) for part in by_rows))
@@ -43,7 +43,7 @@ LOSSES: dict[str, Distance] = {"l1": l1, "charbonnier": charbonnier, "l2": l2}
 
 
 def loss_of(name: str, frequency_weight: float) -> Distance:
-    """The loss that `--loss` and `--frequency_loss` ask for."""
+    """The loss of `--loss` and `--frequency_loss`."""
     base = LOSSES[name]
     if not frequency_weight:
         return base

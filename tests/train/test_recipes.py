@@ -19,7 +19,7 @@ from srnas_tf.train.adam import PathAdam
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.rules import rules_of
 from srnas_tf.train.settings import MachineSettings, Phase, TrainSettings
-from srnas_tf.train.trainee import Part
+from srnas_tf.train.trainable import Part
 
 TINY = TrainSettings(steps=6, batch=2, patch=8, learning_rate=1e-3, validate_every=6, checkpoint_every=2)
 GROWING = dataclasses.replace(TINY, batch="2,3@0.5", patch="8,12@0.5", loss="l1,l2@0.8", frequency_loss="0.05,0@0.8")
