@@ -45,6 +45,12 @@ def is_packaged(file: Path) -> bool:
     return _FOLDER in Path(os.path.abspath(file)).parents or _FOLDER.resolve() in file.resolve().parents
 
 
+def all_onnx() -> dict[str, Path]:
+    """By name, the ONNX files of all networks in the package, each with its card and its stages beside it."""
+    found = {name: _FOLDER / name / "model.onnx" for name in names()}
+    return {name: path for name, path in found.items() if path.is_file()}
+
+
 def onnx(scale: int) -> Path:
     """The same network as an ONNX file, with its stages beside it.
 
