@@ -17,7 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import onnx
 
@@ -156,7 +156,7 @@ def _copy_model(model: Model, target: Path) -> dict:
     card = model.path.with_name("MODEL_CARD.md")
     if card.is_file():
         shutil.copyfile(card, target / card.name)
-    entry = {"id": model.id, "name": model.name, "scale": None, "card": card.is_file()}
+    entry: dict[str, Any] = {"id": model.id, "name": model.name, "scale": None, "card": card.is_file()}
     entry |= {"overlap": OVERLAP, "grid": GRID, "stages": None}
     if not (beside := stages_file.beside(model.path)):
         return entry

@@ -539,7 +539,12 @@ FAILURES = {
     "it fails on its way": (
         "/model.js",
         b"const { sr } =",
-        b"if (backend.fixed) throw new Error('lost'); const { sr } =",
+        b"if (backend.fixed) throw new Error('wrong'); const { sr } =",
+    ),
+    "its device is lost": (
+        "/model.js",
+        b"const { sr } =",
+        b"if (backend.fixed) (await ort.env.webgpu.device).destroy(); const { sr } =",
     ),
 }
 
