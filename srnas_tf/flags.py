@@ -156,11 +156,16 @@ def take_arguments(names: Sequence[str], arguments: Sequence[str]) -> None:
         raise UserError(f"{arguments[len(names)]}: unexpected argument; flags have the form --name=value{many}")
 
 
-def path(name: str) -> Path | None:
-    """A path that a flag may name; `--model` may name a network in the package."""
+def path(name: str, packaged: Callable[[str], Path] = models.named) -> Path | None:
+    """A path that a flag may name; `--model` may name a network in the package.
+
+    Args:
+        name: of the flag.
+        packaged: which of its files.
+    """
     given = FLAGS[name].value
     if name == "model" and given in models.names() and not Path(given).exists():
-        return models.named(given)
+        return packaged(given)
     return Path(given).expanduser() if given else None
 
 
@@ -177,13 +182,13 @@ def existing_path(name: str) -> Path | None:
     return found
 
 
-def required_path(name: str) -> Path:
-    """A path that a mode needs.
+def required_path(name: str, packaged: Callable[[str], Path] = models.named) -> Path:
+    """A path that a mode needs, as `path` has it.
 
     Raises:
         UserError: if its flag is missing.
     """
-    found = path(name)
+    found = path(name, packaged)
     if not found:
         raise UserError(f"--mode={FLAGS.mode} needs --{name}")
     return found

@@ -15,7 +15,7 @@ from PIL import Image
 
 from srnas_tf import models
 from srnas_tf.host.silence import stderr_aside
-from srnas_tf.kit import picture, reading, tiles
+from srnas_tf.kit import networks, picture, reading, tiles
 from srnas_tf.kit.picture import Photograph
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def upscale(image: Picture, scale: int = 4, model: "str | Path | Net | None" = N
     Args:
         image: uint8, uint16 or float RGB [height, width, 3], floats in 0..1 (computed with 16 bits); or a PIL image
             of any mode, which comes back with 8 bits a channel, its transparency and its colour profile.
-        scale: chooses the network in the package: 2, 3 or 4. A `model` has a scale of its own.
+        scale: chooses the network in the package: 2, 3 or 4. A `model` has a scale of its own. A PIL image that was
+            read from a JPEG file is enlarged by the network for such files, if there is one.
         model: a file as `--model` takes it, a name as `load` takes it, or a network.
 
     Raises:
@@ -66,10 +67,10 @@ def upscale(image: Picture, scale: int = 4, model: "str | Path | Net | None" = N
         >>> srnas_tf.upscale(np.zeros((8, 8, 3), np.uint8)).shape
         (32, 32, 3)
     """
-    enlarger = _enlarger(model, scale)
     if isinstance(image, Image.Image):
+        enlarger = _enlarger(model, scale, reading.is_lossy(image))
         return _as_pil(picture.enlarge(reading.take_apart(Path("image"), reading.Opened(image)), enlarger))
-    levels = _levels(image)
+    levels, enlarger = _levels(image), _enlarger(model, scale)
     enlarged = picture.enlarge(Photograph(levels), enlarger).pixels[:]
     return enlarged / np.float32(65535) if image.dtype.kind == "f" else enlarged
 
@@ -104,10 +105,12 @@ def _as_pil(photograph: Photograph) -> Image.Image:
     return image
 
 
-def _enlarger(model: Any, scale: int) -> tiles.Model:
-    if model is not None and not isinstance(model, (str, Path)):
+def _enlarger(model: Any, scale: int, lossy: bool = False) -> tiles.Model:
+    if model is None:
+        model = models.named(networks.name_for(models.path(scale).stem, lossy, models.names()))
+    elif not isinstance(model, (str, Path)):
         return _of_network(model)
-    path = models.path(scale) if model is None else _path(model)
+    path = _path(model)
     return _of_file(path.absolute(), path.stat().st_mtime_ns if path.exists() else 0)
 
 

@@ -1,5 +1,6 @@
 """What each image format holds, and what is refused before any work is done for it."""
 
+import struct
 import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,8 +12,9 @@ from .mistakes import UserError
 from .picture import Photograph
 from .rows import IN_MEMORY
 
-QUALITY = 95
-"""Of JPEG, with colours at full size (4:4:4), unless somebody says otherwise; WebP then loses nothing."""
+QUALITY = 98
+"""Of JPEG, with colours at full size (4:4:4), unless somebody says otherwise; WebP then loses nothing. At 95 the
+smoothest image of Set5 loses 0.55 dB of what the x2 network gains, at 98 0.27 dB."""
 
 SRGB_CICP = {b"\1\r\0\1", b"\1\1\0\1"}
 """cICP that says no more than a file without it."""
@@ -78,6 +80,22 @@ READ = (*SUFFIXES, *(suffix for suffix, (_, known) in _MORE.items() if known))
 
 KINDS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", *dict.fromkeys(kind for kind, known in _MORE.values() if known))
 """What a photograph comes in, whatever it is called. Pillow reads others, one of them by running a program on it."""
+
+
+LOSSY = ("JPEG", "MPO", "AVIF", "HEIF")
+"""Kinds that lose something; WebP and TIFF have both ways."""
+
+
+def is_lossy_webp(path: Path) -> bool:
+    """Whether a WebP file's first image is compressed with loss: its chunk is `VP8 `, and not `VP8L`."""
+    with path.open("rb") as file:
+        file.seek(12)
+        while len(head := file.read(8)) == 8:
+            kind, size = struct.unpack("<4sI", head)
+            if kind in (b"VP8 ", b"VP8L"):
+                return kind == b"VP8 "
+            file.seek(size + size % 2, 1)
+    return False
 
 
 def of(path: Path) -> Format:

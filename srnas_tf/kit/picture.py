@@ -23,6 +23,7 @@ class Photograph(NamedTuple):
         exif: the rest of its EXIF data; the orientation has been obeyed and taken out.
         dpi: pixels an inch, across and down.
         cicp: what a PNG file's cICP chunk says of its colours.
+        lossy: whether its file was compressed with loss.
     """
 
     pixels: Rows
@@ -32,6 +33,7 @@ class Photograph(NamedTuple):
     exif: Image.Exif | None = None
     dpi: tuple[float, float] | None = None
     cicp: bytes | None = None
+    lossy: bool = False
 
     @property
     def deep(self) -> bool:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from . import folders, formats, picture, pipeline, reading, tiles, writing
 from .mistakes import UserError, WorkError
+from .networks import Networks
 from .picture import Photograph
 
 INTERVAL = 15.0
 """Seconds between two lines that say how far an image is."""
 
-USAGE = "%(prog)s INPUT [OUTPUT] [--scale N] [...]\n       %(prog)s MODEL INPUT OUTPUT [...]"
+USAGE = "%(prog)s INPUT [OUTPUT] [--scale N] [--model NAME] [...]\n       %(prog)s MODEL INPUT OUTPUT [...]"
 
 
 def main(load_model: Callable[[Path], tiles.Model], kit: Path, file: str, argv: list[str]) -> int:
@@ -21,25 +22,22 @@ def main(load_model: Callable[[Path], tiles.Model], kit: Path, file: str, argv: 
 
     Args:
         load_model: reads a model file.
-        kit: the folder with those that come along, `x<scale>/`.
+        kit: the folder with those that come along, `x<scale>/` and others.
         file: their name.
         argv: what was given.
     """
-    given = _parsed(kit, file, argv)
-    own = kit / f"x{given.scale or 4}" / file
-    path, (source, *target) = (own, given.paths) if len(given.paths) < 3 else (given.paths[0], given.paths[1:])
+    names = sorted(path.parent.name for path in kit.glob(f"x*/{file}"))
+    given = _parsed(names, argv)
+    *named, source, target = given.paths if len(given.paths) > 1 else (*given.paths, None)
     try:
         formats.allow(given.max_megapixels)
-        if path == own and target and target[0].is_file():  # two photographs, of a shell's *.jpg
-            raise UserError(f"{target[0]}: is there already; remove it, or name another file")
-        if not path.exists():
-            raise UserError(f"{path}: no such model")
-        model = load_model(path)
-        if model.size and given.tile:
-            height, width = model.size
-            raise UserError(f"--tile={given.tile}: {path} takes parts of {height}x{width} alone; drop it")
-        jobs = _jobs(source, target[0] if target else None, model.scale, given)
-        _enlarge_all(model, jobs, given)
+        if not named and target and target.is_file():  # two photographs, of a shell's *.jpg
+            raise UserError(f"{target}: is there already; remove it, or name another file")
+        if named or given.model:
+            networks = Networks.of(_loaded(load_model, named[0] if named else kit / given.model / file, given.tile))
+        else:
+            networks = Networks(given.scale or 4, names, lambda name: load_model(kit / name / file), _say)
+        _enlarge_all(networks, _jobs(source, target, networks.scale, given), given)
     except UserError as error:
         print(f"upscale: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -54,14 +52,29 @@ def main(load_model: Callable[[Path], tiles.Model], kit: Path, file: str, argv: 
     return 0
 
 
-def _parsed(kit: Path, file: str, argv: list[str]) -> argparse.Namespace:
+def _loaded(load_model: Callable[[Path], tiles.Model], path: Path, tile: int) -> tiles.Model:
+    """The model of a file, which parts of such a side suit."""
+    if not path.exists():
+        raise UserError(f"{path}: no such model")
+    model = load_model(path)
+    if model.size and tile:
+        height, width = model.size
+        raise UserError(f"--tile={tile}: {path} takes parts of {height}x{width} alone; drop it")
+    return model
+
+
+def _parsed(names: Sequence[str], argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(usage=USAGE, description="Enlarges a photograph, or all of a folder.")
     parser.add_argument(
         "paths", type=Path, nargs="+", metavar="PATH", help="image or folder, and what it becomes: beside it, "
         "NAME-xN.png or NAME-xN, unless given; before both, an exported model file; its stages/ folder lies beside it",
     )  # fmt: skip
-    scales = sorted(int(path.parent.name[1:]) for path in kit.glob(f"x[0-9]/{file}"))
-    parser.add_argument("--scale", type=int, choices=scales, help="how much to enlarge, where no MODEL is given; 4")
+    scales = sorted(int(name[1:]) for name in names if name[1:].isdigit())
+    parser.add_argument("--scale", type=int, choices=scales, help="how much to enlarge, unless a model is given; 4")
+    parser.add_argument(
+        "--model", choices=names, metavar="NAME", help=f"a network of this kit, for all images: {', '.join(names)}; "
+        "unless given, that of the scale, which is -photo for files that were compressed with loss",
+    )  # fmt: skip
     parser.add_argument("--tile", type=int, default=0, help="side of the parts, in pixels; 0: as memory is usual")
     parser.add_argument(
         "--quality", type=int, default=0, help=f"of JPEG and WebP, 1 to 100; JPEG {formats.QUALITY}, WebP without loss"
@@ -76,8 +89,11 @@ def _parsed(kit: Path, file: str, argv: list[str]) -> argparse.Namespace:
     given = parser.parse_args(argv)
     if len(given.paths) > 3:
         parser.error(f"unexpected argument {given.paths[3]}")
-    if len(given.paths) == 3 and given.scale:
-        parser.error(f"--scale={given.scale}: {given.paths[0]} has a scale of its own")
+    model = given.paths[0] if len(given.paths) == 3 else given.model
+    if len(given.paths) == 3 and given.model:
+        parser.error(f"--model={given.model}: {model} is given, too; drop one of the two")
+    if model and given.scale:
+        parser.error(f"--scale={given.scale}: {model} has a scale of its own")
     if given.tile < 0:
         parser.error(f"--tile={given.tile}: give a number of pixels, or 0")
     if not 0 <= given.quality <= 100:
@@ -100,7 +116,7 @@ def _jobs(source: Path, named: Path | None, scale: int, given: argparse.Namespac
     return jobs
 
 
-def _enlarge_all(model: tiles.Model, jobs: Sequence[pipeline.Job], given: argparse.Namespace) -> None:
+def _enlarge_all(networks: Networks, jobs: Sequence[pipeline.Job], given: argparse.Namespace) -> None:
     clock, broken, shrunk = _Clock(len(jobs)), [], [given.tile**2]
 
     def smaller(count: int) -> None:
@@ -110,12 +126,12 @@ def _enlarge_all(model: tiles.Model, jobs: Sequence[pipeline.Job], given: argpar
 
     def read(path: Path, result: Path) -> Photograph:
         photograph = reading.eight_bits(reading.read(path))
-        formats.check(result, photograph, model.scale)
+        formats.check(result, photograph, networks.scale)
         return photograph
 
     def enlarge(path: Path, photograph: Photograph) -> Photograph:
         clock.begin(path)
-        return picture.enlarge(photograph, model, shrunk[-1], smaller, clock.told)
+        return picture.enlarge(photograph, networks.for_image(path, photograph), shrunk[-1], smaller, clock.told)
 
     def write(path: Path, photograph: Photograph) -> None:
         writing.write(path, photograph, given.quality)
@@ -127,6 +143,10 @@ def _enlarge_all(model: tiles.Model, jobs: Sequence[pipeline.Job], given: argpar
             print(f"{number}/{len(jobs)} {_said(result)} {clock.lap():.1f} s", file=sys.stderr, flush=True)
     if broken:
         raise UserError(f"{len(jobs) - len(broken)} of {len(jobs)} images enlarged; {'; '.join(broken)}")
+
+
+def _say(line: str) -> None:
+    print(" ".join(line.split()), file=sys.stderr, flush=True)
 
 
 def _said(path: Path) -> str:

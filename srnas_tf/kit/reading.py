@@ -30,6 +30,7 @@ class Opened(NamedTuple):
         gamma: the exponent that its numbers are to be freed of.
         exif: what it says of the photograph.
         cicp: as `Photograph` has it.
+        lossy: likewise.
     """
 
     image: Image.Image
@@ -37,6 +38,7 @@ class Opened(NamedTuple):
     gamma: float | None = None
     exif: Image.Exif | None = None
     cicp: bytes | None = None
+    lossy: bool = False
 
 
 Deep = Callable[[Path, Opened], tuple[np.ndarray, np.ndarray | None]]
@@ -89,8 +91,9 @@ def open_file(path: Path) -> Opened:
             cicp = colours.chunk(path, b"cICP") if kind == "PNG" else None
             gamma = colours.gamma_of(image, cicp) if kind == "PNG" else None
             shown.info.setdefault("dpi", image.info.get("dpi"))
+            lossy = is_lossy(image, path)
         deep = unpacked if ";16" in unpacked and shown.mode in ("RGB", "RGBA") and image.mode != "CMYK" else None
-        return Opened(shown, deep, gamma, exif, cicp)
+        return Opened(shown, deep, gamma, exif, cicp, lossy)
 
 
 def take_apart(path: Path, opened: Opened, deep: Deep | None = None) -> Photograph:
@@ -118,7 +121,7 @@ def take_apart(path: Path, opened: Opened, deep: Deep | None = None) -> Photogra
         if opened.gamma:
             pixels = colours.from_gamma(pixels, opened.gamma)
         profile = image.info.get("icc_profile")
-        return Photograph(pixels, alpha, gray, profile, opened.exif, _dpi(image), opened.cicp)
+        return Photograph(pixels, alpha, gray, profile, opened.exif, _dpi(image), opened.cicp, opened.lossy)
 
 
 def read(path: Path, deep: Deep | None = None) -> Photograph:
@@ -134,6 +137,18 @@ def read(path: Path, deep: Deep | None = None) -> Photograph:
     if frames > 1:
         raise UserError(f"{path}: holds {frames} images, an animation or pages; give them one by one")
     return take_apart(path, opened, deep)
+
+
+def is_lossy(image: Image.Image, path: Path | None = None) -> bool:
+    """Whether an image was compressed with loss, as far as its format tells.
+
+    Args:
+        image: as Pillow opened it.
+        path: of its file, which WebP is asked by; without one, a WebP image counts as lossless.
+    """
+    if image.format == "WEBP":
+        return path is not None and formats.is_lossy_webp(path)
+    return image.format in formats.LOSSY or image.info.get("compression") == "jpeg"
 
 
 def is_readable(path: Path) -> bool:

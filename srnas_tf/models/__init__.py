@@ -1,27 +1,16 @@
-"""Trained networks that come with the package: `x<scale>.keras`, each described by `x<scale>.md`.
+"""Trained networks that come with the package: `x<scale>.keras` and others, each described by its `.md`.
 
-`x<scale>/` is a link to what the onnxruntime kit holds of the network, made by `make kits`.
+`x4/` is a link to what the onnxruntime kit holds of the network `x4`, made by `make kits`. `x<scale>` is for images
+that were reduced by bicubic and kept without loss, `x<scale>-photo` for those that were compressed.
 """
 
 import os
+import re
 from pathlib import Path
 
 from srnas_tf.errors import UserError
 
 _FOLDER = Path(__file__).parent
-
-
-def path(scale: int) -> Path:
-    """The file of the network that enlarges that many times.
-
-    Raises:
-        UserError: where the package has none.
-    """
-    found = _FOLDER / f"x{scale}.keras"
-    if not found.is_file():
-        scales = sorted(file.stem[1:] for file in _FOLDER.glob("x*.keras"))
-        raise UserError(f"--scale={scale}: the package has a network for {', '.join(scales)}; give --model=FILE")
-    return found
 
 
 def names() -> list[str]:
@@ -40,9 +29,25 @@ def named(name: str) -> Path:
     return _FOLDER / f"{name}.keras"
 
 
-def is_packaged(file: Path) -> bool:
-    """Whether a file lies in the package, where nothing is to be written."""
-    return _FOLDER in Path(os.path.abspath(file)).parents or _FOLDER.resolve() in file.resolve().parents
+def frozen(name: str) -> Path:
+    """The same network as an ONNX file, with its stages beside it.
+
+    Raises:
+        UserError: as `named`.
+    """
+    return named(name).with_suffix("") / "model.onnx"
+
+
+def path(scale: int) -> Path:
+    """The file of the network that enlarges that many times.
+
+    Raises:
+        UserError: if the package has none.
+    """
+    if f"x{scale}" not in names():
+        scales = sorted(name[1:] for name in names() if re.fullmatch(r"x\d+", name))
+        raise UserError(f"--scale={scale}: the package has a network for {', '.join(scales)}; give --model=FILE")
+    return named(f"x{scale}")
 
 
 def all_onnx() -> dict[str, Path]:
@@ -52,9 +57,14 @@ def all_onnx() -> dict[str, Path]:
 
 
 def onnx(scale: int) -> Path:
-    """The same network as an ONNX file, with its stages beside it.
+    """The same network as an ONNX file.
 
     Raises:
         UserError: as `path`.
     """
-    return path(scale).with_suffix("") / "model.onnx"
+    return frozen(path(scale).stem)
+
+
+def is_packaged(file: Path) -> bool:
+    """Whether a file lies in the package, where nothing is to be written."""
+    return _FOLDER in Path(os.path.abspath(file)).parents or _FOLDER.resolve() in file.resolve().parents

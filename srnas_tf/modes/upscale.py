@@ -1,6 +1,7 @@
 """`--mode=upscale`: enlarges photographs with a model."""
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from srnas_tf.freeze.runtimes import BY_NAME
 from srnas_tf.freeze.staged import load_model
 from srnas_tf.host.progress import progress
 from srnas_tf.kit import folders, formats, picture, pipeline, tiles, writing
+from srnas_tf.kit.networks import Networks
 from srnas_tf.kit.picture import Photograph
 from srnas_tf.workdir.folder import Workdir
 
@@ -28,22 +30,15 @@ def run(workdir: Workdir | None) -> None:
     settings = flags.from_flags(PictureSettings)
     paths = images.find(source, flags.FLAGS.recursive, besides=target) if source.is_dir() else [source]
     runtime = flags.FLAGS.runtime
-    packaged = models.onnx if runtime and BY_NAME[runtime].suffix == ".onnx" else models.path
-    model = load_model(flags.model_path(flags.from_flags(Space).scale, packaged), runtime)
-    if flags.FLAGS["scale"].present and flags.FLAGS.scale != model.scale:
-        raise UserError(f"--scale={flags.FLAGS.scale}: {flags.FLAGS.model} enlarges {model.scale} times; drop it")
-    if model.size and flags.FLAGS.tile:
-        height, width = model.size
-        raise UserError(
-            f"--tile={flags.FLAGS.tile}: {flags.FLAGS.model} takes parts of {height}x{width} alone; drop it"
-        )
-    jobs = folders.jobs(source, target, paths, model.scale, settings.format)
+    packaged = models.frozen if runtime and BY_NAME[runtime].suffix == ".onnx" else models.named
+    networks = _chosen(runtime, packaged) if flags.FLAGS.model else _packaged(runtime, packaged)
+    jobs = folders.jobs(source, target, paths, networks.scale, settings.format)
     writing.check_writable(jobs[0][1])
-    enlarger, broken, begun = Enlarger(model, flags.FLAGS.tile), [], 0
+    enlarger, broken, begun = Enlarger(flags.FLAGS.tile), [], 0
 
     def read(path: Path, result: Path) -> Photograph:
         image = photograph.read(path)
-        formats.check(result, image, model.scale)
+        formats.check(result, image, networks.scale)
         return image
 
     def write(result: Path, image: Photograph) -> None:
@@ -52,7 +47,8 @@ def run(workdir: Workdir | None) -> None:
     with progress("upscale", len(jobs)) as report:
 
         def enlarge(path: Path, image: Photograph) -> Photograph:
-            return enlarger(image, lambda share: report(min(begun + share, len(jobs)), path.name))
+            model = networks.for_image(path, image)
+            return enlarger(image, model, lambda share: report(min(begun + share, len(jobs)), path.name))
 
         for (path, _), wrong in pipeline.run(jobs, read, enlarge, write):
             begun += 1
@@ -62,26 +58,44 @@ def run(workdir: Workdir | None) -> None:
         raise UserError(f"{len(jobs) - len(broken)} of {len(jobs)} images enlarged; {'; '.join(broken)}")
 
 
+def _chosen(runtime: str, packaged: Callable[[str], Path]) -> Networks:
+    """The network of `--model`, for all images."""
+    model = load_model(flags.required_path("model", packaged), runtime)
+    if flags.FLAGS["scale"].present and flags.FLAGS.scale != model.scale:
+        raise UserError(f"--scale={flags.FLAGS.scale}: {flags.FLAGS.model} enlarges {model.scale} times; drop it")
+    if model.size and flags.FLAGS.tile:
+        height, width = model.size
+        raise UserError(
+            f"--tile={flags.FLAGS.tile}: {flags.FLAGS.model} takes parts of {height}x{width} alone; drop it"
+        )
+    return Networks.of(model)
+
+
+def _packaged(runtime: str, packaged: Callable[[str], Path]) -> Networks:
+    """The networks in the package that have `--scale`."""
+    scale = flags.from_flags(Space).scale
+    models.path(scale)
+    return Networks(scale, models.names(), lambda name: load_model(packaged(name), runtime), log.warning)
+
+
 class Enlarger:
     """Enlarges one photograph after the other; parts that memory did not suffice for stay smaller.
 
     Args:
-        model: what enlarges.
         tile: the side of the parts, in pixels of the small image; 0: what has proved itself.
     """
 
-    def __init__(self, model: tiles.Model, tile: int = 0) -> None:
-        self.scale = model.scale
-        self._model, self._pixels, self._told = model, tile**2 or tiles.PIXELS, False
+    def __init__(self, tile: int = 0) -> None:
+        self._pixels, self._told = tile**2 or tiles.PIXELS, False
 
-    def __call__(self, image: Photograph, told: tiles.Told = lambda share: None) -> Photograph:
+    def __call__(self, image: Photograph, model: tiles.Model, told: tiles.Told = lambda share: None) -> Photograph:
         """The photograph enlarged: transparency by bicubic, the rest by the model.
 
         Raises:
             WorkError: where memory does not suffice for the smallest parts.
         """
         try:
-            return picture.enlarge(image, self._model, self._pixels, self._shrunk, told)
+            return picture.enlarge(image, model, self._pixels, self._shrunk, told)
         except MemoryError as error:
             raise WorkError(f"--mode=upscale: {error}; close other programs, or take a smaller model") from None
 

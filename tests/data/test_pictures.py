@@ -32,7 +32,7 @@ def rough(height: int, width: int) -> np.ndarray:
 @pytest.mark.parametrize("suffix", LOSSY)
 @pytest.mark.parametrize("way", ["pillow", "vips"])
 def test_lossy_output_keeps_what_was_gained(tmp_path, suffix, way, shared):
-    """On Set5 at x2: the PSNR of what is written, over all, at most .3 dB below that of what was to be written."""
+    """On each image of Set5 at x2: the PSNR of what is written is at most 0.3 dB below that of what was to be."""
     import onnxruntime
 
     from srnas_tf import models
@@ -47,7 +47,7 @@ def test_lossy_output_keeps_what_was_gained(tmp_path, suffix, way, shared):
         pixels = levels if way == "pillow" else levels.astype(np.uint16) * 257
         photograph.write(tmp_path / f"a{suffix}", Photograph(pixels))
         lost.append(metrics.psnr(levels, hr, 2) - metrics.psnr(images.load(tmp_path / f"a{suffix}"), hr, 2))
-    assert np.mean(lost) <= 0.3
+    assert max(lost) <= 0.3
     if suffix == ".webp":
         assert max(lost) == 0
 

@@ -144,19 +144,19 @@ def test_memory_that_runs_out_makes_parts_smaller_and_says_so_once(model, caplog
             raise RuntimeError("std::bad_alloc: Failed to allocate memory for requested buffer")
         return model.whole(lr)
 
-    enlarger = Enlarger(tiles.Model(hungry, 2))
+    enlarger, greedy = Enlarger(), tiles.Model(hungry, 2)
     image = Photograph(drawn(np.random.default_rng(1), 60, 80))
     for _ in range(2):
-        assert enlarger(image).pixels.shape == (120, 160, 3)
+        assert enlarger(image, greedy).pixels.shape == (120, 160, 3)
     assert [record.message for record in caplog.records] == ["out of memory: going on with parts of --tile=35"]
 
     def starving(lr):
         raise MemoryError
 
     with pytest.raises(WorkError, match="too little memory"):
-        Enlarger(tiles.Model(starving, 2))(image)
+        Enlarger()(image, tiles.Model(starving, 2))
     with pytest.raises(RuntimeError, match="another"):
-        Enlarger(tiles.Model(lambda lr: (_ for _ in ()).throw(RuntimeError("another")), 2))(image)
+        Enlarger()(image, tiles.Model(lambda lr: (_ for _ in ()).throw(RuntimeError("another")), 2))
 
 
 COLOURS = drawn(np.random.default_rng(2), 20, 28)
@@ -166,8 +166,8 @@ ALPHA = np.linspace(0, 255, 20 * 28).reshape(20, 28, 1).astype(np.uint8)
 def test_alpha_of_parts_is_that_of_the_whole():
     double = tiles.Model(lambda lr: np.repeat(np.repeat(lr, 2, 0), 2, 1), 2)
     image = Photograph(COLOURS, ALPHA)
-    whole = Enlarger(double)(image)
-    parts = Enlarger(double, tile=9)(image)
+    whole = Enlarger()(image, double)
+    parts = Enlarger(tile=9)(image, double)
     np.testing.assert_array_equal(parts.alpha, whole.alpha)
     np.testing.assert_array_equal(parts.pixels, whole.pixels)
 
@@ -207,7 +207,7 @@ def test_orientation_is_obeyed_and_exif_and_profile_survive(tmp_path):
     image = photograph.read(tmp_path / "a.jpg")
     assert image.pixels.shape == (28, 20, 3)
     for name in ("b.png", "b.jpg", "b.webp"):
-        photograph.write(tmp_path / name, Enlarger(tiles.Model(lambda lr: lr.repeat(2, 0).repeat(2, 1), 2))(image))
+        photograph.write(tmp_path / name, Enlarger()(image, tiles.Model(lambda lr: lr.repeat(2, 0).repeat(2, 1), 2)))
         with Image.open(tmp_path / name) as written:
             assert written.size == (40, 56)
             assert written.info["icc_profile"] == b"profile"
@@ -227,7 +227,7 @@ def test_animations_are_refused_by_name(tmp_path, suffix):
 def test_a_large_image_is_streamed(tmp_path, monkeypatch):
     monkeypatch.setattr(rows, "IN_MEMORY", 1000)
     double = tiles.Model(lambda lr: lr.repeat(2, 0).repeat(2, 1), 2)
-    result = Enlarger(double)(Photograph(COLOURS, ALPHA, profile=b"profile"))
+    result = Enlarger()(Photograph(COLOURS, ALPHA, profile=b"profile"), double)
     assert isinstance(result.pixels, rows.File)
     photograph.write(tmp_path / "a.png", result)
     again = photograph.read(tmp_path / "a.png")

@@ -15,7 +15,7 @@ from srnas_tf.errors import UserError
 from srnas_tf.nets import files
 from srnas_tf.train.evaluate import of_network, scores
 
-SCALES = [int(path.stem[1:]) for path in models.path(4).parent.glob("x*.keras")]
+SCALES = [int(name[1:]) for name in models.names() if name[1:].isdigit()]
 
 
 @pytest.mark.parametrize("scale", SCALES)

@@ -87,6 +87,11 @@ MODES = {
     "retrain of a wide space": Victim(
         ("--steps=40",), ("retrain/*/model.keras", "retrain/*/metrics.jsonl"), home="wide"
     ),
+    "rank of a wide space over Ray": Victim(
+        ("--rank_networks=3", "--rank_steps=10", "--rank_spread=size", "--executor=ray", "--actors=1"),
+        ("rank.json", "rank/networks.json", "rank/*/*/model.keras", "rank/*/*/metrics.jsonl"),
+        home="wide",
+    ),
     **{
         f"search in rungs{said}": Victim(
             (
@@ -123,7 +128,8 @@ def own(mode: str, workdir: Path) -> Path:
 
 def start(line: list[str]) -> subprocess.Popen:
     """Starts a command of this checkout."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    patient = {"TF_CPP_MIN_LOG_LEVEL": "3", "RAY_raylet_start_wait_time_s": "120"}  # a busy machine starts Ray slowly
+    environment = {**os.environ, **patient, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
 
 
