@@ -52,8 +52,7 @@ def path(scale: int) -> Path:
 
 def all_onnx() -> dict[str, Path]:
     """By name, the ONNX files of all networks in the package, each with its card and its stages beside it."""
-    found = {name: _FOLDER / name / "model.onnx" for name in names()}
-    return {name: path for name, path in found.items() if path.is_file()}
+    return {name: frozen(name) for name in names() if frozen(name).is_file()}
 
 
 def onnx(scale: int) -> Path:
