@@ -61,9 +61,10 @@ def export(
 
     Returns:
         By file: `bytes`, `max_abs_diff` (1.0 = white), `psnr_diff` (dB, the file's minus the network's), both None of
-            a file that cannot be run on this system, `ok`, `files`
-        (the SHA-256 of each that it consists of), `model_sha256` (of `source`) where it is given, and `latency_ms` by
-        number of threads where it was timed. int8 files that lose too much are left out, which a line on stderr says.
+            a file that cannot be run on this system, `ok`, `files` (the SHA-256 of each that it consists of),
+            `model_sha256` (of `source`) where it is given, and by number of threads where it was timed `latency_ms` and
+            `latency_spread`, the share that this varied by. int8 files that lose too much are left out, which a line
+            on stderr says.
 
     Raises:
         UserError: where the folder holds something else than an export.
@@ -199,7 +200,9 @@ def _time(report: dict, folder: Path, size: str) -> None:
         for threads in sorted({1, machine.cores()}) if paths else ():
             times = latency.measure_files(paths, LatencySettings(runtime.name, threads, size), rounds=1)
             for path, ms in times.ms.items():
-                report[str(Path(path).relative_to(folder))].setdefault("latency_ms", {})[str(threads)] = ms
+                entry = report[str(Path(path).relative_to(folder))]
+                entry.setdefault("latency_ms", {})[str(threads)] = ms
+                entry.setdefault("latency_spread", {})[str(threads)] = times.spread[path]
 
 
 def check_replaceable(folder: Path) -> None:
