@@ -25,11 +25,7 @@ COSTS = {
 MOST = 2000
 """Points and steps of a chart at most: more do not show."""
 
-CONTROLS = {
-    "random": "control: drawn at random",
-    "grid": "control: of a grid",
-    "spread": "control: spread over costs",
-}
+CONTROLS = {name: f"control: {name}" for name in ("random", "grid", "spread")}
 """Networks that no search has chosen, by their origin in a journal: what the others have to beat."""
 
 MOST_VALUES = 8
@@ -128,6 +124,8 @@ def _front(measured: Sequence[Entry], best: Sequence[Entry], name: str, facts: M
         return entry[name] / unit, entry["psnr"]
 
     edges = {number: front([dict(entry) for entry in _rung(measured, number)], [name]) for number in numbers}
+    x = axis(label, [entry[name] / unit for entry in measured])
+    y = axis(_quality(measured), [entry["psnr"] for entry in measured])
     last, many = numbers[-1], len(numbers) > 1
     marks, lines = [], []
     for number, edge in edges.items():
@@ -136,11 +134,11 @@ def _front(measured: Sequence[Entry], best: Sequence[Entry], name: str, facts: M
         words = f"On the front of rung {number}: " if many else "On the front: "
         marks += [mark(entry, pale) for entry in thinned(_rung(measured, number))]
         marks += [mark(entry, "strong" if number == last else kind, True, words) for entry in edge]
-        lines.append(Line([point(entry) for entry in edge], kind, f"rung {number}" if many else "", True))
+        # Beyond its last network a front goes on as it is; there stands its name.
+        end = [(x.high, edge[-1]["psnr"])] if many else []
+        lines.append(Line([*map(point, edge), *end], kind, f"rung {number}" if many else "", True))
     gone_on = [(i, entry) for i, entry in enumerate(best, 1) if name in entry]
     marks += [mark(entry, "ring other", True, f"Gone on with, {i}: ") for i, entry in gone_on]
-    x = axis(label, [entry[name] / unit for entry in measured])
-    y = axis(_quality(measured), [entry["psnr"] for entry in measured])
     title = f"PSNR over {label} of {len(measured)} measurements; {len(edges[last])} networks are on the front"
     drawn = chart(title, x, y, lines, marks, NAMED if many else LARGE)
     values = {key: list(dict.fromkeys(of(entry) for entry in measured)) for key, of in facts.items()}

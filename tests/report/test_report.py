@@ -439,7 +439,7 @@ def test_a_search_in_rungs_is_told_apart_by_rung_origin_and_dimension(workdir):
     shown = " ".join(_Page(page.render(workdir)).sections["search"].split())
     assert "8 networks were trained alone, in 11 trainings" in shown
     assert re.search(r"100 steps8\d\d\.\d{3}\d\d\.\d{3} 400 steps3\d\d", shown)
-    assert re.search(r"control: drawn at random4\d.* predicted4\d", shown)
+    assert re.search(r"control: random4\d.* predicted4\d", shown)
     for title in ("By width", "By depth", "rung 1", "rung 2"):
         assert title in shown
 

@@ -77,7 +77,7 @@ def test_the_front_is_coloured_by_what_networks_have_in_common(browser, whole):
         return browser.run("[...document.querySelectorAll('.colours li')].map((item) => item.textContent)")
 
     count = "document.querySelectorAll('.front .mark.by{}:not(.ring)').length"
-    assert by("origin") == ["control: drawn at random", "predicted"]
+    assert by("origin") == ["control: random", "predicted"]
     assert browser.run(count.format(0)) >= 4
     assert by("rung") == ["100 steps", "400 steps"]
     assert browser.run(count.format(1)) >= 3

@@ -79,6 +79,7 @@ function addSlider(figure) {
     left.src = images[leftOf.value].src;
     right.src = images[rightOf.value].src;
     left.style.clipPath = `inset(0 ${100 - slider.value}% 0 0)`;
+    pair.style.setProperty("--at", `${slider.value}%`);
   }
   for (const each of [leftOf, rightOf, slider]) each.addEventListener("input", draw);
   pair.append(right, left);
