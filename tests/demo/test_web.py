@@ -500,7 +500,7 @@ def attention_free(tmp_path_factory):
     graph = onnx.helper.make_graph(nodes, "g", [lr], [sr], held)
     made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9)
     onnx.save(made, folder / "model.onnx")
-    Image.fromarray(photograph(70, 100)).save(folder / "small.png")
+    Image.fromarray(photograph(66, 70)).save(folder / "small.png")
     by_python(folder / "model.onnx", folder / "small.png", folder / "out.png", 128)
     return (folder / "model.onnx").read_bytes(), folder / "small.png", folder / "out.png"
 

@@ -20,8 +20,9 @@ from srnas_tf import arch, run
 from srnas_tf.arch.block import plan
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
+from srnas_tf.freeze.export import FORMS
 from srnas_tf.freeze.settings import LatencySettings
-from srnas_tf.report import drawing, page, written
+from srnas_tf.report import drawing, exported, page, written
 from srnas_tf.report.chart import Line, Mark, axis, chart
 from srnas_tf.report.compare import Crop, Row, write_crops
 from srnas_tf.search.front import front
@@ -420,6 +421,10 @@ def test_latencies_are_shown_wherever_a_run_measured_them(workdir):
     fitted = {**described, "version": 2, "date": "2026-11-29", "scale": 4, "networks": {"a": 2.0, "b": 9.0}}
     write_json(workdir / "latency-litert-t2-9x9.json", fitted)
     assert "2 to 9" in _Page(page.render(workdir)).sections["benchmark"]
+
+
+def test_every_file_that_can_be_exported_has_its_use():
+    assert {form.file.removesuffix("/1") for form in FORMS} == exported.USES.keys()
 
 
 def test_a_latency_that_varied_says_so(workdir):
