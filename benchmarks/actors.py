@@ -17,7 +17,7 @@ from srnas_tf.nets.initial import initialize
 from srnas_tf.search.feasible import Feasible
 from srnas_tf.search.search import search
 from srnas_tf.search.settings import SearchSettings
-from srnas_tf.train.paths import travelling_scorers
+from srnas_tf.train.scoring import travelling_scorers
 from srnas_tf.train.settings import MachineSettings
 
 ACTORS = (1, 2, 4, 8, 16, 32, 64)

@@ -26,7 +26,7 @@ from srnas_tf.train.adam import PathAdam
 from srnas_tf.train.jobs import DISTRIBUTIONS
 from srnas_tf.train.loop import make_step, shares
 from srnas_tf.train.settings import MachineSettings
-from srnas_tf.train.trainee import Trainee, single_path, whole
+from srnas_tf.train.trainable import TrainableModel, trainable_network, trainable_supernet
 
 BATCH, PATCH = 16, 48
 LOW = "mixed_bfloat16"
@@ -49,11 +49,11 @@ def _batch() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _our_step(
-    trainee: Trainee, codes: tuple[int, ...] = (), strategy: tf.distribute.Strategy | None = None
+    trainable: TrainableModel, codes: tuple[int, ...] = (), strategy: tf.distribute.Strategy | None = None
 ) -> Callable[[], float]:
     """A training step as `train.loop` takes it, on one batch."""
     strategy = strategy or tf.distribute.get_strategy()
-    step = make_step(strategy, trainee, PathAdam(trainee.parts))
+    step = make_step(strategy, trainable, PathAdam(trainable.parts))
     lr, hr = (shares(strategy, tf.constant(255 * x)) for x in _batch())
     return lambda: float(step(lr, hr, tf.constant(2e-4), (codes,)))
 
@@ -69,7 +69,7 @@ def _ours_apart(precision: str, cpu_devices: int) -> Callable[[], float]:
     devices.import_tensorflow(cpu_devices=cpu_devices)
     strategy = DISTRIBUTIONS["mirrored"](MachineSettings())
     with strategy.scope():
-        return _our_step(whole(_network(precision)), strategy=strategy)
+        return _our_step(trainable_network(_network(precision)), strategy=strategy)
 
 
 def training_step(rounds: int) -> Findings:
@@ -110,12 +110,12 @@ def supernet_step(rounds: int) -> Findings:
 def _in_and_alone(space: arch.Space, networks: list[tuple[int, ...]], rounds: int) -> Spread:
     supernet = nets.Supernet(space)
     initialize(supernet, 0)
-    trainee = single_path(supernet)
+    trainable = trainable_supernet(supernet)
     ratios = []
     for codes in networks:
         alone = nets.SRNet(space.network(codes))
         initialize(alone, 0)
-        times = alternate({"in": _our_step(trainee, codes), "alone": _our_step(whole(alone))}, rounds, 2)
+        times = alternate({"in": _our_step(trainable, codes), "alone": _our_step(trainable_network(alone))}, rounds, 2)
         ratios.append(ratio(times["in"], times["alone"]))
     return Spread(*(float(np.mean(values)) for values in zip(*(each[:3] for each in ratios), strict=True)))
 

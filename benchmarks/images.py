@@ -15,7 +15,7 @@ from srnas_tf.data.sources import DataSettings
 from srnas_tf.nets.initial import initialize
 from srnas_tf.train.loop import fit
 from srnas_tf.train.settings import TrainSettings
-from srnas_tf.train.trainee import whole
+from srnas_tf.train.trainable import trainable_network
 
 _UNCOUNTED = 3
 
@@ -59,5 +59,5 @@ def steps_per_second(source, settings: TrainSettings) -> float:
         return ((),)
 
     with tempfile.TemporaryDirectory() as folder:
-        fit(strategy, whole(model), source, settings, Path(folder), lambda weights: 0.0, clock)
+        fit(strategy, trainable_network(model), source, settings, Path(folder), lambda weights: 0.0, clock)
     return 1 / float(np.mean(np.diff(times)[_UNCOUNTED:]))

@@ -50,20 +50,20 @@ class IMDN(nn.Module):
 
     def __init__(self, scale: int = 4, width: int = 64, depth: int = 6) -> None:
         super().__init__()
-        self.head = nn.Conv2d(3, width, 3, padding=1)
+        self.conv_first = nn.Conv2d(3, width, 3, padding=1)
         self.blocks = nn.ModuleList(Block(width) for _ in range(depth))
         self.aggregate = nn.Conv2d(width * depth, width, 1)
-        self.smooth = nn.Conv2d(width, width, 3, padding=1)
+        self.conv_after_body = nn.Conv2d(width, width, 3, padding=1)
         self.upsample = nn.Sequential(nn.Conv2d(width, 3 * scale**2, 3, padding=1), nn.PixelShuffle(scale))
 
     def forward(self, lr):
-        features = self.head(lr)
+        features = self.conv_first(lr)
         x, outputs = features, []
         for block in self.blocks:
             x = block(x)
             outputs.append(x)
         x = functional.leaky_relu(self.aggregate(torch.cat(outputs, dim=1)), 0.05)
-        return self.upsample(self.smooth(x) + features)
+        return self.upsample(self.conv_after_body(x) + features)
 
 
 def training_step(lr: np.ndarray, hr: np.ndarray, fast: bool = False) -> Callable[[], float]:

@@ -17,7 +17,7 @@ from srnas_tf.search.search import search
 from srnas_tf.search.settings import SearchSettings
 from srnas_tf.train.evaluate import of_paths, validation_psnr
 from srnas_tf.train.jobs import Job
-from srnas_tf.train.paths import scorers
+from srnas_tf.train.scoring import scorers
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 
 SIZES = ((512, 512), (288, 288), (256, 256), (280, 280), (344, 228))

@@ -4,6 +4,7 @@ Text in paragraphs, lists and tables counts, without code; a piece of code withi
 """
 
 import functools
+import itertools
 import re
 import sys
 from pathlib import Path
@@ -25,8 +26,10 @@ _count_syllables.get_cmudict = lambda lang: _WORDS()
 
 
 def documents() -> list[Path]:
-    """What is held to the measure."""
-    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    """The documents that the measure holds for: also those that go with exported files, and the networks' cards."""
+    patterns = ("docs/*.md", "export/*.md", "export/*/README.md", "export/*/x*/MODEL_CARD.md", "srnas_tf/models/*.md")
+    found = (ROOT.glob(pattern) for pattern in patterns)
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(itertools.chain(*found))]
 
 
 def _texts(document: Path) -> tuple[list[str], list[str]]:

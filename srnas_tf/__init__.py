@@ -22,5 +22,5 @@ def __dir__() -> list[str]:
 
 
 def seconds_since_start() -> float:
-    """Seconds since this process began, whatever happens to the clock: what `seconds` in a journal is."""
+    """Seconds since this process began, independent of the clock. Journals record them as `seconds`."""
     return time.monotonic() - _STARTED

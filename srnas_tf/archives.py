@@ -1,4 +1,4 @@
-"""Zip archives from anywhere: their sizes are looked at before memory is taken, and nothing in them is a path."""
+"""Opens untrusted zip archives. Sizes are checked before memory is taken, and no name is used as a path."""
 
 import contextlib
 import io
@@ -7,22 +7,22 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 EXPANSION, ALLOWANCE = 2, 1 << 20
-"""Members may be so many times as large as the archive, and so many bytes more. Weights hardly compress."""
+"""Members may be so many times as large as the archive, plus so many bytes. Weights hardly compress."""
 
 
 MEMBERS = 10_000
-"""More than any archive of weights has: a `.pth` file has one a tensor."""
+"""More than any archive of weights has: a `.pth` file has one for each tensor."""
 
 _MEMBER = b"PK\x01\x02"
-"""Begins a member's entry in an archive's directory."""
+"""The beginning of a member's entry in an archive's directory."""
 
 
 @contextlib.contextmanager
 def opened(content: bytes) -> Iterator[zipfile.ZipFile]:
-    """An archive that `check` lets pass.
+    """Opens an archive that passes `check`.
 
     Raises:
-        ValueError: where it is no archive, or one that no honest program writes.
+        ValueError: if it is no archive, or one that no honest program writes.
     """
     if content.count(_MEMBER) > MEMBERS:  # before Python makes an object of each
         raise ValueError(f"it has more than {MEMBERS} members")
@@ -35,15 +35,14 @@ def opened(content: bytes) -> Iterator[zipfile.ZipFile]:
 
 
 def check(archive: zipfile.ZipFile, size: int) -> None:
-    """Refuses what no honest archive of weights is.
+    """Refuses archives that no honest program writes for weights.
 
     Args:
-        archive: to be read from.
+        archive: to read from.
         size: of the whole archive, bytes.
 
     Raises:
-        ValueError: where it would unpack to far more than its size, two members have one name, or a name leads
-            elsewhere.
+        ValueError: if it would unpack to far more than its size, two members have one name, or a name leads elsewhere.
     """
     members = archive.infolist()
     if sum(member.file_size for member in members) > EXPANSION * size + ALLOWANCE:

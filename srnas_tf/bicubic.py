@@ -1,4 +1,4 @@
-"""The weights of MATLAB's bicubic resizing, for whoever applies them."""
+"""The weights of MATLAB's bicubic resizing."""
 
 import functools
 
@@ -7,7 +7,7 @@ import numpy as np
 
 @functools.lru_cache(maxsize=256)
 def taps(size: int, out_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights [taps, out_size] and mirrored source indices of one axis; antialiased where it shrinks."""
+    """Weights [taps, out_size] and mirrored source indices of one axis; antialiased if it shrinks."""
     scale = out_size / size
     width = 4.0 / min(scale, 1.0)
     centres = (np.arange(out_size) + 1) / scale + 0.5 * (1 - 1 / scale)
@@ -27,7 +27,7 @@ def phases(up: int, down: int) -> tuple[np.ndarray, int]:
     """Resizing by up / down as one small kernel for each of its `up` phases.
 
     Returns:
-        Kernels [up, taps] that are applied at every `down`-th pixel, and how many pixels they reach before it.
+        Kernels [up, taps] for every `down`-th pixel, and how many pixels they reach before it.
     """
     blocks = 16  # enough that the middle one sees no border
     weights, indices = taps(down * blocks, up * blocks)

@@ -11,14 +11,14 @@ __all__ = ["UserError", "WorkError", "first_line", "is_full", "not_written", "wr
 
 @contextlib.contextmanager
 def writing(path: Path, *more: type[Exception]) -> Iterator[None]:
-    """Says which file could not be written, and what to do; a full disk, for one, does not say it.
+    """Names the file that could not be written, and says what to do.
 
     Args:
-        path: what is written inside.
-        more: what a library raises for it besides `OSError`.
+        path: the file or folder that is written inside.
+        more: exceptions of libraries for it, besides `OSError`.
 
     Raises:
-        WorkError: where it could not be written.
+        WorkError: if it could not be written.
     """
     kinds: tuple[type[Exception], ...] = (OSError, *more)
     try:

@@ -134,7 +134,7 @@ def _one(name: str, value: Any) -> Any:
 
 def check_agrees(network: Architecture) -> None:
     """Refuses flags that contradict a network that is described otherwise."""
-    for name, value in network.measures.items():
+    for name, value in network.hyperparameters.items():
         if FLAGS[name].present and str(FLAGS[name].value) != str(value):
             raise UserError(f"--{name}={FLAGS[name].value} contradicts the network, whose {name} is {value}; drop one")
 

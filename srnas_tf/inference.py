@@ -25,10 +25,10 @@ Picture = TypeVar("Picture", np.ndarray, Image.Image)
 
 
 def load(model: str | Path) -> "Net":
-    """A trained network as a Keras model, on whichever backend Keras has.
+    """Loads a trained network as a Keras model, on any backend of Keras.
 
-    It takes float RGB in 0..1, [batch, height, width, 3], of any height and width. It gives float32
-    [batch, height * scale, width * scale, 3], which is not clipped.
+    Input: float RGB in 0..1, [batch, height, width, 3], of any height and width. Output: float32 [batch, height *
+    scale, width * scale, 3], not clipped.
 
     Args:
         model: a `.keras` file, or the name of a network in the package: `x2`, `x3`, `x4`.
@@ -48,13 +48,13 @@ def load(model: str | Path) -> "Net":
 
 
 def upscale(image: Picture, scale: int = 4, model: "str | Path | Net | None" = None) -> Picture:
-    """An enlarged image, of the kind that was given.
+    """Enlarges an image. The result is of the same kind.
 
-    Large images are enlarged in tiles; the result equals that of enlarging the whole image at once, up to rounding.
+    Large images are enlarged in tiles. Up to rounding, the result equals that of the whole image at once.
 
     Args:
-        image: uint8, uint16 or float RGB [height, width, 3], floats in 0..1 (computed with 16 bits); or a PIL image
-            of any mode, which comes back with 8 bits a channel, its transparency and its colour profile.
+        image: uint8, uint16 or float RGB [height, width, 3], floats in 0..1 (computed with 16 bits); or a PIL image of
+            any mode. A PIL image comes back in 8 bits, with its transparency and colour profile.
         scale: chooses the network in the package: 2, 3 or 4. A `model` has a scale of its own. A PIL image that was
             read from a JPEG file is enlarged by the network for such files, if there is one.
         model: a file as `--model` takes it, a name as `load` takes it, or a network.
@@ -116,7 +116,7 @@ def _enlarger(model: Any, scale: int, lossy: bool = False) -> tiles.Model:
 
 @functools.lru_cache(4)
 def _of_file(path: Path, changed: int) -> tiles.Model:
-    """A model file, read once until it changes; TensorFlow compiles it, other backends run it as it is."""
+    """A model file, read once until it changes. TensorFlow compiles it; other backends run it as it is."""
     if path.suffix == ".keras" and _backend() != "tensorflow":
         return _of_network(load(path))
     from srnas_tf.freeze.staged import load_model
@@ -149,7 +149,7 @@ def _of_network(network: "Net") -> tiles.Model:
 
 
 def _backend() -> str:
-    """The backend of Keras; TensorFlow's greetings are left out if it is imported here."""
+    """The backend of Keras, imported without TensorFlow's greetings."""
     if "keras" in sys.modules:
         quiet: contextlib.AbstractContextManager = contextlib.nullcontext()
     else:
@@ -166,7 +166,7 @@ def _backend() -> str:
 
 
 def _without_gradients() -> contextlib.AbstractContextManager:
-    """PyTorch would keep what each layer gave."""
+    """Without this, PyTorch would keep the output of each layer."""
     if _backend() != "torch":
         return contextlib.nullcontext()
     import torch

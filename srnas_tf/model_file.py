@@ -1,4 +1,4 @@
-"""What a `.keras` file says of itself, read without building the network, and without Keras."""
+"""Reads the description in a `.keras` file, without Keras and without building the network."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,15 +8,15 @@ from srnas_tf.errors import UserError
 
 WEIGHTS = "model.weights.h5"
 MEMBERS = {"metadata.json", "config.json", WEIGHTS}
-"""Of a model file that was written here. Others could be assets, which Keras unpacks."""
+"""The members of our own model files. Others could be assets, which Keras unpacks."""
 
 
 class Description(NamedTuple):
-    """A network's own words.
+    """The description of a network.
 
     Attributes:
         network: its architecture, as text.
-        provenance: what is known of how its weights came about.
+        provenance: how its weights were made.
     """
 
     network: str
@@ -24,11 +24,11 @@ class Description(NamedTuple):
 
 
 class Archive(NamedTuple):
-    """What a model file holds.
+    """The content of a model file.
 
     Attributes:
         config: its configuration, as Keras wrote it.
-        weights: its weights, as Keras wrote them; empty unless asked for.
+        weights: its weights, as Keras wrote them; empty if not asked for.
     """
 
     config: dict[str, Any]
@@ -36,11 +36,11 @@ class Archive(NamedTuple):
 
 
 def look_into(path: Path, weights: bool = False) -> Archive:
-    """Reads the configuration of a model file, and its weights where they are asked for.
+    """Reads the configuration of a model file, and its weights if asked for.
 
     Raises:
-        OSError: where there is none.
-        ValueError: where it is no such file, or one that no honest program writes.
+        OSError: if there is none.
+        ValueError: if it is no such file, or one that no honest program writes.
     """
     with archives.opened(reading.content(path)) as archive:
         names = set(archive.namelist())
@@ -56,10 +56,10 @@ def look_into(path: Path, weights: bool = False) -> Archive:
 
 
 def read(path: Path) -> Description:
-    """The description that `--model`, a `model.keras` of this package, carries.
+    """The description in a `model.keras` of this package.
 
     Raises:
-        UserError: where the file is missing or carries none.
+        UserError: if the file is missing or has none.
     """
     try:
         config = look_into(path).config["config"]

@@ -1,4 +1,4 @@
-"""Files from anybody, read without trust: regular files alone, JSON of bounded numbers, records of typed fields."""
+"""Reads untrusted files: regular files alone, JSON with bounded numbers, records with typed fields."""
 
 import dataclasses
 import functools
@@ -14,18 +14,18 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 S = TypeVar("S")
 
 LARGEST = 2**63 - 1
-"""Of the whole numbers of a record; what counts, sizes and seeds are kept in."""
+"""The largest whole number of a record, as for counts, sizes and seeds."""
 
 _FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-"""Not to wait for who writes into a pipe; of Windows, not to change line ends."""
+"""O_NONBLOCK: a pipe without a writer must not block. O_BINARY: Windows must not change line ends."""
 
 
 def check_regular(path: Path) -> None:
-    """Refuses what is no file of a certain length: a pipe that nobody writes to, a device without an end.
+    """Refuses pipes and devices, which may have no end.
 
     Raises:
-        OSError: where there is none, or it cannot be looked at.
-        ValueError: where it is something else.
+        OSError: if there is no file, or it cannot be examined.
+        ValueError: if it is something else.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError("it is no regular file")
@@ -35,10 +35,10 @@ def content(path: Path) -> bytes:
     """The bytes of a regular file.
 
     Raises:
-        OSError: where there is none, or it cannot be read.
-        ValueError: where it is something else.
+        OSError: if there is no file, or it cannot be read.
+        ValueError: if it is something else.
     """
-    # The file that was looked at is the one that is read, and opening it does not wait for another process.
+    # The file that was checked is the one that is read, and opening it does not wait for another process.
     with os.fdopen(os.open(path, os.O_RDONLY | _FLAGS), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ValueError("it is no regular file")
@@ -46,10 +46,10 @@ def content(path: Path) -> bytes:
 
 
 def parse(text: str | bytes) -> Any:
-    """What JSON says; its numbers fit into 64 bits.
+    """Parses JSON. Numbers must fit into 64 bits.
 
     Raises:
-        ValueError: where it is no JSON, no UTF-8, or without a bottom, or a number in it is too large.
+        ValueError: if it is no JSON, no UTF-8, too deep, or a number is too large.
     """
     try:
         return json.loads(text if isinstance(text, str) else text.decode("utf-8"), parse_int=_int, parse_float=_float)
@@ -71,11 +71,11 @@ def _float(digits: str) -> float:
 
 
 def is_of(value: Any, kind: Any) -> bool:
-    """Whether a value of JSON is of a field's type: a bool is no number, and a whole number may stand for a float.
+    """Whether a value of JSON is of a field's type. A bool is no number, and a whole number may stand for a float.
 
     Args:
-        value: that was read.
-        kind: a class, a union of some, a list, a tuple or a dictionary with or without the types of what it holds.
+        value: from JSON.
+        kind: a class, a union of classes, or a list, tuple or dictionary with or without the types of its items.
     """
     if kind is Any:
         return True
@@ -97,7 +97,7 @@ def check_fields(record: Any, kinds: Mapping[str, Any]) -> None:
     """Refuses a record that lacks one of these fields, or has it of another type.
 
     Raises:
-        ValueError: naming the field.
+        ValueError: names the field.
     """
     if not isinstance(record, dict):
         raise ValueError("it is no record")
@@ -109,12 +109,12 @@ def check_fields(record: Any, kinds: Mapping[str, Any]) -> None:
 
 
 def settings_of(kind: Callable[..., S], record: Any) -> S:
-    """A dataclass of a record's fields, each of its own type.
+    """A dataclass from a record's fields, with their types checked.
 
     Raises:
-        UserError: where the dataclass refuses a value.
-        ValueError: where a field is of another type.
-        TypeError: where a field is not the dataclass' own.
+        UserError: if the dataclass refuses a value.
+        ValueError: if a field is of another type.
+        TypeError: if the dataclass has no such field.
     """
     if isinstance(record, dict):
         kinds = _fields_of(kind)
@@ -131,7 +131,7 @@ def _fields_of(kind: Any) -> dict[str, Any]:
 
 
 def text_of(path: Path, most: int) -> str:
-    """The first bytes of a file that this user or root owns, never through a link; empty where there is none."""
+    """The first bytes of a file that this user or root owns, never through a link; empty if there is none."""
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | _FLAGS | getattr(os, "O_NOFOLLOW", 0)), "rb") as file:
             found = os.fstat(file.fileno())

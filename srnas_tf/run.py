@@ -19,32 +19,35 @@ from srnas_tf.data.degrade.pipeline import DEFAULT, called
 from srnas_tf.data.settings import PictureSettings
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError, WorkError
+from srnas_tf.freeze.settings import LatencySettings
 from srnas_tf.host import devices, interrupt, streams, watchdog
 from srnas_tf.host.cluster import read_cluster
 from srnas_tf.kit import formats
-from srnas_tf.modes.catalogue import MODES, Mode, help_of, help_of_all, settings
+from srnas_tf.modes.catalogue import MODES, Mode, help_of, help_of_all, leaves_all_open, settings
 from srnas_tf.train.settings import MachineSettings
 from srnas_tf.workdir.folder import Workdir
 
 LONGEST = 900
-"""Characters of a line that says what went wrong."""
+"""The longest error line, in characters."""
 
 
 def define_flags() -> None:
     """Defines all flags."""
-    absl_flags.DEFINE_enum("mode", None, list(MODES), "what to do; the first argument stands for it")
-    absl_flags.DEFINE_string("input", None, "image or folder to enlarge; weights to import")
-    absl_flags.DEFINE_string("output", None, "file or folder for the result; NAME-x4.png beside --input unless given")
+    absl_flags.DEFINE_enum("mode", None, list(MODES), "what to do; also the first argument")
+    absl_flags.DEFINE_string("input", None, "image or folder to enlarge; file of weights to import")
+    absl_flags.DEFINE_string("output", None, "file or folder for the result; by default NAME-x4.png beside --input")
     absl_flags.DEFINE_string(
         "model", None, "a .keras, .tflite or .onnx file, a SavedModel folder, or a network of the package (x4)"
     )
-    absl_flags.DEFINE_string("workdir", None, "folder of the experiment; named after its settings unless given")
-    absl_flags.DEFINE_string("arch", None, "codes (7,1,7), recipes (SCCC-SSSC; one stands for all) or a full text")
+    absl_flags.DEFINE_string("workdir", None, "folder of the experiment; by default named after its settings")
+    absl_flags.DEFINE_string(
+        "arch", None, "a network: codes (7,1,7), recipes (SCCC-SSSC; one stands for all) or a full text"
+    )
     absl_flags.DEFINE_enum("net", None, list(NETS), "a published network, instead of --arch and a space")
-    absl_flags.DEFINE_integer("tile", 0, "enlarge in tiles of this many pixels a side; 0: as large as usually fits")
+    absl_flags.DEFINE_integer("tile", 0, "side of tiles in pixels; 0: as large as usually fits")
     absl_flags.DEFINE_string("record", None, "file that keeps the result for --results: NAME.json")
-    absl_flags.DEFINE_string("results", None, "folder of such files; `results` next to the package unless given")
-    absl_flags.DEFINE_string("table", None, "one table of the thesis, 4.1 to 4.5; all unless given")
+    absl_flags.DEFINE_string("results", None, "folder of such files; by default `results` next to the package")
+    absl_flags.DEFINE_string("table", None, "table of the thesis, 4.1 to 4.5; by default all")
     absl_flags.DEFINE_bool("help", False, "show help; after a mode, the flags that it uses")
     absl_flags.DEFINE_bool("helpfull", False, "show all flags")
     absl_flags.DEFINE_bool("version", False, "show the version")
@@ -52,7 +55,7 @@ def define_flags() -> None:
 
 
 def default_workdir(mode: Mode) -> Path:
-    """Next to the model that a mode works on; else a folder of `runs/` that says what makes the experiment."""
+    """The default workdir: beside the model that a mode works on, or a folder of `runs/` named after the experiment."""
     if mode.workdir == "model" or (mode.workdir.startswith("model ") and flags.FLAGS.model):
         model = flags.required_path("model")
         return Path("runs") / model.stem if models.is_packaged(model) else model.parent
@@ -64,6 +67,9 @@ def default_workdir(mode: Mode) -> Path:
     photographs = "-".join(Path(part).name for part in data.data.split(","))
     stages = space.stages if SPACES[space.space].staged else ""
     network = flags.FLAGS.net or f"{space.space}{stages}-w{space.width}-d{space.depth}".replace("/", "_")
+    if mode is MODES["pipeline"] and leaves_all_open():
+        conditions = flags.from_flags(LatencySettings)
+        network = f"within-{flags.FLAGS.max_latency_ms:g}ms-{Path(conditions.latency_table).stem or conditions.name}"
     arch = f"-{flags.FLAGS.arch}".replace(",", "").replace(":", "-") if flags.FLAGS.arch else ""
     degraded = called(data.degradation)
     if degraded == data.degradation:  # which no name of a folder could hold
@@ -119,7 +125,7 @@ def main(argv: list[str]) -> int:
 
 
 def _said() -> str:
-    """What is printed instead of doing anything, if a flag asks for it."""
+    """The text of --help and --version; None if neither is given."""
     if flags.FLAGS.version:
         return f"srnas_tf {__version__}"
     if flags.FLAGS.helpfull:
@@ -180,12 +186,12 @@ def _run(mode: Mode, arguments: list[str]) -> None:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """Python's word for it, or TensorFlow's, which need not be imported here."""
+    """Whether an error is Python's or TensorFlow's for missing memory. TensorFlow need not be imported."""
     return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
 
 
 def _drop_unwritable() -> None:
-    """What stdout holds and cannot write goes nowhere: the interpreter would try again at its end."""
+    """Drops output that stdout cannot write. The interpreter would try again at its end."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -1,4 +1,4 @@
-"""Randomness as a function of (seed, purpose, step): a resumed run draws what an undisturbed one would."""
+"""Randomness as a function of (seed, purpose, step). A resumed run draws the same numbers as an undisturbed one."""
 
 import zlib
 
@@ -10,7 +10,7 @@ def generator(seed: int, purpose: str, step: int = 0) -> np.random.Generator:
 
     Args:
         seed: the experiment's seed, >= 0.
-        purpose: what is drawn ("patches", "path", ...), so that two uses at one step are independent.
+        purpose: "patches", "path", ..., so that two uses at one step are independent.
         step: the training step or search iteration, >= 0.
     """
     return np.random.default_rng([seed, zlib.crc32(purpose.encode()), step])

@@ -9,15 +9,15 @@ from srnas_tf.errors import UserError
 T = TypeVar("T")
 
 MANY = 1_000_000_000
-"""More than any count here can sensibly be, and less than what libraries count to."""
+"""Above any sensible count, and within the range of libraries' integers."""
 
 
 class Values(tuple[T, ...]):
-    """What a setting that may be a choice says: its values, each once; as text, with `/` between them."""
+    """The values of a setting that may be a choice, each once. In text, `/` stands between them."""
 
     @classmethod
     def of(cls, name: str, given: Any, kind: type[T]) -> Self:
-        """The values that a flag's text, a record's list or a single value stand for.
+        """The values from a flag's text, a record's list or a single value.
 
         Args:
             name: of the flag, for errors.
@@ -25,7 +25,7 @@ class Values(tuple[T, ...]):
             kind: int, float or str: the type of each value.
 
         Raises:
-            UserError: where there is none, one is not of that type, or one is given twice.
+            UserError: if there is none, one is not of that type, or one is given twice.
         """
         single = isinstance(given, str) or not isinstance(given, Iterable)
         parts: list[Any] = str(given).split("/") if single else list(given)
@@ -55,23 +55,23 @@ def setting(
     """A dataclass field that is also a flag of the same name, type and default.
 
     Args:
-        default: its value unless given.
-        help: what it is, for `--help`.
-        choices: the values that it may have; any unless given.
+        default: its default value.
+        help: for `--help`.
+        choices: the allowed values; empty for any.
         bounds: the least and the greatest value of a number.
-        several: where the field holds `Values`: the type of each of them.
+        several: the type of each value, if the field holds `Values`.
     """
     metadata = {"help": help, "choices": tuple(choices), "bounds": bounds, "several": several}
     return dataclasses.field(default=default, metadata=metadata)
 
 
 def check(settings: Any) -> None:
-    """Refuses a value that is none of its field's choices, or outside its bounds, as NaN always is.
+    """Refuses a value that is none of its field's choices, or outside its bounds. NaN is always outside.
 
     Fields of several values become `Values`.
 
     Raises:
-        UserError: naming the flag, and what it may be.
+        UserError: names the flag and the allowed values.
     """
     for field in dataclasses.fields(settings):
         name, value, choices = field.name, getattr(settings, field.name), field.metadata["choices"]

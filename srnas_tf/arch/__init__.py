@@ -1,4 +1,4 @@
-"""What an architecture is: blocks, networks, spaces, and what they cost. Pure Python."""
+"""Architectures as values: blocks, networks, spaces, and their costs. Pure Python."""
 
 from srnas_tf.arch.architecture import NETS, Architecture, parse
 from srnas_tf.arch.attention import ATTENTIONS

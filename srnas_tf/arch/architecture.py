@@ -1,4 +1,4 @@
-"""Any network that can be built here: of the IMDN family, or of the zoo."""
+"""All networks that this package can build: the IMDN family and the zoo."""
 
 import functools
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def parse(text: str) -> Architecture:
     """The network of a text form: `x4:w64:...`, `x4:carn` or `x4:carn:w24`.
 
     Raises:
-        UserError: where there is none.
+        UserError: if the text names no network.
     """
     name = text.partition(":")[2].partition(":")[0]
     return ZooNetwork.parse(text) if name in ZOO else Network.parse(text)

@@ -1,4 +1,4 @@
-"""What a block may weigh its channels by, as convolutions that know what they cost."""
+"""The attentions that a block may have, as convolutions that know their cost."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from srnas_tf.arch.conv import AnyConv, Conv, DepthwiseConv
 CCA_REDUCTION = 16
 ESA_CHANNELS = 16
 ESA_STRIDE, ESA_POOL = 2, 3
-"""How much smaller its second convolution makes a side, and its pool after that."""
+"""The strides of the second convolution and of the pooling behind it."""
 
 
 class Attention(NamedTuple):
@@ -16,11 +16,11 @@ class Attention(NamedTuple):
 
     Attributes:
         convs: (channels) -> its convolutions, in the order in which data flows.
-        words: what a reader knows it by.
-        fused: whether it stands behind the fusion convolution; before it otherwise.
+        words: its name in texts for people.
+        fused: whether it stands behind the fusion convolution, not before it.
         pools: whether it looks at the whole image.
-        reach: how far it looks otherwise, in pixels.
-        grid: it takes pixels together by so many a side, counted from the image's first one.
+        reach: if it does not pool, its receptive field's radius in pixels.
+        grid: side of the squares of pixels that it works on, counted from the image's first pixel.
     """
 
     convs: Callable[[int], tuple[AnyConv, ...]]
@@ -36,14 +36,14 @@ def _none(channels: int) -> tuple[AnyConv, ...]:
 
 
 def _contrast_aware(channels: int) -> tuple[AnyConv, ...]:
-    """What squeezes, and what excites."""
-    # The paper's reduction of 16 leaves nothing of fewer than 16 channels: narrow networks keep one.
+    """The convolutions that squeeze and excite."""
+    # The paper divides by 16, which leaves nothing of fewer than 16 channels. Narrow networks keep one channel.
     squeezed = max(1, channels // CCA_REDUCTION)
     return Conv(channels, squeezed, 1, pooled=True), Conv(squeezed, channels, 1, pooled=True)
 
 
 def _enhanced_spatial(channels: int) -> tuple[AnyConv, ...]:
-    """What squeezes; what goes on at full size; two that look around at a half and a sixth of it; what excites."""
+    """The convolutions: squeeze; one at full size; one at half the size; one at a sixth of it; excite."""
     few, smallest = ESA_CHANNELS, ESA_STRIDE * ESA_POOL
     return (
         Conv(channels, few, 1),
@@ -61,7 +61,7 @@ def _large_kernel(channels: int) -> tuple[AnyConv, ...]:
 ATTENTIONS = {
     "none": Attention(_none, "no attention"),
     "cca": Attention(_contrast_aware, "contrast-aware attention", pools=True),  # Hui et al. 2019
-    # Liu et al. 2020, as RLFN has it (Kong et al. 2022). From a pixel it is 18 or 19 to the furthest that counts.
+    # Liu et al. 2020, as RLFN has it (Kong et al. 2022). Its receptive field has a radius of 18 or 19 pixels.
     "esa": Attention(_enhanced_spatial, "enhanced spatial attention", fused=True, reach=19, grid=6),
     "lka": Attention(_large_kernel, "large-kernel attention", fused=True, reach=8),  # LKDN (Xie et al. 2023)
     "gate": Attention(_none, "a gate without parameters", fused=True),  # SPAN (Wan et al. 2024)

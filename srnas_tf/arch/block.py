@@ -1,7 +1,7 @@
-"""A block is a recipe: letters that split and convolve, and an ending that brings the pieces together.
+"""A block is a recipe and an ending: letters split and convolve, and the ending puts the pieces together.
 
 The grammar covers IMDN's information multi-distillation block (Hui et al. 2019) and every path of the thesis'
-supernets. `plan` turns a block into its convolutions; parameters, MACs and the Keras layer all follow from the plan.
+supernets. `plan` turns a block into its convolutions. Parameters, MACs and the Keras layer follow from the plan.
 """
 
 import dataclasses
@@ -17,10 +17,10 @@ from srnas_tf.arch.plan import Plan, Step
 from srnas_tf.errors import UserError
 
 FAR = 7
-"""Kernel size of the letter that looks far."""
+"""Kernel size of the letter `D`."""
 ACTIVATIONS = ("leaky", "silu", "gelu")
-MOST_LETTERS, MOST_KERNEL, MOST_INNER = 64, 31, 8
-"""Of a recipe, pixels across a convolution, times a network's width: several times what anybody trained."""
+MAX_LETTERS, MAX_KERNEL, MAX_INNER = 64, 31, 8
+"""Limits of a recipe, of a kernel size and of the inner width: several times the largest that was ever trained."""
 
 
 @dataclass(frozen=True)
@@ -28,20 +28,20 @@ class Block:
     """One block of a network.
 
     Args:
-        recipe: letters of `LETTERS`, applied in order between the block's first and last convolution.
-        ending: a key of `ENDINGS`: how wide the last convolution is.
-        rate: distillation rate, in (0, 1): the share of the *current* width that a split keeps back.
-        kernel: size of the first, the recipe's and the last convolution; odd. Several make them selective kernel
-            units of these sizes.
-        fusion_kernel: size of the convolution after the concatenation; odd. 0 takes the ending's own.
-        conv: a key of `conv.CONVS`: what the first, the recipe's and the last convolution are.
-        attention: a key of `attention.ATTENTIONS`. Empty takes the ending's own.
-        inner: width of the block within, as a share of the network's: the first convolution leads there, the fusion
-            back. Above 0, and at most MOST_INNER.
-        activation: one of ACTIVATIONS: what follows the first and the recipe's convolutions.
+        recipe: keys of `LETTERS`, applied in order between the block's first and last convolution.
+        ending: a key of `ENDINGS`. It sets the width of the last convolution.
+        rate: distillation rate, in (0, 1). A split keeps back this share of the *current* width.
+        kernel: size of the first, the recipe's and the last convolution; odd. Several sizes make selective kernel
+            units.
+        fusion_kernel: size of the convolution after the concatenation; odd. 0 takes the ending's.
+        conv: a key of `conv.CONVS`, the kind of the first, the recipe's and the last convolution.
+        attention: a key of `attention.ATTENTIONS`. Empty takes the ending's.
+        inner: width inside the block, as a multiple of the network's; above 0, at most MAX_INNER. The first convolution
+            leads to it, the fusion back.
+        activation: one of ACTIVATIONS. It follows the first and the recipe's convolutions.
 
     Raises:
-        UserError: where a field is not of the grammar.
+        UserError: if a field is not of the grammar.
     """
 
     recipe: str
@@ -58,9 +58,9 @@ class Block:
         unknown = sorted(set(self.recipe) - set(LETTERS))
         if not self.recipe or unknown:
             wrong = f"unknown letter {unknown[0]!r}" if unknown else "no letters"
-            raise UserError(f"recipe {self.recipe[:MOST_LETTERS]!r}: {wrong}; the letters are {', '.join(LETTERS)}")
-        if len(self.recipe) > MOST_LETTERS:
-            raise UserError(f"a recipe of {len(self.recipe)} letters: give at most {MOST_LETTERS}")
+            raise UserError(f"recipe {self.recipe[:MAX_LETTERS]!r}: {wrong}; the letters are {', '.join(LETTERS)}")
+        if len(self.recipe) > MAX_LETTERS:
+            raise UserError(f"a recipe of {len(self.recipe)} letters: give at most {MAX_LETTERS}")
         if self.ending not in ENDINGS:
             raise UserError(f"unknown ending {self.ending!r}; the endings are {', '.join(ENDINGS)}")
         if self.conv not in CONVS:
@@ -75,27 +75,27 @@ class Block:
             object.__setattr__(self, "attention", ENDINGS[self.ending].attention)
         if self.attention not in ATTENTIONS:
             raise UserError(f"--attention={self.attention}: choose one of {', '.join(ATTENTIONS)}")
-        if not 0 < self.inner <= MOST_INNER:
-            raise UserError(f"--inner={self.inner:g}: must be above 0 and at most {MOST_INNER}")
+        if not 0 < self.inner <= MAX_INNER:
+            raise UserError(f"--inner={self.inner:g}: must be above 0 and at most {MAX_INNER}")
         if self.activation not in ACTIVATIONS:
             raise UserError(f"--activation={self.activation}: choose one of {', '.join(ACTIVATIONS)}")
         for name, sizes in (("kernel", self.kernels), ("fusion_kernel", (self.fusion_kernel,))):
-            wrong_sizes = [size for size in sizes if not 1 <= size <= MOST_KERNEL or size % 2 == 0]
+            wrong_sizes = [size for size in sizes if not 1 <= size <= MAX_KERNEL or size % 2 == 0]
             if wrong_sizes:
-                raise UserError(f"{name} {wrong_sizes[0]} is not an odd number of at most {MOST_KERNEL}")
+                raise UserError(f"{name} {wrong_sizes[0]} is not an odd number of at most {MAX_KERNEL}")
 
     @property
     def kernels(self) -> tuple[int, ...]:
         return self.kernel if isinstance(self.kernel, tuple) else (self.kernel,)
 
     @property
-    def folded(self) -> "Block":
-        """What it is in use."""
-        return dataclasses.replace(self, conv=CONVS[self.conv].folds_to or self.conv)
+    def deployed(self) -> "Block":
+        """Its deploy form."""
+        return dataclasses.replace(self, conv=CONVS[self.conv].deployed_as or self.conv)
 
-    def make_conv(self, inputs: int, outputs: int) -> AnyConv:
+    def make_conv(self, in_channels: int, out_channels: int) -> AnyConv:
         """A convolution of this block's kind and kernel."""
-        return CONVS[self.conv].make(inputs, outputs, self.kernels)
+        return CONVS[self.conv].make(in_channels, out_channels, self.kernels)
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ class Block:
         return self.options_after(())
 
     def options_after(self, said: tuple[str, ...]) -> tuple[str, ...]:
-        """The options that are to be said after those: what differs, also from what goes without saying."""
+        """The options that differ from `said` and from the defaults of the text form."""
         usual = {"attention": ENDINGS[self.ending].attention, "inner": 1.0, "activation": "leaky", **_fields(said)}
         kernel = CONVS[self.conv].letter + ".".join(map(str, self.kernels))
         texts = {
@@ -159,7 +159,7 @@ class _UnknownOptionError(UserError):
 
 
 def _fields(options: tuple[str, ...]) -> dict:
-    """What options say of a block's fields, the later ones last."""
+    """The fields that options set; a later option wins."""
     fields: dict = {}
     for option in options:
         if option in ENDINGS:
@@ -176,11 +176,11 @@ def _fields(options: tuple[str, ...]) -> dict:
 
 
 class Letter(NamedTuple):
-    """What a letter means.
+    """The meaning of a letter.
 
     Attributes:
-        apply: (current width, channels it distils, features, the block) -> what it does.
-        distils: whether it keeps back `int(width * rate)` channels; 0 are passed to it where it does not.
+        apply: (current width, channels to distil, features, block) -> its step.
+        distils: whether it distils `int(width * rate)` channels. If not, it is given 0.
     """
 
     apply: Callable[[int, int, int, Block], Step]
@@ -216,7 +216,7 @@ def _tap(width: int, distilled: int, features: int, block: Block) -> Step:
 
 
 def _as_trained(block: Block, conv: Conv | DepthwiseConv) -> AnyConv:
-    """A convolution, expanded where those of the block are."""
+    """The form in training of a convolution: expanded if those of the block are."""
     return CONVS[block.conv].expand(conv)
 
 
@@ -232,17 +232,17 @@ LETTERS = {
 
 
 class Ending(NamedTuple):
-    """How a block comes to its end.
+    """The end of a block.
 
     Attributes:
-        outputs: (current width, distilled widths, inner width, features) -> channels of the last convolution.
+        out_channels: (current width, distilled widths, inner width, features) -> channels of the last convolution.
         fusion_kernel: the usual size of the fusion convolution.
-        fills: whether all splits and the last convolution together are exactly as wide as the block within.
-        attention: the usual one, a key of `attention.ATTENTIONS`.
-        inside: whether the block's input is added before the fusion convolution, not after it.
+        fills: whether the splits and the last convolution together have exactly the inner width.
+        attention: the usual key of `attention.ATTENTIONS`.
+        inside: whether the block's input is added before the fusion convolution instead of after it.
     """
 
-    outputs: Callable[[int, list[int], int, int], int]
+    out_channels: Callable[[int, list[int], int, int], int]
     fusion_kernel: int
     fills: bool = False
     attention: str = "cca"
@@ -270,11 +270,12 @@ ENDINGS = {
 def plan(block: Block, features: int) -> Plan:
     """The convolutions of `block` in a network `features` channels wide.
 
-    Where the splits would fill an ending `reduced` on their own (`SSSSSCS` at rate .25), the later ones keep back less,
-    so that each split and the last convolution have a channel. No path of the thesis is that long.
+    In the ending `reduced`, many splits may leave the last convolution no channels (`SSSSSCS` at rate 0.25). The later
+    ones then keep back less, so that each split and the last convolution have a channel. No path of the thesis is that
+    long.
 
     Raises:
-        UserError: where a split or the last convolution would have no channels.
+        UserError: if a split or the last convolution would have no channels.
     """
     ending, inner = ENDINGS[block.ending], round(features * block.inner)
     if inner < 1:
@@ -297,14 +298,14 @@ def plan(block: Block, features: int) -> Plan:
             distilled.append(kept)
         steps.append(letter.apply(width, kept, inner, block))
         width = steps[-1].width
-    outputs = ending.outputs(width, distilled, inner, features)
-    if outputs < 1:
+    out_channels = ending.out_channels(width, distilled, inner, features)
+    if out_channels < 1:
         raise UserError(f"recipe {block.recipe!r} leaves the last convolution of ending {block.ending!r} no channels")
-    concatenated, attention = sum(distilled) + outputs, ATTENTIONS[block.attention]
+    concatenated, attention = sum(distilled) + out_channels, ATTENTIONS[block.attention]
     return Plan(
         first=block.make_conv(features, inner),
         steps=tuple(steps),
-        last=block.make_conv(width, outputs),
+        last=block.make_conv(width, out_channels),
         attends=block.attention,
         attention=attention.convs(features if attention.fused else concatenated),
         fusion=Conv(concatenated, features, block.fusion_kernel),

@@ -1,4 +1,4 @@
-"""The convolutions that networks are made of, as values that know what they cost."""
+"""The convolutions that networks are made of, as values that know their cost."""
 
 import math
 from collections.abc import Callable
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 Weights = dict[str, tuple[int, ...]]
-"""What training moves: shapes by name, in the order in which the layer has them."""
+"""The shapes of a layer's trainable weights by name, in the layer's order."""
 
 
 class _OneSize:
-    """What looks around by filters of one size."""
+    """A convolution with one kernel size."""
 
     kernel: int
 
@@ -23,13 +23,13 @@ class _OneSize:
 class Conv(_OneSize):
     """A convolution, `kernel` x `kernel`.
 
-    One that is `pooled` runs on an image's pooled statistics: once an image, whatever its size. One that is `shrunk`
-    makes an image so many times smaller a side; its MACs are exact where that divides the sides.
+    A `pooled` convolution runs on statistics of the whole image: once for each image, of any size. A `shrunk` one works
+    on an image whose sides are so many times smaller. Its MACs are exact if `shrunk` divides the sides.
     """
 
     kind: ClassVar = "conv"
-    inputs: int
-    outputs: int
+    in_channels: int
+    out_channels: int
     kernel: int = 3
     pooled: bool = False
     bias: bool = True
@@ -37,44 +37,44 @@ class Conv(_OneSize):
     shrunk: int = 1
 
     def macs(self, pixels: int) -> int:
-        """Multiply-accumulates for an image of `pixels` pixels; of one that strides, those that leave it."""
-        return (1 if self.pooled else pixels // self.shrunk**2) * self.kernel**2 * self.inputs * self.outputs
+        """Multiply-accumulates for `pixels` pixels of output."""
+        return (1 if self.pooled else pixels // self.shrunk**2) * self.kernel**2 * self.in_channels * self.out_channels
 
     @property
     def weights(self) -> Weights:
-        kernel = {"kernel": (self.kernel, self.kernel, self.inputs, self.outputs)}
-        return kernel | ({"bias": (self.outputs,)} if self.bias else {})
+        kernel = {"kernel": (self.kernel, self.kernel, self.in_channels, self.out_channels)}
+        return kernel | ({"bias": (self.out_channels,)} if self.bias else {})
 
     @property
     def params(self) -> int:
-        return self.kernel**2 * self.inputs * self.outputs + self.bias * self.outputs
+        return self.kernel**2 * self.in_channels * self.out_channels + self.bias * self.out_channels
 
 
 @dataclass(frozen=True)
 class SelectiveConv:
     """A selective kernel unit (Li et al. 2019): convolutions of several sizes, and attention that mixes them.
 
-    Split: one convolution a kernel size. Fuse: their sum, pooled, squeezed to max(outputs / 16, 32) channels. Select:
-    one excitation a branch, and a softmax over the branches for each channel. The paper's batch norms are left out, as
-    everywhere in this family; its 5x5 branch is a true 5x5, not a dilated 3x3.
+    Split: one convolution for each kernel size. Fuse: their sum, pooled, squeezed to max(out_channels / 16, 32)
+    channels. Select: one excitation for each branch, and a softmax over the branches in each channel. The paper's batch
+    norms are left out, as everywhere in this family. Its 5x5 branch is a true 5x5, not a dilated 3x3.
     """
 
     kind: ClassVar = "selective conv"
-    inputs: int
-    outputs: int
+    in_channels: int
+    out_channels: int
     kernels: tuple[int, ...]
 
     @property
     def branches(self) -> tuple[Conv, ...]:
-        return tuple(Conv(self.inputs, self.outputs, kernel) for kernel in self.kernels)
+        return tuple(Conv(self.in_channels, self.out_channels, kernel) for kernel in self.kernels)
 
     @property
     def squeeze(self) -> Conv:
-        return Conv(self.outputs, max(self.outputs // 16, 32), 1, pooled=True)
+        return Conv(self.out_channels, max(self.out_channels // 16, 32), 1, pooled=True)
 
     @property
     def excites(self) -> tuple[Conv, ...]:
-        return (Conv(self.squeeze.outputs, self.outputs, 1, pooled=True),) * len(self.kernels)
+        return (Conv(self.squeeze.out_channels, self.out_channels, 1, pooled=True),) * len(self.kernels)
 
     @property
     def _all(self) -> tuple[Conv, ...]:
@@ -96,7 +96,7 @@ class SelectiveConv:
 
 @dataclass(frozen=True)
 class DepthwiseConv(_OneSize):
-    """A filter of `kernel` x `kernel` a channel, its taps `dilation` pixels apart."""
+    """A depthwise convolution: one `kernel` x `kernel` filter for each channel, its taps `dilation` pixels apart."""
 
     kind: ClassVar = "depthwise conv"
     channels: int
@@ -115,11 +115,11 @@ class DepthwiseConv(_OneSize):
         return (self.kernel**2 + 1) * self.channels
 
     @property
-    def inputs(self) -> int:
+    def in_channels(self) -> int:
         return self.channels
 
     @property
-    def outputs(self) -> int:
+    def out_channels(self) -> int:
         return self.channels
 
 
@@ -127,22 +127,22 @@ class DepthwiseConv(_OneSize):
 class BlueprintConv(_OneSize):
     """A blueprint-separable convolution, unconstrained (BSConv-U: Haase and Amthor 2020, section 3.2).
 
-    A 1x1 convolution mixes the channels, then a `kernel` x `kernel` filter a channel looks around: about a ninth of the
-    parameters and MACs of a 3x3 convolution. Between the two there is nothing, as in BSRN (Li et al. 2022).
+    A 1x1 convolution mixes the channels, and a depthwise convolution follows. Together they have about a ninth of the
+    parameters and MACs of a 3x3 convolution. No activation stands between the two, as in BSRN (Li et al. 2022).
     """
 
     kind: ClassVar = "separable conv"
-    inputs: int
-    outputs: int
+    in_channels: int
+    out_channels: int
     kernel: int = 3
 
     @property
     def pointwise(self) -> Conv:
-        return Conv(self.inputs, self.outputs, 1, bias=False)
+        return Conv(self.in_channels, self.out_channels, 1, bias=False)
 
     @property
     def depthwise(self) -> DepthwiseConv:
-        return DepthwiseConv(self.outputs, self.kernel)
+        return DepthwiseConv(self.out_channels, self.kernel)
 
     def macs(self, pixels: int) -> int:
         return self.pointwise.macs(pixels) + self.depthwise.macs(pixels)
@@ -158,141 +158,145 @@ class BlueprintConv(_OneSize):
 
 @dataclass(frozen=True)
 class ExpandedConv:
-    """A convolution that is trained with more parameters than it is used with (ECBSR: Zhang et al. 2021; SESR: Bhardwaj
-    et al. 2022).
+    """A reparameterized convolution: training has more weights than inference (ECBSR: Zhang et al. 2021; SESR:
+    Bhardwaj et al. 2022).
 
-    The kernel that mixes channels is a sum: one of its own; a 1x1 convolution to twice as many channels, followed by
-    one of its size; and, where as many channels go out as come in, the identity. To filters of a channel each, the
-    identity is added, too. All of that is linear, so that one convolution, `folded`, does the same.
+    The dense kernel is a sum of up to three branches. One is a kernel of its size. One is a 1x1 convolution to more
+    channels, followed by a convolution of its size. The third is the identity, if input and output have equally many
+    channels. The depthwise kernel is the sum of a kernel and the identity. All branches are linear. One convolution,
+    `deployed`, therefore computes the same.
 
-    LKDN's reparameterization (Xie et al. 2023) has no way through more channels, and a factor a channel beside the
-    filters.
+    LKDN's reparameterization (Xie et al. 2023) has no branch through more channels. It adds a factor for each channel
+    to the depthwise kernel.
 
     Args:
-        folded: what it is in use, and what its parameters and MACs are counted of.
-        expansion: times as many channels between the two convolutions of a row as come in; 0 for no such row.
-        factors: whether there is a factor a channel beside the filters of a channel each.
+        deployed: the convolution at inference. Parameters and MACs are its own.
+        expansion: channels between the two convolutions of a branch, as a multiple of `in_channels`. 0 leaves the
+            branch out.
+        factors: whether the depthwise kernel has a factor for each channel.
     """
 
-    folded: Conv | BlueprintConv | DepthwiseConv
+    deployed: Conv | BlueprintConv | DepthwiseConv
     expansion: int = 2
     factors: bool = False
 
     @property
     def kind(self) -> str:
-        return f"expanded {self.folded.kind}"
+        return f"expanded {self.deployed.kind}"
 
     @property
-    def inputs(self) -> int:
-        return self.folded.inputs
+    def in_channels(self) -> int:
+        return self.deployed.in_channels
 
     @property
-    def outputs(self) -> int:
-        return self.folded.outputs
+    def out_channels(self) -> int:
+        return self.deployed.out_channels
 
     @property
     def kernels(self) -> tuple[int, ...]:
-        return self.folded.kernels
+        return self.deployed.kernels
 
     @property
     def _parts(self) -> tuple[Conv | DepthwiseConv, ...]:
-        folded = self.folded
-        return (folded.pointwise, folded.depthwise) if isinstance(folded, BlueprintConv) else (folded,)
+        deployed = self.deployed
+        return (deployed.pointwise, deployed.depthwise) if isinstance(deployed, BlueprintConv) else (deployed,)
 
     @property
-    def mixing(self) -> Conv | None:
-        """The convolution that mixes channels, if there is one."""
+    def dense(self) -> Conv | None:
+        """The part that mixes channels, or None."""
         return next((part for part in self._parts if isinstance(part, Conv)), None)
 
     @property
-    def filtering(self) -> DepthwiseConv | None:
-        """The filters of a channel each, if there are any."""
+    def depthwise(self) -> DepthwiseConv | None:
+        """The part with one filter for each channel, or None."""
         return next((part for part in self._parts if isinstance(part, DepthwiseConv)), None)
 
     @property
     def wide(self) -> int:
-        """Channels between the two convolutions of a row."""
-        return self.expansion * self.inputs
+        """Channels between the two convolutions of a branch."""
+        return self.expansion * self.in_channels
 
     def macs(self, pixels: int) -> int:
-        return self.folded.macs(pixels)
+        return self.deployed.macs(pixels)
 
     @property
     def params(self) -> int:
-        return self.folded.params
+        return self.deployed.params
 
     @property
     def weights(self) -> Weights:
         made: Weights = {}
-        if self.mixing:
-            size = self.mixing.kernel
-            made["direct"] = (size, size, self.inputs, self.outputs)
+        if self.dense:
+            size = self.dense.kernel
+            made["dense"] = (size, size, self.in_channels, self.out_channels)
             if self.wide:
-                made["expand"] = (self.inputs, self.wide)
-                made["project"] = (size, size, self.wide, self.outputs)
-        if self.filtering:
-            made["filters"] = (self.filtering.kernel, self.filtering.kernel, 1, self.outputs)
+                made["expand"] = (self.in_channels, self.wide)
+                made["project"] = (size, size, self.wide, self.out_channels)
+        if self.depthwise:
+            made["depthwise"] = (self.depthwise.kernel, self.depthwise.kernel, 1, self.out_channels)
             if self.factors:
-                made["factors"] = (1, 1, 1, self.outputs)
-        return made | {"bias": (self.outputs,)}
+                made["factors"] = (1, 1, 1, self.out_channels)
+        return made | {"bias": (self.out_channels,)}
 
     @property
-    def learned(self) -> int:
+    def trainable_params(self) -> int:
         return sum(map(math.prod, self.weights.values()))
 
 
 def _under(convs: "dict[str, Conv | DepthwiseConv]") -> Weights:
-    """The weights of several convolutions, under their names."""
+    """The weights of several convolutions, each name behind that of its convolution."""
     return {f"{name}.{own}": shape for name, conv in convs.items() for own, shape in conv.weights.items()}
 
 
 AnyConv = Conv | SelectiveConv | DepthwiseConv | BlueprintConv | ExpandedConv
 
 
-def learned(conv: AnyConv) -> int:
-    """How many numbers training moves: the parameters, but for a convolution that is folded afterwards."""
-    return conv.learned if isinstance(conv, ExpandedConv) else conv.params
+def trainable_params(conv: AnyConv) -> int:
+    """How many numbers training moves: those of all branches, for an expanded convolution."""
+    return conv.trainable_params if isinstance(conv, ExpandedConv) else conv.params
 
 
 class ConvKind(NamedTuple):
     """A kind of convolution that a block may be made of.
 
     Attributes:
-        letter: before the kernel size in a block's text form.
-        make: (inputs, outputs, kernel sizes) -> the convolution.
+        letter: stands before the kernel size in a block's text form.
+        make: (in_channels, out_channels, kernel sizes) -> the convolution.
         several: whether it takes several kernel sizes.
-        folds_to: the kind that it is in use, where that is another one.
-        expand: what a convolution of another kind in such a block is while it is trained.
+        deployed_as: the kind of its deploy form; empty if that is the same.
+        expand: (a convolution of another kind in such a block) -> its form in training.
     """
 
     letter: str
     make: Callable[[int, int, tuple[int, ...]], AnyConv]
     several: bool = False
-    folds_to: str = ""
+    deployed_as: str = ""
     expand: Callable[[Conv | DepthwiseConv], AnyConv] = lambda conv: conv
 
 
-def _plain(inputs: int, outputs: int, kernels: tuple[int, ...]) -> AnyConv:
-    return Conv(inputs, outputs, kernels[0]) if len(kernels) == 1 else SelectiveConv(inputs, outputs, kernels)
+def _plain(in_channels: int, out_channels: int, kernels: tuple[int, ...]) -> AnyConv:
+    if len(kernels) > 1:
+        return SelectiveConv(in_channels, out_channels, kernels)
+    return Conv(in_channels, out_channels, kernels[0])
 
 
-def _blueprint(inputs: int, outputs: int, kernels: tuple[int, ...]) -> AnyConv:
-    return BlueprintConv(inputs, outputs, kernels[0])
+def _blueprint(in_channels: int, out_channels: int, kernels: tuple[int, ...]) -> AnyConv:
+    return BlueprintConv(in_channels, out_channels, kernels[0])
 
 
-def _trained_as(folds_to: str, letter: str, expansion: int = 2, factors: bool = False) -> ConvKind:
-    """The kind that is trained as a sum of linear ways, as `ExpandedConv` has them, and used as another kind."""
+def _trained_as(deployed_as: str, letter: str, expansion: int = 2, factors: bool = False) -> ConvKind:
+    """A kind that trains as a sum of linear branches (`ExpandedConv`), and is deployed as another kind."""
 
     def expand(conv: Conv | BlueprintConv | DepthwiseConv) -> AnyConv:
         return ExpandedConv(conv, expansion, factors)
 
-    def make(inputs: int, outputs: int, kernels: tuple[int, ...]) -> AnyConv:
-        return expand(_USED[folds_to](inputs, outputs, kernels))
+    def make(in_channels: int, out_channels: int, kernels: tuple[int, ...]) -> AnyConv:
+        return expand(_DEPLOYED[deployed_as](in_channels, out_channels, kernels))
 
-    return ConvKind(letter, make, folds_to=folds_to, expand=expand)
+    return ConvKind(letter, make, deployed_as=deployed_as, expand=expand)
 
 
-_USED: dict[str, Callable] = {"plain": _plain, "blueprint": _blueprint}
+_DEPLOYED: dict[str, Callable] = {"plain": _plain, "blueprint": _blueprint}
 
 CONVS = {
     "plain": ConvKind("k", _plain, several=True),

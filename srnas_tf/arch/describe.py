@@ -1,4 +1,4 @@
-"""What `--mode=describe` prints: a network and its space as plain data."""
+"""A network and its space as plain data, for `--mode=describe`."""
 
 from srnas_tf.arch.architecture import Architecture
 from srnas_tf.arch.network import HD_PIXELS, block_costs
@@ -9,8 +9,8 @@ def describe(space: Space | None, network: Architecture | None) -> dict:
     """A JSON-ready description; MACs are for an output of 1280x720.
 
     Args:
-        space: the space, for codes, its dimensions, the supernet's count and a table of all blocks, as wide as the
-            first trunk; None for a network on its own.
+        space: adds codes, dimensions, the supernet's parameters and a table of all blocks, at the width of the first
+            trunk. None for a network on its own.
         network: the network, or None to describe the space alone.
     """
     described: dict = {"arch": None, "codes": None, "params": None, "macs": None, "supernet_params": None, "blocks": []}

@@ -1,8 +1,7 @@
-"""Layers and what flows between them, as values: what the systems of the zoo are written in.
+"""Layers and tensors as values: the language of the zoo.
 
-A layer is called on tensors and gives a tensor; a layer that is called twice is one layer with one set of weights. From
-the tensor that comes out, all that led to it can be walked: parameters and MACs are read off that graph here, and
-`nets.graph` turns the same graph into Keras layers.
+A layer is called on tensors and returns a tensor. A layer that is called twice has one set of weights. The last tensor
+leads back to all others. Parameters and MACs are read off this graph, and `nets.graph` turns it into Keras layers.
 """
 
 import math
@@ -14,13 +13,13 @@ from srnas_tf.arch.conv import Conv
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """What flows between two layers.
+    """A tensor between two layers.
 
     Attributes:
         channels: of each pixel.
-        zoom: how many times as high and wide as the low-resolution image.
-        layer: what made it; None for the network's input.
-        inputs: what it was made from.
+        zoom: its sides, as a multiple of the low-resolution image's.
+        layer: the layer that made it; None for the network's input.
+        inputs: the tensors that the layer was called on.
     """
 
     channels: int
@@ -32,7 +31,7 @@ class Tensor:
         return Add()(self, other)
 
     def history(self) -> list["Tensor"]:
-        """All tensors that lead to this one and itself, each once, none before its inputs."""
+        """This tensor and all that lead to it, each once, none before its inputs."""
         found: dict[Tensor, None] = {}
         pending = [self]
         while pending:
@@ -46,12 +45,12 @@ class Tensor:
 
 
 class Weight(NamedTuple):
-    """Numbers that are learned.
+    """Trainable numbers of a layer.
 
     Attributes:
         shape: as Keras has it.
-        start: what they are at first: a number, "drawn", or "bilinear" (an interpolating kernel).
-        fan_in: how many of them a result sums over; drawn weights are the smaller for it.
+        start: their first value: a number, "drawn", or "bilinear" (an interpolating kernel).
+        fan_in: how many inputs each output sums over. Drawn weights shrink with it.
     """
 
     shape: tuple[int, ...]
@@ -61,7 +60,7 @@ class Weight(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A step of a network; without weights and of its input's shape unless a kind says otherwise."""
+    """A step of a network. Unless a kind says otherwise, it has no weights, and its output has its input's shape."""
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         return Tensor(self.channels(*inputs), self.zoom(*inputs), self, inputs)
@@ -81,7 +80,7 @@ class Layer:
         return sum(math.prod(weight.shape) for weight in self.weights)
 
     def macs(self, pixels: int) -> int:
-        """Multiply-accumulates for a result of `pixels` pixels; of convolutions only."""
+        """Multiply-accumulates for `pixels` pixels of output; 0 except for convolutions."""
         return 0
 
 
@@ -92,24 +91,24 @@ class Convolve(Layer):
     conv: Conv
 
     def channels(self, *inputs: Tensor) -> int:
-        return self.conv.outputs
+        return self.conv.out_channels
 
     @property
     def weights(self) -> tuple[Weight, ...]:
         c = self.conv
-        kernel = Weight((c.kernel, c.kernel, c.inputs, c.outputs), fan_in=c.kernel**2 * c.inputs)
-        return (kernel, Weight((c.outputs,), 0.0)) if c.bias else (kernel,)
+        kernel = Weight((c.kernel, c.kernel, c.in_channels, c.out_channels), fan_in=c.kernel**2 * c.in_channels)
+        return (kernel, Weight((c.out_channels,), 0.0)) if c.bias else (kernel,)
 
     def macs(self, pixels: int) -> int:
         return self.conv.macs(pixels)
 
     def __str__(self) -> str:
-        return f"conv {self.conv.kernel}x{self.conv.kernel} {self.conv.inputs}-{self.conv.outputs}"
+        return f"conv {self.conv.kernel}x{self.conv.kernel} {self.conv.in_channels}-{self.conv.out_channels}"
 
 
 @dataclass(frozen=True, eq=False)
 class Deconvolve(Layer):
-    """A transposed convolution that enlarges by its stride; its kernel acts on each pixel that comes in.
+    """A transposed convolution that enlarges by its stride.
 
     Args:
         conv: channels and kernel size.
@@ -122,7 +121,7 @@ class Deconvolve(Layer):
     start: str = "drawn"
 
     def channels(self, *inputs: Tensor) -> int:
-        return self.conv.outputs
+        return self.conv.out_channels
 
     def zoom(self, *inputs: Tensor) -> int:
         return inputs[0].zoom * self.stride
@@ -130,19 +129,22 @@ class Deconvolve(Layer):
     @property
     def weights(self) -> tuple[Weight, ...]:
         c = self.conv
-        fan_in = c.kernel**2 * c.inputs / self.stride**2
-        return (Weight((c.kernel, c.kernel, c.outputs, c.inputs), self.start, fan_in), Weight((c.outputs,), 0.0))
+        fan_in = c.kernel**2 * c.in_channels / self.stride**2
+        return (
+            Weight((c.kernel, c.kernel, c.out_channels, c.in_channels), self.start, fan_in),
+            Weight((c.out_channels,), 0.0),
+        )
 
     def macs(self, pixels: int) -> int:
         return self.conv.macs(pixels // self.stride**2)
 
     def __str__(self) -> str:
-        return f"deconv {self.conv.kernel}x{self.conv.kernel} {self.conv.inputs}-{self.conv.outputs}"
+        return f"deconv {self.conv.kernel}x{self.conv.kernel} {self.conv.in_channels}-{self.conv.out_channels}"
 
 
 @dataclass(frozen=True, eq=False)
 class PReLU(Layer):
-    """max(x, 0) + slope * min(x, 0), a learned slope a channel (He et al. 2015)."""
+    """max(x, 0) + slope * min(x, 0), with a trainable slope for each channel (He et al. 2015)."""
 
     width: int
 
@@ -155,13 +157,13 @@ class PReLU(Layer):
 
 
 @dataclass(frozen=True, eq=False)
-class Standardize(Layer):
-    """Batch normalization without its gain and offset. Each place where it stands keeps statistics of its own."""
+class BatchNorm(Layer):
+    """Batch normalization without gain and offset. Each layer keeps its own statistics."""
 
 
 @dataclass(frozen=True, eq=False)
 class Affine(Layer):
-    """gain * x + offset, for each channel: what batch normalization learns."""
+    """gain * x + offset for each channel: the trainable part of batch normalization."""
 
     width: int
 
@@ -174,8 +176,8 @@ class Affine(Layer):
 
 
 @dataclass(frozen=True, eq=False)
-class Mix(Layer):
-    """The sum of `count` tensors, each times a learned number; their mean at first."""
+class WeightedSum(Layer):
+    """The sum of `count` tensors, each times a weight that training moves; their mean at first."""
 
     count: int
 
@@ -184,12 +186,12 @@ class Mix(Layer):
         return (Weight((self.count,), 1 / self.count),)
 
     def __str__(self) -> str:
-        return f"mix {self.count}"
+        return f"weighted sum of {self.count}"
 
 
 @dataclass(frozen=True, eq=False)
 class Leaky(Layer):
-    """max(x, slope * x); ReLU where the slope is 0."""
+    """max(x, slope * x); ReLU if the slope is 0."""
 
     slope: float = 0.0
 
@@ -208,7 +210,7 @@ class Concat(Layer):
 
 
 @dataclass(frozen=True, eq=False)
-class Take(Layer):
+class Slice(Layer):
     """The channels from `start` to before `stop`."""
 
     start: int
@@ -219,7 +221,7 @@ class Take(Layer):
 
 
 @dataclass(frozen=True, eq=False)
-class Shuffle(Layer):
+class PixelShuffle(Layer):
     """Pixel shuffle: `factor`^2 channels become a square of pixels (Shi et al. 2016)."""
 
     factor: int
@@ -233,7 +235,7 @@ class Shuffle(Layer):
 
 @dataclass(frozen=True, eq=False)
 class Resample(Layer):
-    """Bicubic resizing by `up` / `down`, antialiased where it shrinks, not rounded."""
+    """Bicubic resizing by `up` / `down`, antialiased if it shrinks, not rounded."""
 
     up: int
     down: int = 1
@@ -251,7 +253,7 @@ class Luma(Layer):
 
 
 @dataclass(frozen=True, eq=False)
-class Recolour(Layer):
+class ReplaceLuma(Layer):
     """(RGB image, Y) -> the image with that Y and its own colours."""
 
 
@@ -264,7 +266,7 @@ class Shift(Layer):
 
 @dataclass(frozen=True, eq=False)
 class Stretch(Layer):
-    """The image, and after its channels one constant channel for each number of a code."""
+    """The image, followed by one constant channel for each number of a code."""
 
     code: tuple[float, ...]
 
@@ -278,14 +280,14 @@ class Graph:
 
     Attributes:
         image: its input, RGB in 0..1.
-        outputs: by scale, RGB; all but one are there for their weights' sake.
+        outputs: RGB, by scale. One is used; the others only hold weights.
     """
 
     image: Tensor
     outputs: dict[int, Tensor]
 
     layers: tuple[Layer, ...] = field(init=False)
-    """All that have weights, each once, in the order of use."""
+    """All layers with weights, each once, in the order of use."""
 
     def __post_init__(self) -> None:
         tensors = [tensor for output in self.outputs.values() for tensor in output.history()]

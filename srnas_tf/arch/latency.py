@@ -1,4 +1,4 @@
-"""How long networks take on one machine, as a sum: what stands outside the blocks, and each block."""
+"""The latency of networks on one machine, as a sum over the frame and the blocks."""
 
 import dataclasses
 import math
@@ -13,27 +13,27 @@ from srnas_tf.arch.space import Space
 from srnas_tf.errors import UserError
 
 VERSION = 1
-"""Of the file's format, which export/latency/README.md describes."""
+"""The version of the file's format (export/latency/README.md)."""
 
 
 @dataclass(frozen=True)
 class LatencyTable:
-    """Milliseconds of a space's blocks in one runtime on one machine, for one image a call.
+    """Milliseconds of a space's blocks in one runtime on one machine, for one image at a time.
 
-    Networks are of one scale, width, depth and stem. The frame is all that the blocks are not: the first
-    conv, what brings the blocks' outputs together and enlarges them, and the call of the runtime itself.
+    Networks are of one scale, width, depth and stem. The frame is all but the blocks: the first convolution, the layers
+    behind the blocks, and the call of the runtime itself.
 
     Attributes:
-        machine: what was measured, in words.
-        runtime: `tf`, `onnxruntime`, `litert`, or another one that a table made elsewhere names.
+        machine: its name.
+        runtime: `tf`, `onnxruntime`, `litert`, or any other name in a table from elsewhere.
         runtime_version: its version.
-        threads: how many it could use, >= 1.
+        threads: threads that the runtime could use, >= 1.
         input_size: of the low-resolution image: HEIGHTxWIDTH.
         date: of the measurement, as 2026-11-23.
         scale: enlargement.
         width: channels of the trunk.
-        depth: blocks of a network, which the frame depends on.
-        stem: what stands around the blocks (a key of `network.STEMS`).
+        depth: blocks of a network.
+        stem: a key of `network.STEMS`.
         frame: milliseconds, > 0.
         blocks: milliseconds, > 0, by the block's text form.
     """
@@ -52,10 +52,10 @@ class LatencyTable:
     blocks: Mapping[str, float]
 
     def of_block(self, block: Block, like: Network | None = None) -> float:
-        """Milliseconds that a block adds to a network; to any, as all of them are alike here.
+        """Milliseconds that a block adds to any network of the table.
 
         Raises:
-            UserError: where the table does not have it.
+            UserError: if the table does not have it.
         """
         if str(block) not in self.blocks:
             raise UserError(f"the latency table has no block {block}; measure one of its space with --mode=benchmark")
@@ -65,9 +65,9 @@ class LatencyTable:
         """Milliseconds of a network without its blocks.
 
         Raises:
-            UserError: where the table is of networks with another frame.
+            UserError: if the table is of networks with another frame.
         """
-        if network.measures != self.measures:
+        if network.hyperparameters != self.hyperparameters:
             raise UserError(f"the latency table is of networks with {self._described}, and {network} is none of them")
         return self.frame
 
@@ -76,13 +76,13 @@ class LatencyTable:
         return self.of_frame(network) + sum(self.of_block(block) for block in network.blocks)
 
     @property
-    def measures(self) -> dict[str, int | str]:
-        """What all its networks have in common, as `Network.measures`."""
+    def hyperparameters(self) -> dict[str, int | str]:
+        """The hyperparameters that all its networks share (`Network.hyperparameters`)."""
         return {"scale": self.scale, "width": self.width, "depth": self.depth, "stem": self.stem}
 
     @property
     def _described(self) -> str:
-        return ", ".join(f"{name} {value}" for name, value in self.measures.items())
+        return ", ".join(f"{name} {value}" for name, value in self.hyperparameters.items())
 
     def check(self, space: Space, source: str) -> None:
         """Refuses a table that does not hold all networks of a space.
@@ -91,9 +91,9 @@ class LatencyTable:
             source: the flag or file to name.
 
         Raises:
-            UserError: with what is missing.
+            UserError: names what is missing.
         """
-        for name, value in self.measures.items():
+        for name, value in self.hyperparameters.items():
             if str(getattr(space, name)) != str(value):
                 raise UserError(
                     f"{source}: is of {name} {value}, and the networks are of {name} {getattr(space, name)}; "
@@ -115,7 +115,7 @@ class LatencyTable:
         """The inverse of `to_json`.
 
         Raises:
-            ValueError: saying what is wrong.
+            ValueError: says what is wrong.
         """
         values = check_fields(cls, data, VERSION)
         check_full("block", values["blocks"], Block.parse)
@@ -123,7 +123,7 @@ class LatencyTable:
 
 
 def check_full(kind: str, texts: Iterable[str], parse: Callable[[str], object]) -> None:
-    """Refuses texts of blocks or networks that leave out what goes without saying, by a ValueError."""
+    """Refuses texts of blocks or networks that leave out default values, by a ValueError."""
     for text in texts:
         if (full := str(parse(text))) != text:
             raise ValueError(f"{kind} {text!r} is not in its full form, {full!r}")
@@ -133,7 +133,7 @@ def check_fields(cls: type, data: Any, version: int) -> dict[str, Any]:
     """The fields of a dataclass of latencies, from plain data.
 
     Raises:
-        ValueError: saying what is wrong.
+        ValueError: says what is wrong.
     """
     if not isinstance(data, dict):
         raise ValueError("it is no JSON object")
@@ -176,7 +176,7 @@ def parse_size(text: str) -> tuple[int, int]:
     """Height and width, in pixels, of `128x96`.
 
     Raises:
-        ValueError: where the text is not of that form.
+        ValueError: if the text is not of that form.
     """
     match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", text)
     if not match:

@@ -9,59 +9,61 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from srnas_tf.arch.block import Block, plan
-from srnas_tf.arch.conv import CONVS, AnyConv, Conv, learned
+from srnas_tf.arch.conv import CONVS, AnyConv, Conv, trainable_params
 from srnas_tf.errors import UserError
 
 SCALES = (2, 3, 4)
-MOST_BLOCKS, MOST_CHANNELS = 1000, 4096
-"""Of any network: ten times what anybody trained, and not so much that a mistyped number takes all memory."""
+MAX_BLOCKS, MAX_CHANNELS = 1000, 4096
+"""Limits of any network. They are ten times the largest that was trained, and small enough that a mistyped number does
+not take all memory.
+"""
 
 HD_PIXELS = 1280 * 720
-"""Output pixels at which MACs are quoted unless said otherwise."""
+"""Output pixels for which MACs are quoted by default."""
 
 
 class Stem(NamedTuple):
-    """What stands around the blocks: how an image gets to the first one, and how it leaves the last.
+    """The layers before the first block and behind the last one.
 
     Attributes:
-        strides: of its 3x3 convolutions, with LeakyReLUs between them.
-        start: what a network begins as (a key of `nets.initial.STARTS`) where a run does not say.
-        smooth: a key of `conv.CONVS`: the convolution after the blocks.
-        upsample: the same of the one before the pixel shuffle.
-        concatenates: whether all blocks' outputs are brought together; the last one's goes on alone otherwise.
-        folds_to: the stem that it is in use, where that is another one.
+        strides: of the 3x3 convolutions before the blocks, with LeakyReLUs between them.
+        start: the default first weights, a key of `nets.initial.STARTS`.
+        conv_after_body: a key of `conv.CONVS`, the kind of the convolution after the blocks.
+        upsample: a key of `conv.CONVS`, the kind of the convolution before the pixel shuffle.
+        concatenates: whether the outputs of all blocks are concatenated. If not, only the last block's output is used.
+        deployed_as: the stem of its deploy form; empty if that is the same.
     """
 
     strides: tuple[int, ...]
     start: str
-    smooth: str = "plain"
+    conv_after_body: str = "plain"
     upsample: str = "plain"
-    folds_to: str = ""
+    deployed_as: str = ""
     concatenates: bool = True
 
     @property
     def enlarges(self) -> bool:
-        """Whether the image is enlarged by bicubic before it: to any scale, as the strides undo a fixed one."""
+        """Whether the stem first enlarges the image, by bicubic. The strides then reduce it again."""
         return math.prod(self.strides) > 1
 
     def factor(self, scale: int) -> int:
-        """Of the pixel shuffle at the end."""
+        """The factor of the pixel shuffle at the end."""
         return math.prod(self.strides) if self.enlarges else scale
 
     def convs(self, width: int) -> tuple[Conv, ...]:
-        inputs = (3, *(width for _ in self.strides))
-        return tuple(Conv(i, width, stride=stride) for i, stride in zip(inputs, self.strides, strict=False))
+        in_channels = (3, *(width for _ in self.strides))
+        return tuple(Conv(i, width, stride=stride) for i, stride in zip(in_channels, self.strides, strict=False))
 
 
 STEMS = {
     "plain": Stem((1,), "interpolation"),
     "light": Stem((1,), "interpolation", "blueprint"),
     "thin": Stem((1,), "interpolation", "blueprint", "blueprint"),
-    "expanded": Stem((1,), "interpolation", "expanded_blueprint", "expanded_blueprint", folds_to="thin"),
+    "expanded": Stem((1,), "interpolation", "expanded_blueprint", "expanded_blueprint", deployed_as="thin"),
     "row": Stem((1,), "interpolation", "blueprint", concatenates=False),  # as SMRN's
     "thin_row": Stem((1,), "interpolation", "blueprint", "blueprint", concatenates=False),
     "expanded_row": Stem(
-        (1,), "interpolation", "expanded_blueprint", "expanded_blueprint", folds_to="thin_row", concatenates=False
+        (1,), "interpolation", "expanded_blueprint", "expanded_blueprint", deployed_as="thin_row", concatenates=False
     ),
     "strided": Stem((2, 2), "uniform"),  # IMDN_AS, for any scale (Hui et al. 2019, section 3.4)
 }
@@ -71,14 +73,14 @@ STEMS = {
 class Network:
     """A network of the IMDN family.
 
-    A first conv 3 -> width; the blocks in a row; all block outputs concatenated, a 1x1 conv and LeakyReLU; a 3x3 conv,
-    plus the first conv's output; a 3x3 conv to 3 * scale^2 channels; pixel shuffle (Hui et al. 2019, figure 2). Stems
-    with `row` in their names leave out the concatenation and its 1x1 conv.
+    Its layers (Hui et al. 2019, figure 2): a first conv 3 -> width; the blocks in a row; the concatenation of all block
+    outputs; a 1x1 conv and LeakyReLU; a 3x3 conv, to which the first conv's output is added; a 3x3 conv to 3 * scale^2
+    channels; pixel shuffle. Stems with `row` in their names leave out the concatenation and its 1x1 conv.
 
-    Its text form, `x4:w64:imdn:r0.25:k3:f1:SCSCS-SCSCS`, holds every field: the first block's options stand before the
-    recipes, and a block that differs adds its own (`SCSCS+k5`). A stem that is not plain stands after the width, and
-    what goes without saying is not said: the ending's own attention (`a.none`), an inner width that is the network's
-    (`i0.5`), a LeakyReLU (`act.silu`).
+    Its text form, `x4:w64:imdn:r0.25:k3:f1:SCSCS-SCSCS`, holds every field. The first block's options stand before the
+    recipes. A block that differs adds its own options (`SCSCS+k5`). A stem that is not plain stands after the width.
+    Three defaults are left out: the ending's own attention (else `a.none`), the network's width inside a block (else
+    `i0.5`), and LeakyReLU (else `act.silu`).
 
     Args:
         scale: 2, 3 or 4.
@@ -98,8 +100,8 @@ class Network:
             raise UserError(f"stem {self.stem!r} is none of {', '.join(STEMS)}")
 
     @property
-    def measures(self) -> dict[str, int | str]:
-        """What flags may say of any network of this family."""
+    def hyperparameters(self) -> dict[str, int | str]:
+        """The hyperparameters that flags can give any network of this family."""
         return {"scale": self.scale, "width": self.width, "depth": len(self.blocks), "stem": self.stem}
 
     @property
@@ -113,18 +115,18 @@ class Network:
         return self.frame.params + sum(plan(block, self.width).params for block in self.blocks)
 
     @property
-    def learned(self) -> int:
-        """How many numbers training moves: as many as `params`, but for what is folded afterwards."""
-        return self.frame.learned + sum(plan(block, self.width).learned for block in self.blocks)
+    def trainable_params(self) -> int:
+        """How many numbers training moves: more than `params` if convolutions are expanded."""
+        return self.frame.trainable_params + sum(plan(block, self.width).trainable_params for block in self.blocks)
 
     @property
-    def folded(self) -> "Network":
-        """What it is in use: the same, but of the convolutions to which those fold that were expanded to be trained."""
-        blocks = tuple(block.folded for block in self.blocks)
-        return dataclasses.replace(self, blocks=blocks, stem=STEMS[self.stem].folds_to or self.stem)
+    def deployed(self) -> "Network":
+        """Its deploy form: each expanded convolution is the one that it equals."""
+        blocks = tuple(block.deployed for block in self.blocks)
+        return dataclasses.replace(self, blocks=blocks, stem=STEMS[self.stem].deployed_as or self.stem)
 
     def pixels(self, output_pixels: int = HD_PIXELS) -> int:
-        """Those that the blocks work on, for an output of `output_pixels`."""
+        """Pixels that the blocks work on, for an output of `output_pixels`."""
         return output_pixels // STEMS[self.stem].factor(self.scale) ** 2
 
     def macs(self, output_pixels: int = HD_PIXELS) -> int:
@@ -154,7 +156,7 @@ class Network:
         """The inverse of `str`.
 
         Raises:
-            UserError: where the text is not of that form.
+            UserError: if the text is not of that form.
         """
         match = re.fullmatch(rf"x(\d{{1,9}}):w(\d{{1,9}}):(?:({'|'.join(STEMS)}):)?(?:(.+):)?([^:]+)", text)
         if not match:
@@ -174,10 +176,10 @@ def check_scale(scale: int) -> None:
 def check_frame(scale: int, width: int, depth: int) -> None:
     """Refuses a scale, width or depth that no network has."""
     check_scale(scale)
-    if not 1 <= width <= MOST_CHANNELS:
-        raise UserError(f"--width={width}: a network has 1 to {MOST_CHANNELS} channels")
-    if not 1 <= depth <= MOST_BLOCKS:
-        raise UserError(f"--depth={depth}: a network has 1 to {MOST_BLOCKS} blocks")
+    if not 1 <= width <= MAX_CHANNELS:
+        raise UserError(f"--width={width}: a network has 1 to {MAX_CHANNELS} channels")
+    if not 1 <= depth <= MAX_BLOCKS:
+        raise UserError(f"--depth={depth}: a network has 1 to {MAX_BLOCKS} blocks")
 
 
 def block_costs(blocks: Iterable[Block], width: int, pixels: int) -> list[dict]:
@@ -189,29 +191,29 @@ def block_costs(blocks: Iterable[Block], width: int, pixels: int) -> list[dict]:
 class Frame(NamedTuple):
     """The convolutions outside the blocks. 66480 + 4096 * depth parameters at x4, width 64."""
 
-    head: tuple[Conv, ...]
+    conv_first: tuple[Conv, ...]
     aggregate: Conv | None
-    smooth: AnyConv
+    conv_after_body: AnyConv
     upsample: AnyConv
 
     @property
     def tail(self) -> tuple[AnyConv, ...]:
-        """Those behind the blocks."""
+        """The convolutions behind the blocks."""
         return tuple(conv for conv in self[1:] if conv)
 
     @property
     def params(self) -> int:
-        return sum(conv.params for conv in (*self.head, *self.tail))
+        return sum(conv.params for conv in (*self.conv_first, *self.tail))
 
     @property
-    def learned(self) -> int:
+    def trainable_params(self) -> int:
         """How many numbers training moves."""
-        return sum(map(learned, (*self.head, *self.tail)))
+        return sum(map(trainable_params, (*self.conv_first, *self.tail)))
 
     def macs(self, pixels: int) -> int:
-        """Multiply-accumulates where the blocks work on `pixels` pixels."""
+        """Multiply-accumulates if the blocks work on `pixels` pixels."""
         total, size = sum(conv.macs(pixels) for conv in self.tail), pixels
-        for conv in reversed(self.head):
+        for conv in reversed(self.conv_first):
             total, size = total + conv.macs(size), size * conv.stride**2
         return total
 
@@ -219,10 +221,10 @@ class Frame(NamedTuple):
 def frame(scale: int, width: int, depth: int, stem: str = "plain") -> Frame:
     """The convolutions outside `depth` blocks."""
     kind = STEMS[stem]
-    smooth = CONVS[kind.smooth].make(width, width, (3,))
+    conv_after_body = CONVS[kind.conv_after_body].make(width, width, (3,))
     upsample = CONVS[kind.upsample].make(width, 3 * kind.factor(scale) ** 2, (3,))
     aggregate = Conv(depth * width, width, 1) if kind.concatenates else None
-    return Frame(kind.convs(width), aggregate, smooth, upsample)
+    return Frame(kind.convs(width), aggregate, conv_after_body, upsample)
 
 
 def imdn(scale: int = 4, width: int = 64, depth: int = 6, stem: str = "plain") -> Network:
@@ -235,5 +237,5 @@ def imdn(scale: int = 4, width: int = 64, depth: int = 6, stem: str = "plain") -
 
 def imdn_of_size(params: int, scale: int, depth: int) -> Network:
     """The narrowest IMDN of that depth with at least `params` parameters: the baseline for a network of that size."""
-    widths = itertools.count(4)  # a split of fewer than 4 channels at rate .25 distils none
+    widths = itertools.count(4)  # a split of fewer than 4 channels at rate 0.25 distils none
     return next(network for width in widths if (network := imdn(scale, width, depth)).params >= params)

@@ -1,17 +1,17 @@
-"""A block as it is built: its convolutions, in the order in which data flows, and what they cost."""
+"""The plan of a block: its convolutions, in the order in which data flows, and their cost."""
 
 from dataclasses import dataclass
 
-from srnas_tf.arch.conv import AnyConv, Conv, learned
+from srnas_tf.arch.conv import AnyConv, Conv, trainable_params
 
 
 @dataclass(frozen=True)
 class Step:
     """What one letter does to the trunk.
 
-    `distilled` channels leave for the concatenation, through `branch`: the first ones of the trunk, or, where `tapped`,
-    what the branch makes of all of them. The rest, or all of them, goes on through `trunk` and is `width` channels wide
-    afterwards. Every convolution is followed by the block's activation.
+    `distilled` channels go through `branch` to the concatenation. A split takes the first channels off the trunk. A tap
+    (`tapped`) gives the branch all channels, and the trunk keeps them. The trunk then goes through `trunk`, and is
+    `width` channels wide afterwards. The block's activation follows each convolution.
     """
 
     width: int
@@ -25,8 +25,8 @@ class Step:
 class Plan:
     """The convolutions of a block, in the order in which data flows.
 
-    `attention` are those of its attention, a key of `attention.ATTENTIONS`: `attends`. A block that is `inside` adds
-    its input to what its last convolution and an activation make, before the fusion; any other, to its output.
+    `attends` is a key of `attention.ATTENTIONS`, and `attention` holds its convolutions. If `inside`, the block's input
+    is added behind the last convolution and its activation, before the fusion. If not, it is added behind the fusion.
     """
 
     first: AnyConv
@@ -39,17 +39,17 @@ class Plan:
 
     @property
     def inner(self) -> tuple[AnyConv, ...]:
-        """The convolutions that belong to a path even where its ends are shared."""
+        """The convolutions that each path has of its own under `--sharing=ends`."""
         return (*tuple(conv for step in self.steps for conv in step.branch + step.trunk), self.last)
 
     @property
     def ends(self) -> tuple[AnyConv, ...]:
-        """The convolutions that all paths of a block have in common under `--sharing=ends`."""
+        """The convolutions that all paths of a block share under `--sharing=ends`."""
         return (self.first, *self.attention, self.fusion)
 
     @property
     def positions(self) -> list[tuple[int, int]]:
-        """Of each step: how many convolutions the trunk has passed before it, and how many branches since."""
+        """The place of each step: convolutions of the trunk before it, and branches since the last of these."""
         positions, convs, branches = [], 0, 0
         for step in self.steps:
             positions.append((convs, branches))
@@ -58,7 +58,7 @@ class Plan:
 
     @property
     def placed(self) -> list[tuple[tuple, AnyConv]]:
-        """All convolutions but the fusion, and what each is to its block: the same in another block, in its place."""
+        """All convolutions but the fusion, each with its place. Equal places in two blocks may share weights."""
         places = list(zip(self.positions, self.steps, strict=True))
         return [
             (("first",), self.first),
@@ -70,19 +70,19 @@ class Plan:
 
     @property
     def pieces(self) -> list[tuple[tuple, int]]:
-        """What is concatenated before the fusion: of each piece, where it comes from and its channels."""
+        """The pieces of the concatenation, each with its place and its channels."""
         places = zip(self.positions, self.steps, strict=True)
         kept = [(("branch", *place), step.distilled) for place, step in places if step.distilled]
-        return [*kept, (("last",), self.last.outputs)]
+        return [*kept, (("last",), self.last.out_channels)]
 
     @property
     def params(self) -> int:
         return sum(conv.params for conv in self.inner + self.ends)
 
     @property
-    def learned(self) -> int:
+    def trainable_params(self) -> int:
         """How many numbers training moves."""
-        return sum(map(learned, self.inner + self.ends))
+        return sum(map(trainable_params, self.inner + self.ends))
 
     def macs(self, pixels: int) -> int:
         """MACs over `pixels` low-resolution pixels."""

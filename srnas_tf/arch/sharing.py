@@ -1,7 +1,7 @@
-"""Where the paths of a supernet keep their weights: what they share is a slice of one array.
+"""The layout of a supernet's weights: paths that share weights have slices of one array.
 
-A supernet has slots: one for what stands around the blocks, and one for each position. A slot holds arrays, and each of
-its paths is made of slices of them. Everything here is shapes and names; `nets.sharing` turns them into indices.
+A supernet has a slot for the layers around the blocks, and one for each position. A slot holds arrays, and each of its
+paths is made of slices of them. This module knows shapes and names; `nets.sharing` turns them into indices.
 """
 
 import functools
@@ -20,18 +20,18 @@ Shape = tuple[int, ...]
 
 
 class Axis(NamedTuple):
-    """An axis of a variable: parts side by side, each with a label and a length."""
+    """An axis of a variable: its parts, each with a label and a length."""
 
     labels: tuple[Hashable, ...]
     lengths: tuple[int, ...]
 
 
 class Slice(NamedTuple):
-    """A part of a variable that lies in one array.
+    """The part of a variable that lies in one array.
 
     Attributes:
-        key: names the array.
-        shape: of the slice: the first channels of the array, and the middle of its kernel.
+        key: name of the array.
+        shape: of the slice, which is the first channels of the array and the middle of its kernel.
     """
 
     key: tuple
@@ -40,7 +40,7 @@ class Slice(NamedTuple):
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable of a path, made of slices of arrays: one for each combination of its axes' labels."""
+    """A variable of a path. It is made of one slice for each combination of its axes' labels."""
 
     key: tuple
     axes: tuple[Axis, ...]
@@ -57,15 +57,15 @@ class Variable:
 
 
 Path = tuple[Variable, ...]
-"""The variables of a path, in the order in which its layers have them."""
+"""The variables of a path, in the order of its layers."""
 
 
 class Array(NamedTuple):
-    """What a slot holds for all paths that use it.
+    """An array of a slot, for all paths that use it.
 
     Attributes:
-        shape: large enough for each of its slices.
-        fan_in: numbers that the widest variable with a slice of it sums over; 0 of a bias.
+        shape: holds each of its slices.
+        fan_in: of the widest variable with a slice of it; 0 for a bias.
     """
 
     shape: Shape
@@ -74,13 +74,15 @@ class Array(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """How one slot holds all of its paths."""
+    """The layout of one slot."""
 
     paths: tuple[Path, ...]
 
     @functools.cached_property
     def arrays(self) -> dict[tuple, Array]:
-        """By key: first those of one path alone, then those that several share, last those of `common`."""
+        """The arrays by key: first those of one path alone, then those that several paths share, last those of
+        `common`.
+        """
         found = {}
         for key, uses in self._uses.items():
             shapes, fan_ins = zip(*uses, strict=True)
@@ -89,7 +91,7 @@ class Layout:
 
     @functools.cached_property
     def common(self) -> frozenset[tuple]:
-        """The arrays that every path uses as a whole."""
+        """The keys of arrays that every path uses as a whole."""
         uses = self._uses.items()
         return frozenset(
             key for key, each in uses if len(each) == len(self.paths) and len({shape for shape, _ in each}) == 1
@@ -97,7 +99,7 @@ class Layout:
 
     @functools.cached_property
     def _uses(self) -> dict[tuple, list[tuple[Shape, int]]]:
-        """By array: the slice that each of its paths uses, and how many numbers the slice's variable sums over."""
+        """By array: each slice of it that a path uses, and the fan in of the slice's variable."""
         uses: dict[tuple, list[tuple[Shape, int]]] = {}
         for variable in itertools.chain(*self.paths):
             fan_in = math.prod(variable.shape[:-1]) if len(variable.shape) > 1 else 0
@@ -115,14 +117,14 @@ def of_blocks(blocks: Sequence[Block], widths: Sequence[int], sharing: str, abse
     """The layout of a position.
 
     Args:
-        blocks: those that may stand there.
+        blocks: the position's.
         widths: of the trunks.
-        sharing: one of `space.SHARING`. Under "none" each block of each width has weights of its own. Under "ends"
-            those of a width share their first convolution, attention and fusion. Under "entangled" (weight
-            entanglement: Chen et al. 2021; slices: Cai et al. 2020) whatever stands in one place of a block is a slice
-            of one array, whatever the width: the middle of its kernel, the first of its channels. Of what reads or
-            writes the concatenation, each piece of the concatenation has an array of its own.
-        absent: whether networks may end before this position: the last path then is one without weights.
+        sharing: one of `space.SHARING`. "none": each block of each width has its own weights. "ends": blocks of one
+            width share their first convolution, attention and fusion. "entangled" (weight entanglement: Chen et al.
+            2021; slices: Cai et al. 2020): convolutions in the same place of a block are slices of one array, across
+            all widths. A slice is the middle of the kernel and the first channels. Convolutions that read or write the
+            concatenation have one array for each of its pieces.
+        absent: whether networks may end before this position. If so, a path without weights comes last.
     """
     pairs = list(itertools.product(widths, enumerate(blocks)))
     paths = [
@@ -151,7 +153,7 @@ def _shared_places(width: int, code: int) -> Key:
 
 
 def _kind(conv: AnyConv) -> tuple:
-    """What two convolutions must have in common to share weights."""
+    """Two convolutions may share weights if this is equal."""
     return (conv.kind, *conv.weights)
 
 
@@ -181,10 +183,10 @@ def _block_path(block: Block, width: int, key: Key, in_pieces: bool) -> Path:
 
 
 def of_trunks(trunks: Sequence[tuple[int, int, str]], scale: int, sharing: str) -> Layout:
-    """The layout of what stands around the blocks: a path for each trunk.
+    """The layout of the layers around the blocks, with a path for each trunk.
 
-    Trunks of one width share what they have in common, each only the rows of the aggregating convolution that read
-    blocks which it has. Under "entangled", those of other widths have slices of the same arrays.
+    Trunks of one width share their weights. Of the aggregating convolution, each uses the rows that read its own
+    blocks. Under "entangled", trunks of all widths have slices of the same arrays.
 
     Args:
         trunks: width, depth and stem of each.
@@ -196,10 +198,10 @@ def of_trunks(trunks: Sequence[tuple[int, int, str]], scale: int, sharing: str) 
         around = frame(scale, width, depth, stem)
         owner = () if sharing == "entangled" else (width,)
         blocks = Axis(tuple(range(depth)), (width,) * depth)
-        places: list[tuple[tuple, AnyConv]] = [(("head", i), conv) for i, conv in enumerate(around.head)]
+        places: list[tuple[tuple, AnyConv]] = [(("conv_first", i), conv) for i, conv in enumerate(around.conv_first)]
         if around.aggregate:
             places.append((("aggregate",), around.aggregate))
-        places += [(("smooth",), around.smooth), (("upsample",), around.upsample)]
+        places += [(("conv_after_body",), around.conv_after_body), (("upsample",), around.upsample)]
         return tuple(
             Variable(
                 (*owner, place, _kind(conv), name),

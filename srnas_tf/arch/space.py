@@ -1,4 +1,4 @@
-"""A space says which networks may be chosen. Nothing else in the code knows which fields of a network are choices."""
+"""A space says which networks can be chosen. Nothing else in the code knows which fields of a network are choices."""
 
 import functools
 import itertools
@@ -12,7 +12,7 @@ from srnas_tf.arch.architecture import Architecture, parse
 from srnas_tf.arch.attention import ATTENTIONS
 from srnas_tf.arch.block import ACTIVATIONS, ENDINGS, Block, parse_kernel, plan
 from srnas_tf.arch.conv import CONVS
-from srnas_tf.arch.network import MOST_BLOCKS, MOST_CHANNELS, SCALES, STEMS, Network
+from srnas_tf.arch.network import MAX_BLOCKS, MAX_CHANNELS, SCALES, STEMS, Network
 from srnas_tf.arch.sharing import Layout, of_blocks, of_trunks
 from srnas_tf.arch.spaces import SPACES, with_skips
 from srnas_tf.errors import UserError
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     import numpy as np
 
 Codes = tuple[int, ...]
-"""What names a network of a space: see `Space`."""
+"""The codes of a network of a space: see `Space`."""
 
 SHARING = ("none", "ends", "entangled")
 
 
 class Trunk(NamedTuple):
-    """What all blocks of a network share: a frame of the space.
+    """The properties that all blocks of a network share.
 
     Attributes:
         width: channels.
@@ -43,60 +43,62 @@ class Trunk(NamedTuple):
 
 @dataclass(frozen=True)
 class Space:
-    """A set of networks: trunks, and for each position a list of blocks.
+    """A set of networks: a list of trunks and, for each position, a list of blocks.
 
     A field that describes a network and has several values is a choice. Width, depth and stem are shared by all blocks
-    of a network and make the trunks; everything else is chosen at each position. The codes of a network are the number
-    of its trunk, where there are several, then the number of a block at each position, then zeros up to the depth of
-    the deepest trunk.
+    of a network. Their combinations are the trunks. Everything else is chosen at each position. The codes of a network
+    begin with the number of its trunk, if there are several. The number of a block at each position follows. Zeros fill
+    them up to the depth of the deepest trunk.
 
     Raises:
         UserError: if the fields contradict each other or the grammar.
     """
 
-    space: str = setting("dynamic", f"search space, which names its blocks' recipes: {', '.join(SPACES)}")
+    space: str = setting("dynamic", f"search space, which sets the recipes of blocks: {', '.join(SPACES)}")
     stages: int = setting(
         3,
-        "stages of the dynamic, tapped and light spaces: 2^stages, 2^(stages + 1) - 1 and 3^stages recipes a block",
+        "stages of the dynamic, tapped and light spaces, which have 2^stages, 2^(stages + 1) - 1 and 3^stages recipes",
         bounds=(1, 16),
     )
-    recipes: Values[str] = setting("", "recipes of a block (TC/TCC/TCTC), instead of the space's own", several=str)
-    depth: Values[int] = setting(6, "blocks in a row", bounds=(1, MOST_BLOCKS), several=int)
-    width: Values[int] = setting(64, "channels of the trunk", bounds=(1, MOST_CHANNELS), several=int)
+    recipes: Values[str] = setting("", "recipes of a block (TC/TCC/TCTC) instead of the space's own", several=str)
+    depth: Values[int] = setting(6, "blocks in a row", bounds=(1, MAX_BLOCKS), several=int)
+    width: Values[int] = setting(64, "channels of the trunk", bounds=(1, MAX_CHANNELS), several=int)
     rate: Values[float] = setting(
-        0.25, "distillation rate: the share of its channels that a split keeps back", several=float
+        0.25, "distillation rate: the share of channels that a split keeps back", several=float
     )
-    ending: Values[str] = setting("", "how a block ends; the space's own unless given", ("", *ENDINGS), several=str)
+    ending: Values[str] = setting("", "end of a block; by default the space's own", ("", *ENDINGS), several=str)
     fusion_kernel: Values[int] = setting(
-        0, "kernel size of a block's fusion conv; 0: the ending's own", (0, 1, 3), several=int
+        0, "kernel size of a block's fusion convolution; 0: the ending's own", (0, 1, 3), several=int
     )
     sharing: str = setting(
         "none",
-        "what the paths of a block share in the supernet: none of their weights; ends: their first conv, attention "
-        "and fusion; entangled: whatever stands in one place is a slice of one array",
+        "weights that the paths of a block share in the supernet: none; ends: first convolution, attention and fusion; "
+        "entangled: all, as slices of one array for each place",
         SHARING,
     )
     kernel: Values[str] = setting(
-        "3", "kernel size of a block's other convs; with commas (1,3) they are selective kernel units", several=str
+        "3",
+        "kernel size of a block's other convolutions; several with commas (1,3) make selective kernel units",
+        several=str,
     )
     conv: Values[str] = setting(
         "",
-        "those convs: plain or blueprint (1x1, then a filter a channel), or either of them expanded: trained as a sum, "
-        "folded to be used; the space's own unless given",
+        "kind of these convolutions: plain, blueprint (1x1, then depthwise), or one of them expanded (reparameterized "
+        "after training); by default the space's own",
         ("", *CONVS),
         several=str,
     )
     attention: Values[str] = setting(
-        "", "attention at the end of a block; the ending's own unless given", ("", *ATTENTIONS), several=str
+        "", "attention of a block; by default the ending's own", ("", *ATTENTIONS), several=str
     )
-    inner: Values[float] = setting(1.0, "width of a block within, as a share of the trunk's", several=float)
-    activation: Values[str] = setting("leaky", "what follows the convolutions of a block", ACTIVATIONS, several=str)
-    skip_first: bool = setting(False, "a 3x3 skip conv on each path's first distilled branch")
+    inner: Values[float] = setting(1.0, "width inside a block, as a multiple of --width", several=float)
+    activation: Values[str] = setting("leaky", "activation inside a block", ACTIVATIONS, several=str)
+    skip_first: bool = setting(False, "adds a 3x3 convolution to the first distilled branch of each path")
     scale: int = setting(4, "enlargement", SCALES)
     stem: Values[str] = setting(
         "",
-        "around the blocks: plain, light (its 3x3 conv of full width is separable), thin (that to the subpixels, too), "
-        "or expanded (thin, trained as a sum and folded to be used); the space's own unless given",
+        "convolutions around the blocks: plain; light: the one after the blocks is separable; thin: also the last one; "
+        "expanded: thin, reparameterized after training; *row: without a concatenation; by default the space's own",
         ("", *(name for name, stem in STEMS.items() if not stem.enlarges)),
         several=str,
     )
@@ -131,7 +133,7 @@ class Space:
 
     @functools.cached_property
     def trunks(self) -> tuple[Trunk, ...]:
-        """In the order of their codes."""
+        """All trunks, in the order of their codes."""
         return tuple(itertools.starmap(Trunk, itertools.product(self.width, self.depth, self.stem)))
 
     @functools.cached_property
@@ -156,7 +158,7 @@ class Space:
 
     @functools.cached_property
     def layouts(self) -> tuple[Layout, ...]:
-        """Where the supernet keeps its weights: what stands around the blocks, then each position."""
+        """The layouts of the supernet's slots: the layers around the blocks, then each position."""
 
         @functools.cache
         def of_position(blocks: tuple[Block, ...], absent: bool) -> Layout:
@@ -167,7 +169,7 @@ class Space:
         return (of_trunks(self.trunks, self.scale, self.sharing), *positions)
 
     def paths(self, codes: Sequence[int]) -> tuple[int, ...]:
-        """Of each of `layouts`, the number of the path that a network takes: beyond its depth, the last."""
+        """The number of the path that a network takes in each of `layouts`; the last one beyond its depth."""
         number, chosen = self.split(codes)
         before = self.width.index(self.trunks[number].width)
         present = [before * len(blocks) + path for blocks, path in zip(self.positions, chosen, strict=False)]
@@ -175,38 +177,38 @@ class Space:
 
     @property
     def supernet_params(self) -> int:
-        """Parameters of the whole supernet as it is trained, what is shared counted once."""
+        """Trainable parameters of the whole supernet; shared ones count once."""
         return sum(layout.params for layout in self.layouts)
 
     @property
     def dimensions(self) -> dict[str, Values]:
-        """The fields that are choices, and their values; recipes among them."""
+        """The fields that are choices, with their values. Recipes count as one."""
         recipes = Values(dict.fromkeys(block.recipe for block in self.blocks))
         fields = {"recipes": recipes} | {name: getattr(self, name) for name in (*TRUNK_FIELDS, *BLOCK_FIELDS)}
         return {name: values for name, values in fields.items() if len(values) > 1}
 
     @property
     def cardinalities(self) -> tuple[int, ...]:
-        """How many values each of a network's codes can take."""
+        """The number of values of each code."""
         trunks = (len(self.trunks),) if self._names_trunk else ()
         return (*trunks, *map(len, self.positions))
 
     @property
     def _names_trunk(self) -> bool:
-        """Whether codes begin with the number of a trunk: not if there is one alone."""
+        """Whether codes begin with the number of a trunk, which they do if there are several."""
         return len(self.trunks) > 1
 
     @property
     def count(self) -> int:
-        """How many networks it holds."""
+        """The number of networks."""
         return sum(math.prod(map(len, self.positions[: trunk.depth])) for trunk in self.trunks)
 
     def compose(self, trunk: int, paths: Sequence[int]) -> Codes:
         """The codes of a network.
 
         Args:
-            trunk: its number.
-            paths: the number of its block at each position of that trunk.
+            trunk: the trunk's number.
+            paths: the number of the block at each position of that trunk.
         """
         missing = (0,) * (len(self.positions) - len(paths))
         return (*((trunk,) if self._names_trunk else ()), *paths, *missing)
@@ -217,11 +219,11 @@ class Space:
         return int(trunk), tuple(int(path) for path in paths[: self.trunks[trunk].depth])
 
     def canonical(self, codes: Sequence[int]) -> Codes:
-        """The codes of the network that any numbers within `cardinalities` name."""
+        """The network's own codes, from any numbers within `cardinalities` that name it."""
         return self.compose(*self.split(codes))
 
     def network(self, codes: Sequence[int]) -> Network:
-        """The network of these codes; those beyond its depth may be left out.
+        """The network of these codes. Codes beyond its depth may be left out.
 
         Raises:
             UserError: if there are too many or too few of them, or one is outside the space.
@@ -286,7 +288,7 @@ class Space:
             raise UserError(f"--arch: {error}; or give codes of space {self}, such as 0,0,0") from None
 
     def uniform(self) -> Iterator[Codes]:
-        """The networks whose blocks are all equal, in the order of their codes: the grid of a space."""
+        """The networks whose blocks are all equal, in the order of their codes."""
         for number, trunk in enumerate(self.trunks):
             of_blocks = self._codes_of_blocks[: trunk.depth]
             for block in self.positions[0]:
@@ -294,22 +296,22 @@ class Space:
                     yield self.compose(number, [codes[block] for codes in of_blocks])
 
     def sample(self, rng: "np.random.Generator") -> Codes:
-        """Codes of a trunk drawn uniformly, and of blocks drawn uniformly.
+        """The codes of a random network: its trunk and its blocks are drawn uniformly.
 
-        With several trunks, networks of a small one come as often, all together, as those of a large one.
+        All trunks are equally likely, however many networks each has.
         """
         return self.canonical(rng.integers(self.cardinalities).tolist())
 
     def smallest(self, cost: Callable[[Network], float]) -> Network:
-        """The network that costs least; costs are sums over the blocks of a trunk."""
+        """The cheapest network. Within a trunk, the cost must be a sum over blocks."""
         return min((self._extreme(trunk, min, cost) for trunk in range(len(self.trunks))), key=cost)
 
     def largest(self, cost: Callable[[Network], float]) -> Network:
-        """The network that costs most; costs are sums over the blocks of a trunk."""
+        """The most expensive network. Within a trunk, the cost must be a sum over blocks."""
         return max((self._extreme(trunk, max, cost) for trunk in range(len(self.trunks))), key=cost)
 
     def _extreme(self, trunk: int, pick: Callable, cost: Callable[[Network], float]) -> Network:
-        """Of a trunk: at each position, the block that makes the difference."""
+        """The cheapest or the most expensive network of a trunk, chosen position by position."""
         first = (0,) * self.trunks[trunk].depth
         paths = [
             pick(
@@ -327,11 +329,11 @@ class Space:
 
 
 TRUNK_FIELDS = ("width", "depth", "stem")
-"""What a trunk may choose."""
+"""The fields of a trunk that can be choices."""
 BLOCK_FIELDS = ("ending", "rate", "kernel", "fusion_kernel", "conv", "attention", "inner", "activation")
-"""What a block may choose besides its recipe; the last one changes fastest."""
+"""The fields of a block that can be choices besides its recipe. In the order of codes, the last one changes fastest."""
 OWN = ("ending", "conv", "stem", "fusion_kernel")
-"""What a space has a value of its own for."""
+"""The fields for which a space has its own default."""
 
 
 def _block(recipe: str, values: tuple) -> Block:

@@ -1,4 +1,4 @@
-"""The spaces by their names: which recipes their blocks have."""
+"""The spaces by name, with the recipes of their blocks."""
 
 import itertools
 from collections.abc import Callable, Iterable
@@ -7,14 +7,14 @@ from typing import Protocol
 
 
 class Staged(Protocol):
-    """What recipes depend on: a `space.Space`."""
+    """The part of `space.Space` that recipes depend on."""
 
     @property
     def stages(self) -> int: ...
 
 
 INITIAL = ("SSSS", "SSS", "SSCS", "SCSS", "SCS")
-"""Thesis, figure 3.5: every sequence in which each conv is followed by a split."""
+"""Thesis, figure 3.5: every sequence in which a split follows each conv."""
 
 
 def _imdn(space: Staged, position: int) -> Iterable[str]:
@@ -38,14 +38,16 @@ def _dynamic(space: Staged, position: int) -> Iterable[str]:
 
 
 def _tapped(space: Staged, position: int) -> Iterable[str]:
-    """`T`, then up to as many convolutions as there are stages, each with a tap behind it or not; shortest first."""
+    """`T`, then at most `stages` convolutions, each with or without a tap behind it; the shortest first."""
     for count in range(space.stages + 1):
         for convs in itertools.product(("C", "CT"), repeat=count):
             yield "T" + "".join(convs)
 
 
 def _light(space: Staged, position: int) -> Iterable[str]:
-    """The dynamic space, where a stage may also look far: 3^stages paths, of separable convolutions."""
+    """The dynamic space with a third choice for each stage, a large kernel (`D`): 3^stages paths of separable
+    convolutions.
+    """
     for letters in itertools.product("SDC", repeat=space.stages):
         yield "S" + "".join(letters)
 
@@ -58,11 +60,11 @@ def with_skips(recipe: str, skips: dict[int, bool]) -> str:
 
 @dataclass(frozen=True)
 class SpaceKind:
-    """The recipes of a space's blocks, and what it has unless told otherwise.
+    """The recipes of a space's blocks, and its defaults.
 
     Attributes:
         recipes: (space, position of the block from 0) -> its recipes, in the order of their codes.
-        staged: whether there are as many as `--stages` makes.
+        staged: whether `--stages` sets their number.
     """
 
     recipes: Callable[[Staged, int], Iterable[str]]
@@ -81,4 +83,4 @@ SPACES = {
     "tapped": SpaceKind(_tapped, "bare", "blueprint", "thin", staged=True),
     "light": SpaceKind(_light, "reduced", "blueprint", "light", 1, staged=True),
 }
-"""By `--space`. What is added to it is a space like these, for flags and for Python alike."""
+"""By `--space`. A space that is added here works in flags and in Python."""

@@ -1,7 +1,7 @@
-"""What a network has to do for a pixel, counted by kinds of layers: what its latency can be told from.
+"""The work of a network for one pixel, by kinds of layers. Latency models predict from it.
 
-All counts are sums over the blocks of a trunk and what stands around them, as parameters and MACs are. A runtime works
-on vectors of channels, so that a convolution's MACs are counted with its channels rounded up to `VECTOR`.
+All counts are sums over the frame and the blocks, as parameters and MACs are. A runtime works on vectors of channels. A
+convolution's MACs are therefore counted with its channels rounded up to `VECTOR`.
 """
 
 from collections import Counter
@@ -13,17 +13,17 @@ from srnas_tf.arch.conv import AnyConv, BlueprintConv, Conv, DepthwiseConv, Expa
 from srnas_tf.arch.network import STEMS, Network
 
 VECTOR = 16
-"""Channels: what AVX-512 holds in float32, and twice what AVX2 and NEON do."""
+"""Channels in a vector: float32 values of AVX-512; twice those of AVX2, four times those of NEON."""
 
 Work = Counter[str]
 
 
 def work(network: Network) -> Work:
-    """Of a network in use, folded: how many layers of each kind there are, and what they do for a low-resolution pixel.
+    """The layers of a network in its deploy form, by kind: their number, and their work for a low-resolution pixel.
 
-    A kind's name alone counts its layers; with `MACs`, `channels` or `values` behind it, what they do, in thousands.
+    A kind's name counts its layers. With `MACs`, `channels` or `values` behind it, it counts their work in thousands.
     """
-    used = network.folded
+    used = network.deployed
     total = of_frame(used)
     for block in used.blocks:
         total += of_block(block, used.width)
@@ -31,13 +31,13 @@ def work(network: Network) -> Work:
 
 
 def of_block(block: Block, width: int) -> Work:
-    """Of a block in a network so many channels wide."""
+    """The work of a block in a network so many channels wide."""
     made = plan(block, width)
     after = [step.trunk + step.branch for step in made.steps]
     convs: list[AnyConv] = [made.first, *(conv for some in after for conv in some), made.last, made.fusion]
     total = of_convs((*convs, *made.attention))
     for conv in (made.first, *(conv for some in after for conv in some), *((made.last,) if made.inside else ())):
-        total += _layer(f"activation {block.activation}", channels=conv.outputs)
+        total += _layer(f"activation {block.activation}", channels=conv.out_channels)
     pieces = [channels for _, channels in made.pieces]
     if len(pieces) > 1:
         total += _layer("concatenation", channels=sum(pieces))
@@ -50,19 +50,19 @@ def of_block(block: Block, width: int) -> Work:
 
 
 def of_frame(network: Network) -> Work:
-    """Of all that stands outside the blocks."""
+    """The work of all layers outside the blocks."""
     made, factor = network.frame, STEMS[network.stem].factor(network.scale)
-    total = of_convs((*made.head, *made.tail))
+    total = of_convs((*made.conv_first, *made.tail))
     if made.aggregate:
-        total += _layer("activation leaky", channels=made.aggregate.outputs)
+        total += _layer("activation leaky", channels=made.aggregate.out_channels)
         if len(network.blocks) > 1:
-            total += _layer("concatenation", channels=made.aggregate.inputs)
+            total += _layer("concatenation", channels=made.aggregate.in_channels)
     total += _layer("sum", channels=network.width)
     return total + Counter({"call": 1, "enlarging values": 3 * factor**2 / 1000})
 
 
 def of_convs(convs: Iterable[AnyConv]) -> Work:
-    """Of convolutions in use."""
+    """The work of convolutions in their deploy form."""
     total: Work = Counter()
     for conv in convs:
         total += _of_conv(conv)
@@ -72,11 +72,13 @@ def of_convs(convs: Iterable[AnyConv]) -> Work:
 def _of_conv(conv: AnyConv) -> Work:
     match conv:
         case ExpandedConv():
-            return _of_conv(conv.folded)
+            return _of_conv(conv.deployed)
         case BlueprintConv():
             return _of_conv(conv.pointwise) + _of_conv(conv.depthwise)
         case SelectiveConv():
-            return of_convs((*conv.branches, conv.squeeze, *conv.excites)) + _layer("selection", channels=conv.outputs)
+            return of_convs((*conv.branches, conv.squeeze, *conv.excites)) + _layer(
+                "selection", channels=conv.out_channels
+            )
         case DepthwiseConv():
             kind = "depthwise" if conv.dilation == 1 else "dilated"
             return _layer(kind, channels=conv.channels, macs=conv.kernel**2 * _whole(conv.channels))
@@ -85,12 +87,12 @@ def _of_conv(conv: AnyConv) -> Work:
         case Conv():
             kind = "pointwise" if conv.kernel == 1 else "convolution"
             area = 1 / conv.shrunk**2
-            macs = conv.kernel**2 * _whole(conv.inputs) * _whole(conv.outputs)
-            return _layer(kind, channels=area * (conv.inputs + conv.outputs), macs=area * macs)
+            macs = conv.kernel**2 * _whole(conv.in_channels) * _whole(conv.out_channels)
+            return _layer(kind, channels=area * (conv.in_channels + conv.out_channels), macs=area * macs)
 
 
 def _whole(channels: int) -> int:
-    """Rounded up to whole vectors."""
+    """Channels, rounded up to whole vectors."""
     return -(-channels // VECTOR) * VECTOR
 
 

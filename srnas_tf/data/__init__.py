@@ -1,1 +1,1 @@
-"""Photographs to (low, high resolution) pairs and batches."""
+"""From images to pairs and batches of low and high resolution."""

@@ -1,4 +1,4 @@
-"""Which images of a folder are held out."""
+"""Holds out images of a folder for validation and for the final table."""
 
 import functools
 import hashlib
@@ -10,20 +10,21 @@ from srnas_tf.errors import UserError
 from srnas_tf.kit import reading
 
 SHARE = 10
-"""One of so many is held out for each role."""
+"""Each role gets one of so many images."""
 
 
 def split(paths: Sequence[Path], held_out: Sequence[str]) -> dict[str, list[Path]]:
-    """Images by role: those to hold out are drawn by a hash of their names from what can be read, the rest is "train".
+    """Images by role. Held-out images are drawn by a hash of their names from those that can be read. The rest is
+    "train".
 
-    Files of one name that differ in their suffix alone show one photograph, most often: they stay together.
+    Files that differ in their suffix alone usually show one photograph, and stay together.
 
     Args:
         paths: of a folder, sorted.
-        held_out: roles that take a tenth of the images each, one at least.
+        held_out: roles that take a tenth of the images each, at least one.
 
     Raises:
-        UserError: where too few can be read.
+        UserError: if too few can be read.
     """
     alike: dict[Path, list[Path]] = {}
     for path in paths:
@@ -57,5 +58,5 @@ def _readable(path: Path) -> bool:
 
 @functools.lru_cache(None)
 def _seen(path: Path, size: int, changed: int) -> bool:
-    """Whether a file can be read, as it was then: each role asks for all."""
+    """Whether a file could be read. The answer is kept, because each role asks for all files."""
     return reading.is_readable(path)

@@ -1,4 +1,4 @@
-"""Image files in and out: any common file becomes uint8 RGB, the way it looks on a screen."""
+"""Reads image files: any common file becomes uint8 RGB, as a screen shows it."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -19,19 +19,19 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _told: set[str] = set()
-"""What was said of folders; each is looked into more than once."""
+"""The messages about folders so far. A folder is read more than once."""
 
 
 def find(folder: Path, recursive: bool = False, besides: Path | None = None) -> list[Path]:
-    """The image files of a folder, by name; what is left out is named once.
+    """The image files of a folder, by name. Files that are left out are named once.
 
     Args:
-        folder: where to look.
-        recursive: whether in its sub-folders, too.
-        besides: a sub-folder to leave out without a word.
+        folder: to search.
+        recursive: whether to search sub-folders, too.
+        besides: a sub-folder to leave out silently.
 
     Raises:
-        UserError: where the folder is missing, may not be read, or holds none.
+        UserError: if the folder is missing, may not be read, or holds no images.
     """
     found = folders.find(folder, recursive, besides)
     line = f"{folder}: left out: {found.left_out}"
@@ -42,10 +42,10 @@ def find(folder: Path, recursive: bool = False, besides: Path | None = None) -> 
 
 
 def load(path: Path) -> np.ndarray:
-    """A file as uint8 RGB [height, width, 3]: 16 bits are scaled to 8, transparency lies on white.
+    """A file as uint8 RGB [height, width, 3]. 16 bits are scaled to 8, and transparent pixels are shown on white.
 
     Raises:
-        UserError: where the file is missing, broken, or not an image.
+        UserError: if the file is missing, broken, or not an image.
     """
     silence.libtiff()
     photograph = reading.eight_bits(reading.take_apart(path, reading.open_file(path)))
@@ -56,14 +56,14 @@ def load(path: Path) -> np.ndarray:
 
 
 def load_all(paths: Iterable[Path], prepare: Callable[[np.ndarray], T]) -> Iterator[tuple[Path, T]]:
-    """What becomes of the readable ones of the files, in order; each broken one is named in a warning.
+    """`prepare` of all readable files, in order. A warning names each broken one.
 
     Args:
         paths: image files.
-        prepare: what to make of an image, uint8 RGB [height, width, 3]; several run at a time.
+        prepare: called with an image, uint8 RGB [height, width, 3]; in several threads.
 
     Raises:
-        UserError: where none is readable.
+        UserError: if none can be read.
     """
     paths = list(paths)
     broken: list[str] = []

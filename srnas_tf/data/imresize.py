@@ -6,10 +6,10 @@ from PIL import Image
 from srnas_tf.bicubic import taps
 
 CONTEXT = 3
-"""LR pixels around a part of a reduction whose HR pixels it depends on: the kernel reaches 2, one more for rounding."""
+"""A part of a reduction depends on so many LR pixels around it: 2 for the kernel, one for rounding."""
 
 _EXACT = (2, 4)
-"""Scales whose weights are multiples of 1/4096: Pillow's fixed point and doubles alike hold their sums exactly."""
+"""Scales whose weights are multiples of 1/4096. Both Pillow's fixed point and doubles hold their sums exactly."""
 
 
 def _rows(image: np.ndarray, out_size: int) -> np.ndarray:
@@ -22,12 +22,12 @@ def _rows(image: np.ndarray, out_size: int) -> np.ndarray:
 
 def _resize_rows(image: np.ndarray, out_size: int) -> np.ndarray:
     total = _rows(image, out_size)
-    # Half away from zero; what is negative clips to zero anyway.
+    # Half away from zero. Negative numbers are clipped to zero anyway.
     return np.clip(np.floor(total + 0.5), 0, 255).astype(np.uint8)
 
 
 def imresize(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The image at another size: height first, rounded to uint8 after each pass.
+    """Resizes an image: height first, rounded to uint8 after each pass.
 
     Args:
         image: uint8 [height, width] or [height, width, channels].
@@ -39,18 +39,18 @@ def imresize(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def smooth(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The same of any image, neither rounded nor clipped: float64 [height, width, ...]."""
+    """Resizes any image without rounding or clipping: float64 [height, width, ...]."""
     return _rows(_rows(image, height).swapaxes(0, 1), width).swapaxes(0, 1)
 
 
 def crop_to_multiple(image: np.ndarray, scale: int) -> np.ndarray:
-    """The image without the last rows and columns that `scale` does not divide."""
+    """The image without its last rows and columns, so that `scale` divides the sides."""
     height, width = (size // scale * scale for size in image.shape[:2])
     return image[:height, :width]
 
 
 def reduce(image: np.ndarray, scale: int) -> np.ndarray:
-    """The low-resolution image of a uint8 RGB image whose sides `scale` divides."""
+    """The low-resolution image of a uint8 RGB image. `scale` must divide the sides."""
     if scale not in _EXACT or not image.size:
         return imresize(image, image.shape[0] // scale, image.shape[1] // scale)
     # Pillow renormalizes its kernel at borders, where MATLAB mirrors the image.
@@ -60,7 +60,7 @@ def reduce(image: np.ndarray, scale: int) -> np.ndarray:
 
 
 def reduce_inner(image: np.ndarray, scale: int) -> np.ndarray:
-    """As `reduce`, but for the outermost two rows and columns, where it may differ; in a third of the time."""
+    """As `reduce` in a third of the time. The outermost two rows and columns may differ."""
     if scale not in _EXACT:
         return reduce(image, scale)
     height, width = image.shape[0] // scale, image.shape[1] // scale
@@ -69,7 +69,9 @@ def reduce_inner(image: np.ndarray, scale: int) -> np.ndarray:
 
 
 def pair(image: np.ndarray, scale: int) -> tuple[np.ndarray, np.ndarray]:
-    """(LR, HR) of any uint8 image: cropped to a multiple of the scale, and reduced; empty where it is smaller."""
+    """(LR, HR) of any uint8 image: cropped to a multiple of the scale, and reduced. Both are empty if the image is
+    smaller than the scale.
+    """
     hr = crop_to_multiple(image, scale)
     return reduce(hr, scale) if hr.size else hr, hr
 

@@ -1,4 +1,4 @@
-"""Low-resolution images that people have: which file belongs to which high-resolution one."""
+"""Pairs files of low-resolution images with those of high-resolution ones."""
 
 import functools
 import logging
@@ -13,26 +13,26 @@ from srnas_tf.kit.folders import few
 _ADDED = re.compile(
     r"[-_. ]?(?:(?:srf[-_]?\d+)|(?:x\d+(?:m|d|w)?)|lrbi|lrbicx\d+|bicubic|lr|lq|hr|hq|gt)$", re.IGNORECASE
 )
-"""What names of either kind are given besides the image's own: `0001x4`, `img_001_SRF_4_LR`."""
+"""Additions to the image's own name: `0001x4`, `img_001_SRF_4_LR`."""
 
 log = logging.getLogger(__name__)
 
 
 def folder_of(spec: Path, scale: int) -> Path:
-    """The folder of a scale's images within one that holds several scales; the folder itself if there is none."""
+    """The subfolder of a scale's images; the folder itself if there is none."""
     names = (f"X{scale}", f"x{scale}", f"LRbicx{scale}")
     return next((spec / name for name in names if (spec / name).is_dir()), spec)
 
 
 def layouts(folder: Path, scale: int) -> tuple[Path | None, list[Path]]:
-    """What lies beside a folder of high-resolution images.
+    """Looks for low-resolution images beside a folder of high-resolution ones.
 
     Args:
         folder: `HR`, with `LR` or `LRbicx4` beside it; or `DIV2K_train_HR`, with `DIV2K_train_LR_bicubic/X4`.
         scale: the enlargement.
 
     Returns:
-        The folder of the low-resolution images of that scale, and those that look like some and are not used.
+        The folder of low-resolution images of that scale, and similar folders that are not used.
     """
     stem = folder.name.removesuffix("HR")
     if stem == folder.name:
@@ -54,19 +54,19 @@ def _folders(parent: Path) -> Iterable[Path]:
 
 
 def named(given: str, count: int) -> list[str]:
-    """What a flag says of each of so many folders: a folder of its own, `none`, or ""."""
+    """The values of a flag for so many folders: a folder, `none`, or "" for each."""
     return [given] * count if given in ("", "none") else given.split(",")
 
 
 def of(hr: Sequence[Path], given: str, scale: int, use: bool, flag: str) -> dict[Path, Path]:
-    """The low-resolution files of high-resolution ones, where there are some.
+    """The low-resolution files of high-resolution ones, as far as they exist.
 
     Args:
         hr: the high-resolution files.
-        given: what the flag says of them: a folder, `none`, or "", which takes what lies beside them.
+        given: the flag's value: a folder, `none`, or "" for files beside the high-resolution ones.
         scale: the enlargement.
-        use: whether what lies beside them is wanted.
-        flag: to speak of.
+        use: whether to use files beside the high-resolution ones.
+        flag: named in messages.
 
     Raises:
         UserError: as `match`.
@@ -77,16 +77,16 @@ def of(hr: Sequence[Path], given: str, scale: int, use: bool, flag: str) -> dict
 
 
 def match(hr: Sequence[Path], folder: Path, scale: int, flag: str) -> dict[Path, Path]:
-    """The low-resolution file of each high-resolution one, by their stems; says which belong to none.
+    """The low-resolution file of each high-resolution one, by their stems. Prints which files belong to none.
 
     Args:
         hr: the high-resolution files.
-        folder: with the low-resolution ones.
+        folder: holds the low-resolution files.
         scale: the enlargement.
-        flag: to speak of.
+        flag: named in messages.
 
     Raises:
-        UserError: where files have none (how many, the first three), or the folder is missing or empty.
+        UserError: if files have none (their number, and the first three), or the folder is missing or empty.
     """
     files = images.find(folder)
     exact = {path.stem: path for path in files}
@@ -105,7 +105,7 @@ def match(hr: Sequence[Path], folder: Path, scale: int, flag: str) -> dict[Path,
             f"{folder}: holds no low-resolution image for {len(missing)} of {len(hr)} high-resolution ones: "
             f"{few(missing)}; add them, or give another --{flag}, or `none`"
         )
-    # Those that are held out, or that cannot be read, lie there as well.
+    # Files that are held out, or cannot be read, also lie there.
     there = {_bare(path.stem) for beside in {path.parent for path in hr} for path in beside.iterdir()}
     if spare := [path for path in files if _bare(path.stem) not in there]:
         _say(f"{folder}: {len(spare)} of its {len(files)} images belong to no high-resolution one: {few(spare)}")
@@ -113,13 +113,14 @@ def match(hr: Sequence[Path], folder: Path, scale: int, flag: str) -> dict[Path,
 
 
 def found(hr: Sequence[Path], scale: int, use: bool, flag: str) -> dict[Path, Path]:
-    """The low-resolution files that lie beside high-resolution ones, by `layouts`; says what is used, and what is not.
+    """The low-resolution files beside high-resolution ones, by `layouts`. Prints which folders are used, and which are
+    not.
 
     Args:
         hr: the high-resolution files.
         scale: the enlargement.
-        use: whether they are wanted.
-        flag: that names others.
+        use: whether to use them.
+        flag: the flag that can name other files.
 
     Raises:
         UserError: as `match`.
@@ -138,22 +139,22 @@ def found(hr: Sequence[Path], scale: int, use: bool, flag: str) -> dict[Path, Pa
 
 @functools.cache
 def _say(line: str) -> None:
-    """Once, on stderr."""
+    """Prints a line once, on stderr."""
     log.warning("%s", line)
 
 
 def _bare(stem: str) -> str:
-    """A stem without what tells low and high resolution apart."""
+    """A stem without the parts that tell low and high resolution apart."""
     while (shorter := _ADDED.sub("", stem)) and shorter != stem:
         stem = shorter
     return stem
 
 
 def common_size(hr: Path, lr: Path | None, shapes: Mapping[Path, tuple[int, int]], scale: int) -> tuple[int, int]:
-    """Height and width of a low-resolution image; of a file that is there, as far as both files of the pair reach.
+    """Height and width of a low-resolution image. If it is a file, both files of the pair reach that far.
 
     Raises:
-        UserError: where the sizes differ by the scale or more, naming both files and their sizes.
+        UserError: if the sizes differ by the scale or more. It names both files and their sizes.
     """
     height, width = shapes[hr]
     if lr is None:

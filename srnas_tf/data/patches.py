@@ -19,28 +19,28 @@ from srnas_tf.host.devices import cores
 from srnas_tf.seeding import generator
 
 _AT_ONCE = 16
-"""Batches that are made at a time, at most."""
+"""The most batches that are made at a time."""
 
 log = logging.getLogger(__name__)
 
 
 class Photographs:
-    """Training photographs and their low-resolution images.
+    """Training images and their low-resolution images.
 
-    They are decoded once and kept, in memory or in a store, or decoded again whenever a patch of one is cut. What is
-    kept is kept with its plain reduction, where that is wanted; all else is made for the patch. Each way gives the same
+    An image is decoded once and kept, in memory or in a store. If there is no room, it is decoded again for each patch.
+    A plain reduction is kept with its image. Any other degradation is made for each patch. All ways give the same
     bytes.
 
     Args:
         paths: image files.
         scale: enlargement.
         memory: bytes of pixels to keep.
-        degradation: how low-resolution images are made.
-        pairs: files of low-resolution images that are there, by their photographs; others are made.
-        store: for what does not fit in memory.
+        degradation: makes the low-resolution images.
+        pairs: files of low-resolution images, by high-resolution file. Others are made.
+        store: for images that do not fit in memory.
 
     Raises:
-        UserError: where no file can be read, or the sizes of a pair do not agree.
+        UserError: if no file can be read, or the sizes of a pair do not agree.
     """
 
     def __init__(
@@ -67,14 +67,14 @@ class Photographs:
     def cut(
         self, index: int, top: int, left: int, size: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """A patch: uint8 LR [size, size, 3], and the HR [size * scale, size * scale, 3] it came from.
+        """A patch: uint8 LR [size, size, 3], and its HR [size * scale, size * scale, 3].
 
         Args:
-            index: of the photograph.
+            index: of the image.
             top: of the patch, low-resolution pixels.
-            left: likewise.
-            size: likewise.
-            rng: decides what a degradation draws.
+            left: of the patch, low-resolution pixels.
+            size: of the patch, low-resolution pixels.
+            rng: for the values that a degradation draws.
         """
         s, path = self.scale, self.paths[index]
         window = np.s_[top : top + size, left : left + size]
@@ -100,15 +100,15 @@ class Patches:
     """Batches of aligned, randomly flipped and turned patches.
 
     Args:
-        photographs: to cut them from.
+        photographs: the training images.
         patch: side of a low-resolution patch, pixels.
-        batch: patches a step.
+        batch: patches in a step.
         seed: the experiment's seed.
 
-    Photographs smaller than a patch are left out, which is said once.
+    Images smaller than a patch are left out, and a line says so once.
 
     Raises:
-        UserError: where all of them are.
+        UserError: if all images are smaller.
     """
 
     def __init__(self, photographs: Photographs, patch: int, batch: int, seed: int) -> None:
@@ -138,18 +138,18 @@ class Patches:
         return lr, hr
 
     def _draw(self, rng: np.random.Generator, step: int, i: int) -> tuple[tuple[np.ndarray, np.ndarray], int, bool]:
-        """A patch, as it lies in its photograph, the quarter turns that it is to make, and whether it is mirrored."""
+        """A patch as it lies in its image, the quarter turns to make, and whether to mirror it."""
         index = self._usable[int(rng.integers(len(self._usable)))]
         height, width = self.photographs.sizes[index]
         top = int(rng.integers(height - self.patch + 1))
         left = int(rng.integers(width - self.patch + 1))
         turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-        # Of its own, so that a degradation changes neither where patches lie nor how they are turned.
+        # A generator of its own, so that a degradation changes neither places nor turns.
         drawn = generator(self.seed, f"degradation of patch {i}", step)
         return self.photographs.cut(index, top, left, self.patch, drawn), turns, flip
 
     def dataset(self, start: int, stop: int) -> tf.data.Dataset:
-        """Batches of the steps `start` .. `stop` - 1, made ahead of their use."""
+        """The batches of steps `start` .. `stop` - 1. They are made ahead of their use."""
         shapes = [(self.batch, side, side, 3) for side in (self.patch, self.patch * self.photographs.scale)]
 
         def make(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -157,7 +157,7 @@ class Patches:
             return tf.ensure_shape(lr, shapes[0]), tf.ensure_shape(hr, shapes[1])
 
         options = tf.data.Options()
-        # There is nothing to tune, and whoever is done would wait for the tuner's next turn: up to a minute.
+        # There is nothing to tune, and the end would wait up to a minute for the tuner's next turn.
         options.autotune.enabled = False
         steps = tf.data.Dataset.range(start, stop).with_options(options)
         at_once = max(2, min(cores(), _AT_ONCE))
@@ -172,11 +172,10 @@ class Patches:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """For whoever takes batches of the data set inside.
+        """A context in which batches of `dataset` are taken.
 
         Raises:
-            UserError: where a photograph that is read again and again cannot be read any more; tf.data would hide that
-                in an error of its own.
+            UserError: if an image can no longer be read. tf.data would hide that in an error of its own.
         """
         try:
             yield
@@ -187,5 +186,5 @@ class Patches:
 
 
 def _pixels(image: np.ndarray) -> np.ndarray:
-    """The uint8 image [height, width, 3] as [height, width] of whole pixels, which NumPy turns twice as fast."""
+    """A uint8 image [height, width, 3] as [height, width] of whole pixels, which NumPy rotates twice as fast."""
     return image.view("V3")[..., 0]

@@ -1,4 +1,4 @@
-"""Photographs as they are to be enlarged and written again: with depth, transparency, profile and EXIF."""
+"""Reads and writes images to be enlarged, with depth, transparency, profile and EXIF data."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ from srnas_tf.kit.picture import Photograph
 from srnas_tf.kit.reading import Opened
 from srnas_tf.kit.rows import Rows
 
-# libvips and pyvips say on stderr what they raise as well.
+# libvips and pyvips also print on stderr what they raise.
 os.environ.setdefault("VIPS_WARNING", "1")
 logging.getLogger("pyvips").setLevel(logging.CRITICAL)
 _LUMA = (0.299, 0.587, 0.114)  # Pillow's
@@ -29,17 +29,17 @@ def read(path: Path) -> Photograph:
     """A file, upright.
 
     Raises:
-        UserError: where it is missing, broken, or not one image but several.
+        UserError: if it is missing, broken, or holds several images.
     """
     silence.libtiff()
     return reading.read(path, _deep)
 
 
 def _deep(path: Path, opened: Opened) -> tuple[np.ndarray, np.ndarray | None]:
-    """Colours of 16 bits, which Pillow would cut down to 8."""
+    """Reads colours of 16 bits, which Pillow would cut down to 8."""
     import pyvips
 
-    # Not by its name: one in brackets would be options, and one that is not UTF-8 none.
+    # Not by its name: libvips takes brackets for options, and only UTF-8.
     with path.open("rb") as file:
         image = pyvips.Image.new_from_source(pyvips.Source.new_from_descriptor(file.fileno()), "").autorot()
         if "RGBa" in str(opened.deep):
@@ -51,18 +51,18 @@ def _deep(path: Path, opened: Opened) -> tuple[np.ndarray, np.ndarray | None]:
 
 
 def write(path: Path, photograph: Photograph, quality: int = 0) -> None:
-    """Writes an image in the format of its suffix: the whole file or nothing.
+    """Writes an image in the format of its suffix: the whole file or none.
 
-    16 bits a channel stay where the format has them, and become 8 where it has not; transparency, profile, EXIF data
-    and resolution likewise.
+    16 bits become 8 if the format has no more. Transparency, profile, EXIF data and resolution are kept if the format
+    has them.
 
     Args:
         path: of the file.
-        photograph: what to write.
-        quality: 1 to 100, of JPEG and WebP; 0: `formats.QUALITY`, and WebP without loss.
+        photograph: the image.
+        quality: of JPEG and WebP, 1 to 100. 0 takes `formats.QUALITY`, and lossless WebP.
 
     Raises:
-        UserError: where the file cannot be written.
+        UserError: if the file cannot be written.
     """
     holds = formats.of(path)
     if holds.streams and ((photograph.deep and holds.deep) or not isinstance(photograph.pixels, np.ndarray)):
@@ -72,7 +72,7 @@ def write(path: Path, photograph: Photograph, quality: int = 0) -> None:
 
 
 def _stream(path: Path, photograph: Photograph, deep: bool, quality: int) -> None:
-    """By libvips, which reads what it writes row by row: for images larger than memory, and for 16 bits."""
+    """Writes by libvips, row by row: for images larger than memory, and for 16 bits."""
     import pyvips
 
     image = _vips(photograph.pixels)
@@ -106,7 +106,7 @@ def _stream(path: Path, photograph: Photograph, deep: bool, quality: int) -> Non
 
 
 def _options(path: Path, image, quality: int) -> dict:
-    """What `formats.options` tells Pillow, in libvips' words."""
+    """Translates `formats.options`, which are Pillow's, into libvips' options."""
     kind = formats.of(path).kind
     if kind == "JPEG":
         return {"Q": quality or formats.QUALITY, "subsample_mode": "off"}
@@ -116,7 +116,7 @@ def _options(path: Path, image, quality: int) -> dict:
 
 
 def _target(file: BinaryIO, cicp: bytes | None):
-    """Where libvips writes; it knows nothing of cICP, which a PNG file takes in after its header."""
+    """A target for libvips. It adds cICP, which libvips does not know, behind a PNG file's header."""
     import pyvips
 
     if not cicp:

@@ -1,4 +1,6 @@
-"""Which photographs an experiment began with: of others, other ones would be held out, and other patches drawn."""
+"""Records the images that an experiment began with. With other images, others would be held out, and other patches
+drawn.
+"""
 
 from pathlib import Path
 
@@ -8,30 +10,30 @@ from srnas_tf.reading import is_of
 from srnas_tf.workdir.files import read_json, write_json
 
 NAME = "photographs.json"
-"""The file in a workdir: by role, the bytes of each photograph by its folder's name and its own."""
+"""The file in a workdir. By role, it holds the bytes of each image, by the names of its folder and its file."""
 
 
 def keep(data: DataSettings, home: Path) -> None:
-    """Records them in a workdir, unless that is done.
+    """Records the images in a workdir, unless that is done.
 
     Raises:
-        UserError: where a folder cannot be read.
-        WorkError: where the file cannot be written.
+        UserError: if a folder cannot be read.
+        WorkError: if the file cannot be written.
     """
     if not (home / NAME).exists():
         write_json(home / NAME, {role: sizes(data, role) for role in _roles(data)})
 
 
 def check(data: DataSettings, home: Path, *roles: str) -> None:
-    """Refuses to go on with other photographs than those that are recorded, by names and bytes.
+    """Refuses to continue with images other than the recorded ones, by names and bytes.
 
     Args:
-        data: where they are.
-        home: the workdir; one that records none is of no other opinion.
-        roles: what is needed of them, "train", "val" or "test"; all, unless given.
+        data: names the images.
+        home: the workdir. If nothing is recorded there, the check passes.
+        roles: the roles that are needed: "train", "val" or "test". By default all.
 
     Raises:
-        UserError: naming the first that differs.
+        UserError: names the first image that differs.
     """
     record = home / NAME
     if not record.exists():
@@ -47,12 +49,12 @@ def check(data: DataSettings, home: Path, *roles: str) -> None:
 
 
 def _roles(data: DataSettings) -> tuple[str, ...]:
-    """Those of which training can depend: photographs for the final table that have their own folder do not."""
+    """The roles that training depends on. The final table is not one of them if it has its own folder."""
     return ("train", "val") if data.test_data else ("train", "val", "test")
 
 
 def sizes(data: DataSettings, role: str) -> dict[str, int]:
-    """The bytes of each photograph of a role, and of its low-resolution image, by its folder's name and its own."""
+    """The bytes of each image of a role and of its low-resolution image, by the names of folder and file."""
     files = {"": data.paths(role), "low-resolution ": data.low_resolution_files(role)}
     return {
         f"{kind}{path.parent.name}/{path.name}": path.stat().st_size for kind, paths in files.items() for path in paths
@@ -60,7 +62,7 @@ def sizes(data: DataSettings, role: str) -> dict[str, int]:
 
 
 def _difference(then: dict[str, dict[str, int]], now: dict[str, dict[str, int]]) -> str:
-    """The first photograph, by name, that is not what it was."""
+    """The first image, by name, that has changed."""
     old, new = ({name: size for own in each.values() for name, size in own.items()} for each in (then, now))
     for name in sorted({*old, *new}):
         if name not in new:

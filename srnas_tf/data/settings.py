@@ -1,4 +1,4 @@
-"""How large images may be, and how they are written."""
+"""Settings of images: the largest size, and how they are written."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from srnas_tf.settings import setting
 
 @dataclass(frozen=True)
 class PictureSettings:
-    """How `--mode=upscale` writes images, and how large one may be that is read in any mode."""
+    """How `--mode=upscale` writes images, and the largest image that any mode reads."""
 
     quality: int = setting(
         0,
@@ -18,11 +18,13 @@ class PictureSettings:
     )
     format: str = setting(
         "",
-        "format of all images of a folder; unless given, their own; for one image without --output: PNG",
+        "format of the results; by default each image's own in a folder, and PNG for one image without --output",
         choices=("", *formats.BY_NAME),
     )
     max_megapixels: float = setting(
-        formats.MEGAPIXELS, "largest image that is read; a small file can claim any size", bounds=(0.001, 1e6)
+        formats.MEGAPIXELS,
+        "largest image that is read, in megapixels; a small file can claim any size",
+        bounds=(0.001, 1e6),
     )
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Decoded images at hand: in memory, in a store on disk, or decoded again whenever they are asked for."""
+"""Keeps decoded images in memory or in a store on disk, or decodes them again when they are asked for."""
 
 import logging
 import os
@@ -19,19 +19,19 @@ from srnas_tf.host.progress import progress
 from srnas_tf.kit import formats
 
 SMALL = 64 << 20
-"""Bytes of pixels that are decoded in a moment, and not worth a store."""
+"""Bytes of pixels that are decoded quickly, and not worth a store."""
 
 _RESERVE = 256 << 20
-"""Bytes of a disk that a store leaves free."""
+"""Bytes that a store leaves free on its disk."""
 
 Make = Callable[[np.ndarray, Path], np.ndarray]
-"""What is to be made of a decoded image and its path, and kept with it."""
+"""(decoded image, path) -> an image that is kept with it."""
 
 log = logging.getLogger(__name__)
 
 
 def open_store(cache_dir: str) -> Store | None:
-    """The store that `--cache_dir` speaks of: a folder, the user's cache unless given, or `none`."""
+    """The store of `--cache_dir`: a folder, by default the user's cache; None for `none`."""
     if cache_dir == "none":
         return None
     return Store(Path(cache_dir).expanduser() if cache_dir else default_folder())
@@ -40,12 +40,12 @@ def open_store(cache_dir: str) -> Store | None:
 class Shelf:
     """Decoded images by their files.
 
-    More than a few go to the store, where there is one. Others stay in memory while they fit; what then remains is
-    decoded again at each use. All three give the same bytes.
+    More than a few images go to the store, if there is one. Others stay in memory while they fit. The rest is decoded
+    again at each use. All three ways give the same bytes.
 
     Args:
         memory: bytes of pixels to keep in memory.
-        store: where to keep more.
+        store: for more images.
     """
 
     def __init__(self, memory: int, store: Store | None = None) -> None:
@@ -59,14 +59,14 @@ class Shelf:
         """Height and width of each image that could be read."""
 
     def load(self, paths: Iterable[Path], make: Mapping[str, Make] = {}) -> None:
-        """Sees that images are at hand; broken ones are named in a warning, and get no shape.
+        """Loads images. A warning names broken ones, which get no shape.
 
         Args:
             paths: image files.
-            make: what the store keeps besides, by a text that tells it from all else.
+            make: what else the store keeps, under a unique text.
 
         Raises:
-            UserError: where none is readable.
+            UserError: if none can be read.
         """
         paths = list(dict.fromkeys(paths))
         if not paths:
@@ -91,10 +91,10 @@ class Shelf:
             )
 
     def pixels(self, path: Path) -> np.ndarray | Strips:
-        """uint8 [height, width, 3], not to be written to.
+        """The pixels, uint8 [height, width, 3]. Do not write to them.
 
         Raises:
-            UserError: where it has to be read again, and cannot be.
+            UserError: if it must be read again, and cannot be.
         """
         if path in self._kept:
             return self._kept[path]
@@ -102,7 +102,7 @@ class Shelf:
         return images.load(path) if stored is None else stored
 
     def made(self, path: Path, text: str, make: Make) -> np.ndarray | Strips | None:
-        """What is made of an image and kept with it; None of an image that is not kept."""
+        """The result of `make` that is kept with an image; None if the image is not kept."""
         if path in self._kept:
             if (path, text) not in self._made:
                 self._made[path, text] = make(self._kept[path], path)
@@ -112,11 +112,11 @@ class Shelf:
     def _find(self, path: Path, text: str = "") -> Strips | None:
         if not self._store or path not in self._stored:
             return None
-        # By the name that it had when it was loaded: who changes an image changes no training that is under way.
+        # By the name at loading: a change of the image does not change a running training.
         return self._store.get(Store.variant(self._stored[path], text))
 
     def _fill(self, paths: list[Path], make: Mapping[str, Make]) -> None:
-        """Decodes into the store what it lacks, with all cores; as far as its disk holds it."""
+        """Decodes missing images into the store, with all cores, as long as its disk has room."""
         store = self._store
         assert store
         named: dict[Path, str] = {}
@@ -165,7 +165,7 @@ class Shelf:
             except OSError as error:
                 full.append(error)
 
-        # Processes that begin together begin at different images, and share the work.
+        # Processes that start together begin at different images, and share the work.
         turn = os.getpid() * 7919 % len(missing)
         pool = ThreadPoolExecutor(cores())
         try:
@@ -182,7 +182,7 @@ class Shelf:
 
 
 def _pixels(paths: Iterable[Path]) -> int:
-    """Bytes of decoded images, from their files' headers; broken ones count nothing."""
+    """Bytes of the decoded images, from their files' headers. Broken ones count 0."""
     total = 0
     for path in paths:
         try:
@@ -198,7 +198,7 @@ def _bytes(count: int) -> str:
 
 
 def _free(folder: Path) -> int:
-    """Bytes that the disk of a folder, which need not be there yet, has left."""
+    """Free bytes on the disk of a folder, which need not exist yet."""
     try:
         while not folder.exists():
             folder = folder.parent

@@ -1,4 +1,4 @@
-"""Where images come from: folders, DIV2K's layout, or the few in the package."""
+"""The sources of images: folders, DIV2K's layout, or the few in the package."""
 
 import os
 import sys
@@ -25,28 +25,28 @@ PHOTOS = {
     "val": ("motorcycle_left.png",),
     "test": ("chelsea.png", "coffee.png"),
 }
-"""The photographs in the package, split once and for all; NOTICE.md names their origins."""
+"""The images in the package, with a fixed split. NOTICE.md names their origins."""
 
 SUBFOLDERS = {
     "train": ("DIV2K_train_HR", "train"),
     "val": ("DIV2K_valid_HR", "valid", "val"),
     "test": ("test",),
 }
-"""Folders within a data set that hold a role's photographs, in the order in which they are looked for."""
+"""Subfolders of a dataset that hold a role's images, in the order of search."""
 
 
 LR = ("lr_data", "val_lr_data", "test_lr_data")
 
 FIXED = 0
-"""The seed of what is drawn for images to measure on: they are the same for each seed of a training."""
+"""The seed of degradations for validation and test: they are the same for each seed of a training."""
 
 
 class Images(NamedTuple):
-    """Photographs, and where their low-resolution images come from.
+    """High-resolution images, and the sources of their low-resolution images.
 
     Attributes:
-        paths: files of the photographs.
-        pairs: files of low-resolution images, by photograph.
+        paths: files of the high-resolution images.
+        pairs: files of low-resolution images, by high-resolution file.
         degradation: makes those of all others.
     """
 
@@ -56,7 +56,7 @@ class Images(NamedTuple):
 
     @property
     def low_resolution(self) -> str:
-        """What the low-resolution images are, in a few words."""
+        """The kind of low-resolution images, in a few words."""
         folders = sorted({str(path.parent) for path in self.pairs.values()})
         made = [] if len(self.pairs) == len(self.paths) else [str(self.degradation)]
         return ", ".join([*made, *(f"files of {folder}" for folder in folders)])
@@ -64,19 +64,22 @@ class Images(NamedTuple):
 
 @dataclass(frozen=True)
 class DataSettings:
-    """Which images to train on, to validate on, and to test on. Folders are kept as absolute paths."""
+    """The images for training, validation and the final table. Folders are kept as absolute paths."""
 
-    data: str = setting("photos", "training images: a folder, several with commas, or `photos`, the examples here")
-    val_data: str = setting("", "validation images; unless given, a tenth of --data is held out")
-    test_data: str = setting("", "images for the final table; unless given, a tenth of --data, or --val_data")
-    recursive: bool = setting(False, "look into sub-folders, too")
+    data: str = setting(
+        "photos", "training images: a folder, several with commas, or `photos` (the examples in the package)"
+    )
+    val_data: str = setting("", "validation images; by default a tenth of --data is held out")
+    test_data: str = setting("", "images for the final table; by default a tenth of --data, or --val_data")
+    recursive: bool = setting(False, "include sub-folders")
     degradation: str = setting(
         DEFAULT,
-        "how low-resolution images are made: a preset (bicubic, photo), or steps with commas between them, such as "
-        "blur=0.5:2@0.4,resize=area,jpeg=60; describe prints how it was understood",
+        "how low-resolution images are made: a preset (bicubic, photo), or steps with commas between them "
+        "(blur=0.5:2@0.4,resize=area,jpeg=60); describe prints all steps",
     )
     lr_data: str = setting(
-        "", "low-resolution images of --data, as many folders; unless given, an LR folder beside HR; `none`: none"
+        "",
+        "low-resolution images: a folder for each of --data; by default an LR folder beside HR; `none`: none",
     )
     val_lr_data: str = setting("", "low-resolution images of --val_data")
     test_lr_data: str = setting("", "low-resolution images of --test_data")
@@ -109,7 +112,7 @@ class DataSettings:
             raise UserError(f"--{name}={given}: give as many folders as --{of} names, in their order")
 
     def check_folders(self) -> None:
-        """Looks for the folders that are named, and not into them.
+        """Checks that the named folders exist, without reading them.
 
         Raises:
             UserError: if one is missing.
@@ -121,7 +124,7 @@ class DataSettings:
 
     @property
     def name_of_test(self) -> str:
-        """What to call the photographs of the final table: the names of their folders."""
+        """The name of the final table's images: the names of their folders."""
         specs = (self.test_data or self.val_data or self.data).split(",")
         return "+".join(Path(spec).name for spec in specs)
 
@@ -129,12 +132,12 @@ class DataSettings:
         """The files of a role: "train", "val" or "test".
 
         Raises:
-            UserError: where a folder is missing, empty, or too small to hold some back.
+            UserError: if a folder is missing, empty, or too small to hold out images.
         """
         return [path for _, paths in self._shares(role) for path in paths]
 
     def _shares(self, role: str) -> list[tuple[str, list[Path]]]:
-        """What the flag of a role names, and the role's files of each."""
+        """The folders that a role's flag names, each with the role's files."""
         _, of = self._flag_of(role)
         specs = getattr(self, of).split(",")
         if of != "data":
@@ -143,10 +146,10 @@ class DataSettings:
         return [(spec, _of_training_data(spec, role, held_out, self.recursive)) for spec in specs]
 
     def low_resolution_files(self, role: str) -> list[Path]:
-        """All files that may be a role's low-resolution images: of the folders that are named or found, of any scale.
+        """All files that may be low-resolution images of a role, of any scale, in folders that are named or found.
 
         Raises:
-            UserError: where a folder is missing or empty.
+            UserError: if a folder is missing or empty.
         """
         flag, _ = self._flag_of(role)
         given = getattr(self, flag)
@@ -161,23 +164,23 @@ class DataSettings:
         return [path for folder in sorted(folders) for path in images.find(folder)]
 
     def _flag_of(self, role: str) -> tuple[str, str]:
-        """The flag that names a role's low-resolution images, and the one that names its photographs."""
+        """The flags that name a role's low-resolution and high-resolution images."""
         own = {"train": "data", "val": "val_data", "test": "test_data" if self.test_data else "val_data"}[role]
         of = own if getattr(self, own) else "data"
         return ("lr_data" if of == "data" else of.replace("data", "lr_data")), of
 
     def images(self, role: str, scale: int) -> Images:
-        """The photographs of a role, and how they come to low-resolution images. Says what files are used for it.
+        """The images of a role, with the sources of their low-resolution images. Prints which files are used.
 
         Raises:
-            UserError: as `paths`, and where a low-resolution image is missing.
+            UserError: as `paths`, and if a low-resolution image is missing.
         """
         flag, of = self._flag_of(role)
         shares = self._shares(role)
         paths: list[Path] = []
         pairs: dict[Path, Path] = {}
         for (spec, share), lr in zip(shares, partners.named(getattr(self, flag), len(shares)), strict=True):
-            # What a data set has for validation is not among the training images that the flag speaks of.
+            # The flag speaks of training images. A dataset's own validation images are not among them.
             apart = of == "data" and role != "train" and lr != "none" and _subfolder(Path(spec), "val")
             pairs |= partners.of(share, "" if apart else lr, scale, self.degradation == DEFAULT, flag)
             paths += share
@@ -191,14 +194,14 @@ def _given(spec: str, role: str, recursive: bool) -> list[Path]:
 
 
 def _of_training_data(spec: str, role: str, held_out: tuple[str, ...], recursive: bool) -> list[Path]:
-    """A role's share of a training folder: a subfolder made for it, or images held out by a hash of their names."""
+    """A role's share of a training folder: its subfolder, or images held out by a hash of their names."""
     if spec == "photos":
         return _photos(role)
     folder = Path(spec)
     paths = images.find(_subfolder(folder, "train") or hr_folder(folder), recursive)
     separate = _subfolder(folder, "val")
     if separate:
-        # Nothing need be held out; without photographs of its own the final table takes those of validation.
+        # Nothing is held out for the final table: without its own images it takes those of validation.
         return paths if role == "train" else images.find(_subfolder(folder, role) or separate, recursive)
     if len(paths) <= len(held_out):
         raise UserError(f"{folder}: {len(paths)} images are too few to hold some out; add images, or give --val_data")
@@ -206,12 +209,12 @@ def _of_training_data(spec: str, role: str, held_out: tuple[str, ...], recursive
 
 
 def _subfolder(folder: Path, role: str) -> Path | None:
-    """The folder within that holds a role's photographs, where there is one."""
+    """The subfolder of a role's images, or None."""
     return next((folder / name for name in SUBFOLDERS[role] if (folder / name).is_dir()), None)
 
 
 def hr_folder(folder: Path) -> Path:
-    """A benchmark set's `HR` subfolder, which stands for the set; the folder itself where it has none."""
+    """The `HR` subfolder of a benchmark set; the folder itself if there is none."""
     return folder / "HR" if (folder / "HR").is_dir() else folder
 
 
@@ -220,7 +223,9 @@ def _photos(role: str) -> list[Path]:
 
 
 class Pair(NamedTuple):
-    """A photograph and its reduction, uint8 RGB; `hr` is exactly `scale` times as large."""
+    """A high-resolution image and its low-resolution image, uint8 RGB. The sides of `hr` are exactly `scale` times as
+    long.
+    """
 
     name: str
     lr: np.ndarray
@@ -235,18 +240,18 @@ def load_pairs(
     store: Store | None = None,
     seed: int = FIXED,
 ) -> list[Pair]:
-    """Pairs for measuring, HR cropped to a multiple of the scale.
+    """Pairs for measuring. HR is cropped to a multiple of the scale.
 
     Args:
-        paths: files of photographs.
+        paths: files of high-resolution images.
         scale: enlargement.
-        degradation: makes their low-resolution images; MATLAB's bicubic reduction unless given.
-        pairs: files of low-resolution images that are there.
-        store: where decoded images are kept.
-        seed: of what the degradation draws, for each image by its name.
+        degradation: makes low-resolution images. By default MATLAB's bicubic reduction.
+        pairs: files of low-resolution images, by high-resolution file.
+        store: for decoded images.
+        seed: of the degradation. Each image's values depend on its name.
 
     Raises:
-        UserError: where no image is readable, or one is too small to be measured.
+        UserError: if no image can be read, or one is too small to be measured.
     """
     measured = list(_pairs(Images(paths, dict(pairs), degradation), scale, store, seed))
     for pair in measured:
@@ -258,7 +263,7 @@ def load_pairs(
 
 
 def _pairs(photographs: Images, scale: int, store: Store | None, seed: int) -> Iterator[Pair]:
-    """Of the readable images; empty ones of those that are smaller than the scale."""
+    """The pairs of the readable images. Those of images smaller than the scale are empty."""
     paths, pairs, degradation = photographs
     shelf = Shelf(sys.maxsize, store)
 
@@ -284,10 +289,10 @@ def _pairs(photographs: Images, scale: int, store: Store | None, seed: int) -> I
 
 
 def load_for(data: DataSettings, role: str, scale: int, cache_dir: str = "", seed: int = FIXED) -> list[Pair]:
-    """The pairs of a role of an experiment's photographs, with the low-resolution images that it has or makes.
+    """The pairs of a role in an experiment, with given or made low-resolution images.
 
     Args:
-        data: which photographs.
+        data: the experiment's images.
         role: "train", "val" or "test".
         scale: enlargement.
         cache_dir: of `MachineSettings`.
@@ -301,7 +306,7 @@ def load_for(data: DataSettings, role: str, scale: int, cache_dir: str = "", see
 
 
 def load_some(data: DataSettings, scale: int, most: int = 24) -> list[np.ndarray]:
-    """Low-resolution images, uint8 RGB, of up to so many of the training photographs, spread over all of them.
+    """Low-resolution images, uint8 RGB, of at most so many training images, spread over all of them.
 
     Raises:
         UserError: where none is readable.

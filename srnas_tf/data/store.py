@@ -1,10 +1,10 @@
-"""Decoded images on disk: an image is decoded once, and not at every start.
+"""Keeps decoded images on disk, so that an image is decoded once and not at every start.
 
-One file an image: a changed image replaces one file, two processes that fill the store together share no file, and
-what a kill leaves is whole images. The files are NumPy's own (`.npy`). Within, an image lies in strips of columns: a
-patch is then a piece or two of the file, and not a few bytes on each of a thousand pages. Pieces are read, not mapped:
-that is as fast where the file is in the page cache, needs no memory of this process, and a file that goes away is an
-error and not the end.
+Each image is one file. A changed image replaces one file, processes that fill the store together share no file, and a
+kill leaves whole images. The files are NumPy's own (`.npy`). An image is stored in strips of columns. A patch is then a
+piece or two of the file, not a few bytes on each of a thousand pages. Pieces are read, not mapped. That is as fast if
+the file is in the page cache, and needs no memory of this process. A file that disappears then causes an error, and
+does not end the process.
 """
 
 import contextlib
@@ -24,16 +24,16 @@ import numpy as np
 from srnas_tf.errors import UserError
 
 FORMAT = 1
-"""To be raised if the same image file should be stored otherwise."""
+"""Raise it if the same image file should be stored otherwise."""
 
 STRIP = 128
-"""Columns of a strip."""
+"""Columns in a strip."""
 
-_MOST_FILES = 8192
-"""File descriptors that are asked for: most of them for the store, and a process often begins with 1024."""
+_MAX_FILES = 8192
+"""File descriptors to ask for. The store needs most of them, and a process often begins with 1024."""
 
 _STALE = 3600.0
-"""Seconds after which a file that was never finished is what a kill left."""
+"""Seconds after which an unfinished file counts as the rest of a kill."""
 
 _PARTIAL = ".partial-"
 
@@ -45,7 +45,7 @@ def default_folder() -> Path:
 
 
 class Layout(NamedTuple):
-    """Where the strips begin in a file, the shape of the image, and the bytes of the file."""
+    """The offset of the strips in a file, the shape of the image, and the bytes of the file."""
 
     start: int
     shape: tuple[int, int, int]
@@ -53,15 +53,15 @@ class Layout(NamedTuple):
 
 
 class Strips:
-    """An image in a file: RGB uint8, of which rectangles are read, `image[top:bottom, left:right]`.
+    """An image in a file, uint8 RGB. `image[top:bottom, left:right]` reads a rectangle.
 
     Args:
-        path: of the file; it is closed when nobody has this object any more.
-        layout: of the file, if it was open before.
+        path: of the file. It is closed with the last reference to this object.
+        layout: of the file, if known.
 
     Raises:
-        OSError: where there is no such file.
-        ValueError: where it is not one of a store, or not whole.
+        OSError: if there is no such file.
+        ValueError: if it is not a store's, or incomplete.
     """
 
     def __init__(self, path: Path, layout: Layout | None = None) -> None:
@@ -81,7 +81,7 @@ class Strips:
         return whole[:, left - first : right - first]
 
     def _piece(self, strip: int, top: int, bottom: int) -> np.ndarray:
-        """Rows of a strip."""
+        """Some rows of a strip."""
         pixels = np.empty((bottom - top, STRIP, 3), np.uint8)
         row = STRIP * 3
         offset = self._start + (strip * self.shape[0] + top) * row
@@ -94,12 +94,12 @@ class Strips:
 
 
 class Store:
-    """Images and what is made of them by the files that they came from.
+    """Decoded images, and images made from them, by their original files.
 
-    Any number of processes and hosts may use one folder at a time, which may be removed whenever none does.
+    Any number of processes and hosts may use one folder at a time. It may be removed while none does.
 
     Args:
-        folder: made when something is written.
+        folder: created with the first file.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -111,10 +111,10 @@ class Store:
 
     @staticmethod
     def name(path: Path) -> str:
-        """The file of an image's pixels; another one after the image has changed.
+        """The name of the file of an image's pixels. It changes with the image.
 
         Raises:
-            OSError: where there is no such image.
+            OSError: if there is no such image.
         """
         status = path.stat()
         state = f"{FORMAT} {status.st_size} {status.st_mtime_ns}"
@@ -122,11 +122,13 @@ class Store:
 
     @staticmethod
     def variant(name: str, made: str) -> str:
-        """The file of what is made of an image, by the file of its pixels; that itself if the text is empty."""
+        """The name of the file of an image made from another, from the name of that one's file. An empty text gives the
+        same name.
+        """
         return f"{name.removesuffix('.npy')}-{_digest(made.encode())}.npy" if made else name
 
     def get(self, name: str) -> Strips | None:
-        """The image in a file; None where there is none, or no whole one."""
+        """The image in a file; None if it is missing or incomplete."""
         with self._lock:
             found = self._open.get(name)
             if found is None:
@@ -143,10 +145,10 @@ class Store:
         return found
 
     def put(self, name: str, pixels: np.ndarray) -> None:
-        """Writes a file, whole or not at all.
+        """Writes a file: the whole file or none.
 
         Raises:
-            OSError: where there is no room, or no right to write.
+            OSError: if there is no room, or no right to write.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         who = f"{socket.gethostname()}-{os.getpid()}-{threading.get_ident()}"
@@ -164,7 +166,7 @@ class Store:
             partial.unlink(missing_ok=True)
 
     def clean(self, paths: list[Path]) -> None:
-        """Removes what was made of earlier states of these images, and what kills left."""
+        """Removes files of earlier states of these images, and the rests of kills."""
         current = {}
         for path in paths:
             with contextlib.suppress(OSError):
@@ -178,7 +180,7 @@ class Store:
 
 
 def _layout(file: BinaryIO) -> Layout:
-    """Raises ValueError where the file is not one of a store."""
+    """The layout of a file. Raises ValueError if it is not a store's."""
     [width] = np.load(file, allow_pickle=False)
     np.lib.format.read_magic(file)
     shape, by_columns, kind = np.lib.format.read_array_header_1_0(file)
@@ -188,18 +190,18 @@ def _layout(file: BinaryIO) -> Layout:
 
 
 def _files() -> int:
-    """How many files this process may have open, as many as it is given."""
+    """Raises the limit of open files, and returns it."""
     try:
         import resource
     except ModuleNotFoundError:  # Windows, which sets no such limit
-        return _MOST_FILES
+        return _MAX_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    wanted = _MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_FILES)
     with contextlib.suppress(OSError, ValueError):
         if soft != resource.RLIM_INFINITY and soft < wanted:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft = wanted
-    return _MOST_FILES if soft == resource.RLIM_INFINITY else soft
+    return _MAX_FILES if soft == resource.RLIM_INFINITY else soft
 
 
 def _owner(path: Path) -> str:

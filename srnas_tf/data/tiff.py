@@ -1,4 +1,4 @@
-"""What libvips leaves out of a TIFF file."""
+"""Adds to a TIFF file what libvips leaves out."""
 
 import struct
 from pathlib import Path
@@ -13,7 +13,7 @@ _CLASSIC = (b"II*\0", b"MM\0*")
 
 
 def describe(path: Path, exif: Image.Exif) -> None:
-    """Adds EXIF data to a file: a directory at its end, which says what the first did and more, takes that one's place.
+    """Adds EXIF data to a file. A new directory at its end replaces the first one, and holds the same entries and more.
 
     A file of more than 2 GB (BigTIFF) stays as it is.
     """
@@ -39,7 +39,7 @@ def describe(path: Path, exif: Image.Exif) -> None:
 
 
 def _where_they_are(directory: ImageFileDirectory_v2, content: bytes, start: int) -> bytes:
-    """A directory's bytes with the strips where they were; Pillow takes them to follow the directory."""
+    """A directory's bytes with the strips' true offsets. Pillow assumes that they follow the directory."""
     order = "<" if directory.prefix == b"II" else ">"
     strips = struct.pack(f"{order}{len(directory[_STRIPS])}L", *directory[_STRIPS])
     for place in range(2, 2 + 12 * struct.unpack_from(f"{order}H", content)[0], 12):

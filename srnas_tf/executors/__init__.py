@@ -1,4 +1,4 @@
-"""Who does work that falls into many like tasks: this process, or others."""
+"""Executors run many similar tasks, in this process or in others."""
 
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Protocol, TypeVar
@@ -12,24 +12,24 @@ EXECUTORS = ("local", "ray")
 
 
 class Executor(Protocol):
-    """Does tasks, wherever."""
+    """Runs tasks."""
 
     def __call__(self, do: Callable[[T], R], tasks: Sequence[T], together: int = 1) -> Generator[R, None, None]:
-        """The results in the order of the tasks, each as soon as it is there and all those before it are.
+        """Yields the results in the order of the tasks, each as soon as all before it are there.
 
         Args:
-            do: what is to be done. It may travel to other processes, and stays there: let it pickle as its settings,
-                and load what it needs when it is first called.
-            tasks: what to do it with.
-            together: how many neighbours are best done by the same process, as they have work in common.
+            do: task -> result. It may be sent to other processes, and stays there. It should pickle as its settings,
+                and load what it needs in its first call.
+            tasks: arguments of `do`.
+            together: how many neighbours one process should run, because they share work.
         """
 
 
 class Loaded:
-    """Work that pickles as what makes it, and is made where it is first called.
+    """A function that other processes make themselves, in its first call there.
 
     Args:
-        make: returns the function to call; it must pickle.
+        make: returns the function. It must pickle.
     """
 
     def __init__(self, make: Callable[[], Callable]) -> None:
@@ -45,7 +45,7 @@ class Loaded:
 
 
 def in_turn(do: Callable[[T], R], tasks: Sequence[T], together: int = 1) -> Generator[R, None, None]:
-    """The executor that is this process: each task when its result is asked for."""
+    """The executor of this process: runs each task when its result is asked for."""
     for task in tasks:
         yield do(task)
 
@@ -54,7 +54,7 @@ def executor_of(name: str, address: str, actors: int, patience: float) -> Execut
     """The executor of `MachineSettings`.
 
     Raises:
-        UserError: where Ray is not installed, or there is no such cluster.
+        UserError: if Ray is not installed, or there is no such cluster.
     """
     if name == "local":
         return in_turn

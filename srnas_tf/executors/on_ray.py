@@ -1,4 +1,4 @@
-"""Work on a Ray cluster, as its user sees it."""
+"""Runs tasks on a Ray cluster."""
 
 import contextlib
 import multiprocessing
@@ -17,19 +17,19 @@ R = TypeVar("R")
 class RayExecutor:
     """Actors of a Ray cluster.
 
-    Tasks go out in runs of neighbours, the first ones first, to whoever is free. What an actor that dies had goes to
-    whoever is free then, and another actor takes its place.
+    Runs of neighbours go to free actors, the first tasks first. If an actor dies, its tasks go to another one, and a
+    new actor takes its place.
 
-    Ray lives in a process of its own: it ends its process, without a word, where its cluster ends, takes signals for
-    itself, and writes to stdout.
+    Ray runs in a process of its own. It would silently end its process with its cluster, handle signals, and write to
+    stdout.
 
     Args:
-        address: of the cluster; "": that of RAY_ADDRESS, or a new one of this machine alone.
-        actors: how many, whatever else runs there; 0: one a GPU, or, in a cluster without, one a node.
-        patience: seconds to wait for the first of them.
+        address: of the cluster. "" takes that of RAY_ADDRESS, or starts a cluster on this machine.
+        actors: how many. 0 takes one for each GPU, or one for each node without GPUs.
+        patience: seconds to wait for the first actor.
 
     Raises:
-        UserError: where there is no such cluster.
+        UserError: if there is no such cluster.
     """
 
     def __init__(self, address: str, actors: int, patience: float) -> None:
@@ -46,7 +46,7 @@ class RayExecutor:
         """As `Executor`.
 
         Raises:
-            WorkError: where the cluster is gone, or no actor outlives a task.
+            WorkError: if the cluster is gone, or a task kills each actor.
         """
         if not any(known is do for known in self._dos):
             self._dos.append(do)

@@ -1,4 +1,4 @@
-"""The process in which Ray lives: it has actors do what comes through a pipe."""
+"""The process of Ray, which gives tasks from a pipe to actors."""
 
 import logging
 import os
@@ -19,17 +19,17 @@ from ray.exceptions import RayActorError, RayTaskError
 from srnas_tf.errors import UserError, WorkError, first_line
 
 DEATHS = 3
-"""Actors that a task may cost before it is held to be the reason."""
+"""A task counts as the reason after so many actors died of it."""
 _CALL = 10
-"""Seconds in which a cluster's address must answer."""
+"""A cluster's address must answer within so many seconds."""
 _ENVIRONMENT = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL")
 
 
 def drive(pipe: Connection, address: str, actors: int, patience: float) -> None:
-    """Answers with None once connected; then takes calls, and None for the end of one; sends what comes of them.
+    """Sends None once it is connected. Then it receives calls, and None for the end of one, and sends results.
 
-    A call is its number, that of what is to be done, this, pickled, the tasks, and how many neighbours are best done
-    together. What comes is (number of the call, index of the task, result), or an exception.
+    A call is its number, the number of its function, the pickled function, the tasks, and how many neighbours belong
+    together. A result is (number of the call, index of the task, result), or an exception.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C means who holds the pipe's other end, whose end is this one's
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -79,7 +79,7 @@ def _connect(address: str) -> None:
 
 
 class _Actor:
-    """A process of the cluster. It keeps what is to be done, and with it what that has loaded."""
+    """A process of the cluster. It keeps functions, with all that they have loaded."""
 
     def __init__(self) -> None:
         self._kept: dict[int, Callable] = {}
@@ -94,7 +94,7 @@ class _Actor:
 
 
 class _Crew:
-    """The actors, and a thread a call for each that hands it its tasks."""
+    """The actors, with a thread for each actor and call that hands out tasks."""
 
     def __init__(self, actors: int, patience: float, outbox: "queue.SimpleQueue[Any]") -> None:
         gpus = int(ray.cluster_resources().get("GPU", 0))
@@ -143,7 +143,7 @@ class _Crew:
             self._outbox.put(WorkError(f"--executor=ray: {first_line(error)}; see `ray status`"))
 
     def _awake(self, slot: int) -> Any:
-        """The actor of a slot, once it runs; another in its place where it is dead."""
+        """The actor of a slot, once it runs; a new one if it is dead."""
         for attempt in range(1, DEATHS + 1):
             actor = self._actors[slot]
             try:
@@ -179,10 +179,10 @@ class _Work:
             return deque() if self._closed else self._runs.popleft()
 
     def give_back(self, run: deque[int], error: Exception) -> None:
-        """What an actor that died had not done.
+        """Returns the tasks that a dead actor had not finished.
 
         Raises:
-            WorkError: where others died of its first task before.
+            WorkError: if other actors died of its first task before.
         """
         with self._changed:
             self._deaths[run[0]] += 1
@@ -193,7 +193,7 @@ class _Work:
             self._changed.notify()
 
     def close(self) -> None:
-        """Lets whoever waits for more go."""
+        """Releases the threads that wait for more."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -1,1 +1,1 @@
-"""A trained network as files that other runtimes load, each checked against it."""
+"""Exports a trained network to files for other runtimes, and compares each with the network."""

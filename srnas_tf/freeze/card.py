@@ -1,4 +1,4 @@
-"""MODEL_CARD.md: what whoever gets the files should know of them."""
+"""Writes MODEL_CARD.md, for people who get the files."""
 
 import datetime
 import importlib.metadata
@@ -17,16 +17,16 @@ from srnas_tf.nets import Net
 from srnas_tf.train.evaluate import Scores
 
 FORMATS = {"onnx": ".onnx", "tflite": ".tflite", "ncnn": ".param", "coreml": ".mlpackage"}
-"""As tags of Hugging Face, and the files that bear them out."""
+"""Tags of Hugging Face, and the files that they stand for."""
 
 SLOWER = 1.05
-"""As a multiple of float32: what counts as slower, and is no luck of a turn."""
+"""A file counts as slower than float32 above this multiple of its time."""
 
 TEMPLATE = Path(__file__).with_name("MODEL_CARD.md.j2")
 
 
 def _slower(files: dict) -> dict[str, str]:
-    """By file: by how much it is slower on this machine than its runtime's float32; empty where none is."""
+    """By file: its time on this machine as a multiple of its runtime's float32, if it is slower. Empty if none is."""
     said = dict.fromkeys(files, "")
     for runtime in RUNTIMES:
         for form in runtime.forms:
@@ -38,7 +38,7 @@ def _slower(files: dict) -> dict[str, str]:
 
 
 def described(network: Net) -> dict[str, str]:
-    """What files say of themselves, those that can: a `description`, and more by name."""
+    """The metadata of files: a `description`, and more by name."""
     provenance = network.provenance
     return {
         "description": f"Enlarges RGB photographs {network.scale} times: lr, 0..1, to sr, 1.0 = white, not clipped.",
@@ -65,12 +65,12 @@ def model_card(
     """The card as Markdown.
 
     Args:
-        network: what was frozen.
-        scores: of the photographs that the files were compared on.
-        files: what `export.json` says of each.
-        settings: what the files take.
+        network: the exported network.
+        scores: the network's, on the images that the files were compared on.
+        files: their entries in `export.json`.
+        settings: of the export.
         evaluated: PSNR, SSIM and number of images by set, as `evaluate.json` has them.
-        low_resolution: what the low-resolution images of those photographs are.
+        low_resolution: the kind of low-resolution images.
     """
     arch = network.network
     blocks = arch.blocks if isinstance(arch, Network) else ()

@@ -1,4 +1,4 @@
-"""What frozen files consist of, read off the files themselves."""
+"""Checks the operators of exported files, read from the files themselves."""
 
 from pathlib import Path
 
@@ -7,11 +7,10 @@ from srnas_tf.freeze.runtimes import USUAL
 
 
 def check(path: Path) -> None:
-    """Refuses a file that its runtime, as it comes, could not run: one that is not valid, or has operators that are not
-    built in.
+    """Refuses a file that is not valid, or has operators that its runtime does not have built in.
 
     Raises:
-        WorkError: with what is wrong.
+        WorkError: says what is wrong.
     """
     runtime = USUAL[path.suffix]
     try:

@@ -1,12 +1,13 @@
-"""SavedModel -> the files of all runtimes. Run as a process of its own: the converters leak memory and are loud.
+"""Converts a SavedModel to the files of all runtimes. It is a process of its own, because converters leak memory and
+print a lot.
 
 python -m srnas_tf.freeze.convert SAVED_MODEL FORM=FILE ... [-- SAVED_MODEL FORM=FILE ...]
 
-FORM is a file of an export as `runtimes.FORMS` names it, FILE where it is to be. A line of MARK says of each in turn
-that it is written, or why it cannot be; the exit status is 1 if one cannot. Before them `patches=FILE.npy` names
-representative images, float32 [n, height, width, 3] in 0..1, that int8 files learn their ranges of, and `inner=REGEX`
-the convolutions that are int8 there, by their names; of several the first that leaves flat colours as they are. After
-`levels=1`, int8 files take and give uint8, those that can. `described=JSON` is what files are to say of themselves.
+FORM names a form of `runtimes.FORMS`, and FILE is the path to write. A line with MARK says of each that it is written,
+or why it cannot be. The exit status is 1 if one cannot. `patches=FILE.npy` before them names representative images,
+float32 [n, height, width, 3] in 0..1. int8 files learn their ranges from these. `inner=REGEX` names the convolutions
+that int8 files quantize. Of several, the first that keeps flat colours is taken. After `levels=1`, int8 files have
+uint8 input and output if they can. `described=JSON` is the files' metadata.
 """
 
 import itertools
@@ -20,19 +21,19 @@ import numpy as np
 
 from srnas_tf.freeze.runtimes import FORMS
 from srnas_tf.freeze.runtimes.runtime import Form, Job
-from srnas_tf.freeze.tint import MOST, tint
+from srnas_tf.freeze.tint import MAX_TINT, tint
 from srnas_tf.freeze.upscalers import load_upscaler
 
 MARK = "made:"
-"""What the lines that matter begin with."""
+"""The beginning of the lines that the caller reads."""
 
 
 class Said(NamedTuple):
-    """What is said of a file.
+    """The message about a file.
 
     Attributes:
         file: its path.
-        wrong: why it cannot be made; empty where it is.
+        wrong: why it cannot be made; empty if it is made.
     """
 
     file: str
@@ -67,7 +68,7 @@ def main(argv: list[str]) -> int:
 
 
 def _made(form: Form, job: Job) -> str:
-    """Makes a file; what is wrong, where it cannot be made."""
+    """Makes a file. Returns what is wrong if it cannot be made."""
     assert form.convert
     try:
         form.convert(job)
@@ -77,16 +78,18 @@ def _made(form: Form, job: Job) -> str:
 
 
 def _job(source: Path, target: Path, known: dict[str, list[str]]) -> Job:
-    """What is to be made, by the arguments before it."""
+    """The job of a file, from the arguments before it."""
     images = np.load(known["patches"][0]) if known["patches"] else np.zeros((0, 0, 0, 3), np.float32)
     described = json.loads(known["described"][0]) if known["described"] else {}
 
     def choose(quantize: Callable[[Path, str], None], whole: Path) -> None:
-        """Makes a file with the first choice that leaves flat colours as `whole` has them; the last, if none does."""
+        """Makes a file with the first choice that keeps flat colours as in `whole`, or with the last choice if none
+        does.
+        """
         expected = load_upscaler(whole, own=True)[0]
         for convolutions in known["inner"]:
             quantize(whole, convolutions)
-            if tint(load_upscaler(target, own=True)[0], expected, images.shape[1:3]) <= MOST:
+            if tint(load_upscaler(target, own=True)[0], expected, images.shape[1:3]) <= MAX_TINT:
                 return
 
     return Job(source, target, images, choose, bool(known["levels"]), described)

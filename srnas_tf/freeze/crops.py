@@ -1,4 +1,4 @@
-"""Middles of images."""
+"""Crops from the middle of images."""
 
 from collections.abc import Sequence
 
@@ -9,8 +9,8 @@ from srnas_tf.freeze.runtimes.runtime import Size
 
 
 def patches_of(images: Sequence[np.ndarray], size: Size | None = None) -> np.ndarray:
-    """The middle of each image, float32 [n, height, width, 3] in 0..1: of a size, or 64 pixels a side or as many as all
-    of them have.
+    """The middle of each image, float32 [n, height, width, 3] in 0..1. By default 64 pixels a side, or fewer if an
+    image is smaller.
     """
     side = min(64, *(size for image in images for size in image.shape[:2]))
     middles = [middle(image, size or (side, side)) for image in images]
@@ -18,12 +18,12 @@ def patches_of(images: Sequence[np.ndarray], size: Size | None = None) -> np.nda
 
 
 def middle(image: np.ndarray, size: Size, unit: int = 1) -> np.ndarray:
-    """The middle of an image; where that is too small, its mirror image goes on beyond the edges.
+    """The middle of an image. If the image is too small, its mirror image continues beyond the edges.
 
     Args:
         image: [height, width, channels].
         size: height and width, in units.
-        unit: pixels; the middle begins at a multiple of it.
+        unit: in pixels. The middle begins at a multiple of it.
     """
     missing = [max(0, unit * side - own) for side, own in zip(size, image.shape[:2], strict=True)]
     image = np.pad(image, [(0, missing[0]), (0, missing[1]), (0, 0)], "symmetric")
@@ -32,5 +32,5 @@ def middle(image: np.ndarray, size: Size, unit: int = 1) -> np.ndarray:
 
 
 def middle_of(pair: Pair, size: Size, scale: int) -> Pair:
-    """A pair's middles that show the same; the size is that of the low-resolution one."""
+    """The middles of a pair, which show the same. `size` is that of the low-resolution one."""
     return Pair(pair.name, middle(pair.lr, size), middle(pair.hr, size, scale))

@@ -1,6 +1,6 @@
-"""Image files as TensorFlow operations: what `serving.IMAGE` takes and gives.
+"""Decodes and encodes image files in TensorFlow operations, for the signature `serving.IMAGE`.
 
-The rules are those of `srnas_tf.kit`, as far as operations of TensorFlow go: no ICC profile is applied or kept.
+It follows `srnas_tf.kit` as far as TensorFlow's operations allow. No ICC profile is applied or kept.
 """
 
 from collections.abc import Callable
@@ -12,24 +12,24 @@ import tensorflow as tf
 from srnas_tf.kit import colours, transparency
 
 _HEAD = 2**18
-"""Bytes of a file in which its orientation and gamma are looked for."""
+"""Bytes of a file that are searched for its orientation and gamma."""
 
 _ORIENTATION = 0x0112
 _MIRRORED, _UPSIDE_DOWN, _TRANSPOSED = (2, 3, 6, 7), (3, 4, 7, 8), (5, 6, 7, 8)
-"""EXIF orientations: those that want their columns reversed, their rows, and, before both, the two exchanged."""
+"""EXIF orientations that reverse columns, that reverse rows, and that first exchange rows and columns."""
 
 _OPAQUE = 255
 _BMP_BITS = 28
-"""Where a BMP file says how many bits a pixel has."""
+"""The offset of a BMP file's bits per pixel."""
 _COLOUR_TYPE = 25
-"""Where a PNG file says it; 4 in it stands for transparency."""
+"""The offset of a PNG file's colour type. Its bit 4 stands for transparency."""
 
 
 def enlarge_file(network: Callable, file):
-    """The bytes of a PNG, JPEG, GIF or BMP file to those of a PNG, 8 bits a channel, RGB or RGBA, upright.
+    """Enlarges the bytes of a PNG, JPEG, GIF or BMP file. The result is a PNG file, RGB or RGBA in 8 bits, upright.
 
-    A JPEG in CMYK, whose inks mean nothing without a profile, is refused; so is a BMP with a palette, which TensorFlow
-    does not look up.
+    JPEG in CMYK is refused, because inks mean nothing without a profile. BMP with a palette is refused, because
+    TensorFlow cannot read it.
     """
     rgba = _upright(*_decoded(file))
     alpha = rgba[..., 3:]
@@ -48,12 +48,12 @@ def _levels(values):
 
 
 class _Described(NamedTuple):
-    """What a file's head says.
+    """The description at the beginning of a file.
 
     Attributes:
-        exif: where its TIFF structure begins; -1 where there is none.
-        gamma: of a PNG file, times 100000; 0 where it says none, or says more of its colours.
-        clear: whether a PNG file names a colour, or colours, that are transparent.
+        exif: offset of its TIFF structure; -1 if there is none.
+        gamma: of a PNG file, times 100000; 0 if it has none, or describes its colours otherwise.
+        clear: whether a PNG file names transparent colours.
     """
 
     exif: tf.Tensor
@@ -62,7 +62,7 @@ class _Described(NamedTuple):
 
 
 class _Bytes:
-    """The beginning of a file, as int32; beyond its end lie zeros.
+    """The beginning of a file as int32, followed by zeros.
 
     Args:
         file: its bytes, a string.
@@ -78,7 +78,7 @@ class _Bytes:
         return tf.where(inside, tf.gather(self.values, tf.where(inside, place, 0)), 0)
 
     def number(self, place, size: int, little=False):
-        """An unsigned number of so many bytes; those past int32 come out negative."""
+        """An unsigned number of so many bytes. Numbers beyond int32 become negative."""
         weights = [8 * i for i in range(size)]
         low_first = sum(tf.bitwise.left_shift(self.at(place + i), w) for i, w in enumerate(weights))
         high_first = sum(tf.bitwise.left_shift(self.at(place + i), w) for i, w in enumerate(reversed(weights)))
@@ -95,7 +95,7 @@ def _decoded(file):
 
     def png():
         described = _png_head(head)
-        # Of a palette without transparency it would make transparent pixels.
+        # It would make pixels of a palette without transparency transparent.
         clear = described.clear | (tf.bitwise.bitwise_and(head.at(_COLOUR_TYPE), 4) > 0)
         image = tf.cond(
             clear,
@@ -111,7 +111,7 @@ def _decoded(file):
             tf.image.extract_jpeg_shape(file)[2], 4, message="a JPEG in CMYK is not taken; convert it to sRGB"
         )
         with tf.control_dependencies([inks] if inks is not None else []):
-            # What it does by default is quick, and levels away from what the file says.
+            # Its default method is fast, and wrong by several levels.
             image = tf.io.decode_jpeg(file, channels=3, dct_method="INTEGER_ACCURATE")
         return _opaque(image), _orientation(head, _jpeg_head(head))
 
@@ -130,7 +130,7 @@ def _opaque(image):
 
 
 def _tables(gamma):
-    """What each level becomes: float32 [256]."""
+    """The new value of each level, float32 [256]."""
     exponent = tf.cast(gamma, tf.float32) / 1e5
     linear = (np.arange(256, dtype=np.float32) / 255) ** (1 / tf.maximum(exponent, 0.05))
     srgb = tf.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
@@ -139,7 +139,7 @@ def _tables(gamma):
 
 
 def _png_head(head: _Bytes) -> _Described:
-    """What stands in a PNG file before its pixels."""
+    """The description of a PNG file before its pixels."""
 
     def more(place, exif, gamma, managed, clear):
         here = (place >= 8) & (place < head.count)
@@ -159,7 +159,7 @@ def _png_head(head: _Bytes) -> _Described:
 
 
 def _jpeg_head(head: _Bytes):
-    """Where a JPEG file's EXIF data begin; -1 where there are none."""
+    """The offset of a JPEG file's EXIF data; -1 if there are none."""
 
     def more(place, exif):
         return (exif < 0) & (place < head.count) & (head.at(place) == 0xFF) & (head.at(place + 1) != 0xDA)
@@ -172,7 +172,7 @@ def _jpeg_head(head: _Bytes):
 
 
 def _orientation(head: _Bytes, exif):
-    """1 to 8; 1 where nothing is said."""
+    """The EXIF orientation, 1 to 8; 1 by default."""
     little = head.at(exif) == ord("I")
     directory = exif + head.number(exif + 4, 4, little)
     entries = directory + 2 + 12 * tf.range(head.number(directory, 2, little))

@@ -1,4 +1,4 @@
-"""Freezes a network, runs each file in its own runtime, and says how far it is from the network."""
+"""Exports a network, runs each file in its own runtime, and compares it with the network."""
 
 import hashlib
 import json
@@ -22,12 +22,12 @@ from srnas_tf.freeze.runtimes import FORMS, RUNTIMES, USUAL, machine
 from srnas_tf.freeze.runtimes.runtime import Form
 from srnas_tf.freeze.saved_model import save
 from srnas_tf.freeze.settings import ExportSettings, LatencySettings
-from srnas_tf.freeze.tint import MOST, tint
+from srnas_tf.freeze.tint import MAX_TINT, tint
 from srnas_tf.freeze.upscalers import check_makes, load_upscaler
 from srnas_tf.host import child
 from srnas_tf.nets import Net
 from srnas_tf.nets.stages import stages
-from srnas_tf.nets.transfer import folded
+from srnas_tf.nets.transfer import reparameterized
 from srnas_tf.train.evaluate import Upscaler, mean_psnr, of_network, scores
 from srnas_tf.workdir.files import write_json, write_text
 
@@ -46,32 +46,31 @@ def export(
     source: Path | None = None,
     low_resolution: str = "bicubic",
 ) -> dict:
-    """Writes the files that the settings want, `export.json` and `MODEL_CARD.md` into the folder.
+    """Writes the files that the settings name, `export.json` and `MODEL_CARD.md` into the folder.
 
     Args:
-        network: with dtype policy float32; what is expanded is folded.
-        pairs: photographs to compare the files on; of more than one size, to see that sizes are free.
-        folder: an earlier export in it is replaced once this one has passed.
-        training: photographs that it was trained on, as it sees them, uint8 RGB: int8 files learn their ranges from
-            them; from `pairs` where there are none.
-        settings: which files, and what they take; of one size, they are compared on the photographs' middles.
-        evaluated: what `evaluate.json` says of this network, for the card.
-        source: the file that the network was read from, which the files then say.
-        low_resolution: what the low-resolution images of `pairs` are, for the card.
+        network: in float32. It is exported in its deploy form.
+        pairs: images to compare the files on. Several sizes show that sizes are free.
+        folder: an earlier export there is replaced once this one has passed.
+        training: low-resolution training images, uint8 RGB. int8 files learn their ranges from these, or from `pairs`
+            if there are none.
+        settings: the files and their input. Files of one size are compared on the images' middles.
+        evaluated: the content of `evaluate.json`, for the card.
+        source: the network's file, whose hash goes into the report.
+        low_resolution: the kind of `pairs`' low-resolution images, for the card.
 
     Returns:
-        By file: `bytes`, `max_abs_diff` (1.0 = white), `psnr_diff` (dB, the file's minus the network's), both None of
-            a file that cannot be run on this system, `ok`, `files` (the SHA-256 of each that it consists of),
-            `model_sha256` (of `source`) where it is given, and by number of threads where it was timed `latency_ms` and
-            `latency_spread`, the share that this varied by. int8 files that lose too much are left out, which a line
-            on stderr says.
+        By file: `bytes`, `max_abs_diff` (1.0 = white), `psnr_diff` (dB, the file's minus the network's), `ok`, and
+            `files` (their SHA-256). The differences are None for a file that this system cannot run. `model_sha256` is
+            that of `source`. If the file was timed, `latency_ms` and `latency_spread`, the share that it varied by, by
+            number of threads. int8 files that lose too much are left out, and a line on stderr says so.
 
     Raises:
-        UserError: where the folder holds something else than an export.
-        WorkError: where a file is further from the network than its form allows; then the files lie in
-            `<folder>-rejected`, and an earlier export stays. Where one cannot be made; the others are there then.
+        UserError: if the folder holds anything but an export.
+        WorkError: if a file differs from the network by more than its form allows. The files are then in
+            `<folder>-rejected`, and an earlier export stays. Also if a file cannot be made; the others are then there.
     """
-    network = folded(network)
+    network = reparameterized(network)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     if not folder.exists() and _former(folder).exists():  # killed while it put one in the place of the other
@@ -110,7 +109,7 @@ def export(
 def _freeze(
     network: Net, pairs: list[Pair], folder: Path, known_as: Path, patches: np.ndarray, settings: ExportSettings
 ) -> tuple[dict, dict[str, str]]:
-    """Makes the files and compares each with the network; also says why some could not be made, by file."""
+    """Makes the files, and compares each with the network. Returns also, by file, why some could not be made."""
     cut = [] if settings.size else stages(network)
     convolutions = int8.choices(network.network)
     dense = bool(convolutions) and int8.pays_in_onnxruntime(network)
@@ -153,16 +152,16 @@ def _freeze(
             continue
         upscale = upscaler_of(form, path)
         got = _outputs(upscale, pairs)
-        # What stages give is rounded, and so clipped.
+        # The output of stages is rounded, and therefore clipped.
         near = [np.clip(b, 0, 1) for b in expected] if form.stands_for else expected
         difference = max(float(np.max(np.abs(a - b))) for a, b in zip(got, near, strict=True))
         psnr_difference = mean_psnr(got, pairs, network.scale) - psnr
         off = tint(upscale, of_network(network), patches.shape[1:3]) if form.is_int8 else 0
-        accepted = form.accepts(difference, psnr_difference) and off <= MOST
+        accepted = form.accepts(difference, psnr_difference) and off <= MAX_TINT
         if form.optional and not accepted:
-            tinted = f"{off} levels from the network on flat colours, more than {MOST}"
+            tinted = f"{off} levels from the network on flat colours, more than {MAX_TINT}"
             lost = f"{psnr_difference:+.2f} dB from the network, more than {form.psnr_tolerance:.2f}"
-            log.warning("no %s: it is %s", path.name, tinted if off > MOST else lost)
+            log.warning("no %s: it is %s", path.name, tinted if off > MAX_TINT else lost)
             for file in files:
                 file.unlink()
             continue
@@ -173,12 +172,12 @@ def _freeze(
 
 
 def upscaler_of(form: Form, path: Path) -> Upscaler:
-    """A file that was made here, in its own runtime; stages on parts of an image, however small it is."""
+    """A file that was made here, in its own runtime. Stages run on tiles, however small the image is."""
     return staged.in_parts(path) if form.stands_for else load_upscaler(path, own=True)[0]
 
 
 def _files(form: Form, folder: Path) -> list[Path]:
-    """All that a form consists of in an export folder: of stages, each one's file and what describes them."""
+    """The files of a form in an export folder. Stages have a file each, and a description."""
     path = folder / form.file
     if form.stands_for:
         return [*sorted(path.parent.glob(f"*{path.suffix}")), path.parent / stages_file.DESCRIPTION]
@@ -188,12 +187,12 @@ def _files(form: Form, folder: Path) -> list[Path]:
 
 
 def _wanted(settings: ExportSettings, form: Form) -> bool:
-    """Whether the settings name the form's file, or the one that its stages stand for."""
+    """Whether the settings name the form's file, or the file that its stages stand for."""
     return (form.stands_for or form.name) in settings.files
 
 
 def _time(report: dict, folder: Path, size: str) -> None:
-    """Adds milliseconds of each file of the whole network, on one thread and on all, to what is said of it."""
+    """Adds the latency of each file to its entry, on one thread and on all."""
     whole = [form for form in FORMS if form.file in report and not form.stands_for]
     for runtime in RUNTIMES:
         paths = [folder / form.file for form in whole if form in runtime.forms and runtime.runs()]
@@ -206,17 +205,17 @@ def _time(report: dict, folder: Path, size: str) -> None:
 
 
 def check_replaceable(folder: Path) -> None:
-    """Refuses to replace a folder that no earlier export made.
+    """Refuses to replace a folder that is no earlier export.
 
     Raises:
-        UserError: where it holds something else.
+        UserError: if it holds something else.
     """
     if folder.exists() and not (folder.is_dir() and ((folder / "export.json").exists() or not any(folder.iterdir()))):
         raise UserError(f"{folder}: exists and is no export; move it, or give another --workdir")
 
 
 def _put(finished: Path, folder: Path) -> None:
-    """Puts a finished export in the place of an earlier one, which is removed only then."""
+    """Puts a finished export in the place of an earlier one, and then removes that."""
     check_replaceable(folder)
     former = _former(folder)
     shutil.rmtree(former, ignore_errors=True)
@@ -233,7 +232,7 @@ def _former(folder: Path) -> Path:
 def _convert(
     source: Path, folder: Path, forms: Sequence[Form], patches: np.ndarray, more: Sequence[str]
 ) -> dict[str, str]:
-    """Makes the files of a SavedModel, with more arguments for all; says, by file, why some could not be made."""
+    """Makes the files of a SavedModel, with further arguments for all. Returns, by file, why some could not be made."""
     failed: dict[str, str] = {}
     pending = [form.file for form in forms if form.convert]
     while pending:
@@ -242,10 +241,10 @@ def _convert(
             file.flush()
             command = child.command("srnas_tf.freeze.convert", str(source), f"patches={file.name}")
             command += [*more, *(f"{name}={folder / name}" for name in pending)]
-            # tf2onnx walks through sets: with another seed the same network becomes another graph.
+            # tf2onnx walks through sets. With another seed, the same network becomes another graph.
             settled = {**os.environ, "PYTHONHASHSEED": "0"}
             done = subprocess.run(command, capture_output=True, text=True, check=False, env=settled)
-        # What libraries print goes there too.
+        # Output of libraries goes there, too.
         told = [convert.Said.of(line) for line in done.stdout.splitlines() if line.startswith(convert.MARK)]
         failed |= {name: each.wrong for name, each in zip(pending, told, strict=False) if each.wrong}
         pending = pending[len(told) :]

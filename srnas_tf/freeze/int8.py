@@ -1,4 +1,4 @@
-"""What of a network may be int8 (docs/int8.md)."""
+"""Chooses the layers of a network that int8 files quantize (docs/int8.md)."""
 
 import keras
 
@@ -11,10 +11,10 @@ BLOCKS = r"block\d+(_\d+)?/(first|branch\d+|trunk\d+|last)(_\d+)?/"
 
 
 def inner(network: arch.Architecture) -> str:
-    """A regular expression for the names of the convolutions that int8 files quantize, as Keras has them.
+    """A regular expression for the Keras names of the convolutions that int8 files quantize.
 
-    Of the IMDN family those inside the blocks but the attention's and the fusion; of other networks those with weights
-    before them and behind them. Empty where there are none.
+    In the IMDN family, these are the convolutions inside blocks, without attention and fusion. In other networks, these
+    are the ones with weights before and behind them. Empty if there are none.
     """
     if isinstance(network, arch.Network):
         return BLOCKS
@@ -33,17 +33,17 @@ def inner(network: arch.Architecture) -> str:
 
 
 def pays_in_onnxruntime(network: keras.Layer) -> bool:
-    """Whether int8 makes a network faster in onnxruntime: not where depthwise convolutions stand between the others.
+    """Whether int8 makes a network faster in onnxruntime, which it does not if there are depthwise convolutions.
 
-    onnxruntime computes float32 and int8 in different layouts. Each way between the two costs as much as a depthwise
-    convolution, which has nine products a value.
+    onnxruntime computes float32 and int8 in different layouts. A conversion between the two costs as much as a
+    depthwise convolution.
     """
     return not any(isinstance(layer, DepthwiseConv) for layer in network._flatten_layers())
 
 
 def choices(network: arch.Architecture) -> list[str]:
-    """What to try, the most first: the blocks' first convolutions take the trunk, and cost most where values are
-    extreme.
+    """The choices to try, the most convolutions first. A block's first convolution reads the trunk. It loses the most
+    if values are extreme.
     """
     chosen = inner(network)
     return [each for each in dict.fromkeys((chosen, chosen.replace("first|", ""))) if each]

@@ -1,4 +1,4 @@
-"""Latency: networks are frozen, timed by turns in a process of their own, and a space's blocks kept as a table."""
+"""Measures latency: exports networks, times them by turns in a process of its own, and keeps a table or a model."""
 
 import shutil
 import tempfile
@@ -31,11 +31,11 @@ from srnas_tf.workdir.files import read_json, write_json
 from srnas_tf.workdir.folder import Workdir
 
 DESCRIBED = ("machine", "runtime", "runtime_version", "threads", "input_size")
-"""What is said of any measurement."""
+"""The description of a measurement."""
 
 
 class Times(NamedTuple):
-    """What the script measured.
+    """The measurements of the script.
 
     Attributes:
         described: `DESCRIBED`, by name.
@@ -58,16 +58,16 @@ def latency_of(
     limits: Mapping[str, float] = NO_LIMITS,
     rounds: int = stopwatch.ROUNDS,
 ) -> Latency:
-    """The latency of a space's networks: as the settings give it, or the workdir has it, or as is measured now.
+    """The latency of a space's networks: from the settings, from the workdir, or from a new measurement.
 
-    Measuring takes minutes, goes on where an earlier process was stopped, and records the space in the workdir.
+    A measurement takes minutes, resumes after a stop, and records the space in the workdir.
 
     Args:
-        limits: on the networks that will be asked for, of costs that are known: those of `search.feasible.PRICES`.
+        limits: of the search, for costs in `search.feasible.PRICES`.
 
     Raises:
-        UserError: where what is known is of another space or of other conditions, or a model fails its own check.
-        WorkError: where measuring fails.
+        UserError: if the latency is of another space or other conditions, or a model fails its own check.
+        WorkError: if the measurement fails.
     """
     known = known_latency(settings, space, workdir)
     if known is None:
@@ -77,7 +77,7 @@ def latency_of(
 
 
 def known_latency(settings: LatencySettings, space: Space, workdir: Workdir) -> Latency | None:
-    """What the settings give, or what the workdir has; None where there is none. Raises as `latency_of`."""
+    """The latency from the settings or the workdir; None if there is none. Raises as `latency_of`."""
     given = bool(settings.latency_table)
     path = Path(settings.latency_table) if given else _kept(settings, workdir)
     if not given and not path.exists():
@@ -101,7 +101,9 @@ def measure_space(
     rounds: int,
     limits: Mapping[str, float] = NO_LIMITS,
 ) -> tuple[Latency, Times]:
-    """The latency of a space's networks and, by the same turns where it is new, the times of some, by text form."""
+    """The latency of a space's networks, and measured times of some networks by text form. Both come from the same
+    turns if the latency is new.
+    """
     known = known_latency(settings, space, workdir)
     if known and not networks:
         return known, Times({name: getattr(known, name) for name in DESCRIBED}, {})
@@ -133,10 +135,10 @@ def write_kit(
     limits: Mapping[str, float] = NO_LIMITS,
     known: bool = False,
 ) -> None:
-    """Writes what a space's latency is told from, and some networks to compare predictions with.
+    """Writes the networks from which a space's latency is predicted, and some to compare predictions with.
 
     Args:
-        known: whether the latency is known already, so that these networks go alone.
+        known: whether the latency is known, so that only the networks for comparison are written.
     """
     if not tells_by_model(space, settings):
         write_table_kit(folder, settings, space, networks, blocks=not known)
@@ -146,11 +148,11 @@ def write_kit(
 
 
 def measure_model(path: Path, settings: LatencySettings, rounds: int) -> Times:
-    """A model file's latency in the settings' runtime; a `.keras` file is frozen for it first.
+    """A model file's latency in the settings' runtime. A `.keras` file is exported first.
 
     Raises:
-        UserError: where that runtime does not run such files.
-        WorkError: where it fails.
+        UserError: if that runtime does not run such files.
+        WorkError: if it fails.
     """
     check_installed(BY_NAME[settings.runtime])
     if settings.runtime not in runtimes_of(path):
@@ -165,17 +167,17 @@ def measure_model(path: Path, settings: LatencySettings, rounds: int) -> Times:
 
 
 def measure_files(paths: Sequence[Path], settings: LatencySettings, rounds: int) -> Times:
-    """The latency of files that the settings' runtime runs. Raises WorkError where it fails."""
+    """The latency of files in the settings' runtime. Raises WorkError if it fails."""
     with tempfile.TemporaryDirectory() as folder:
         return _measure_files({str(path): str(path.absolute()) for path in paths}, Path(folder), settings, rounds)
 
 
 def measure_networks(networks: Sequence[Architecture], settings: LatencySettings, rounds: int) -> Times:
-    """The latency of networks, by text form: frozen with weights drawn at random, timed by turns.
+    """The latency of networks by text form. They are exported with random weights, and timed by turns.
 
     Raises:
-        UserError: where the runtime is not installed.
-        WorkError: where freezing or timing fails.
+        UserError: if the runtime is not installed.
+        WorkError: if export or timing fails.
     """
     check_installed(BY_NAME[settings.runtime])
     with tempfile.TemporaryDirectory() as temporary:
@@ -196,17 +198,17 @@ def _measure_files(files: Mapping[str, str], folder: Path, settings: LatencySett
 
 
 def runtimes_of(path: Path) -> list[str]:
-    """The runtimes that a model file can be timed in here; a `.keras` file must be frozen for them first."""
+    """The installed runtimes that can run a model file. A `.keras` file must be exported for them first."""
     freezing = path.suffix == KERAS
     able = [each for each in RUNTIMES if (freezing or each.suffix == path.suffix) and each.runs()]
     return [each.name for each in able if is_installed(each, freezing)]
 
 
 def measure(folder: Path, settings: LatencySettings, rounds: int) -> Times:
-    """Times what a manifest lists, in a process of its own: threads are given to a runtime once, at its beginning.
+    """Times the files of a manifest in a process of its own, because a runtime gets its threads once, at its start.
 
     Raises:
-        WorkError: where the script fails, with its own words.
+        WorkError: if the script fails, with its own message.
     """
     manifest = read_json(folder / MANIFEST)
     count = len(manifest["networks"]) + (1 + len(manifest["blocks"]) if "frame" in manifest else 0)

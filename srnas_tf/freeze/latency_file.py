@@ -1,4 +1,4 @@
-"""Latency of a space's networks as a file: a table of its blocks, or timed networks that a model is fitted to."""
+"""Files of latency: a table of a space's blocks, or timed networks for a model."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from srnas_tf.search.latency_model import LatencyModel
 from srnas_tf.workdir.files import write_json
 
 Latency = LatencyTable | LatencyModel
-"""Both say under which conditions they hold, what a network takes, and whether they know a space."""
+"""The interface of both: their conditions, the latency of a network, and whether they cover a space."""
 _KINDS: dict[Any, type[LatencyTable] | type[LatencyModel]] = {
     latency.VERSION: LatencyTable,
     latency_model.VERSION: LatencyModel,
@@ -24,10 +24,10 @@ def write(path: Path, known: Latency) -> None:
 
 
 def read(path: Path) -> Latency:
-    """What a file holds.
+    """Reads such a file.
 
     Raises:
-        UserError: where it is missing or neither of the two, with what is wrong about it.
+        UserError: if it is missing or neither of the two. It says what is wrong.
     """
     try:
         data = reading.parse(reading.content(path))

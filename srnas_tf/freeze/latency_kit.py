@@ -1,4 +1,4 @@
-"""Networks, frozen into a folder with a manifest and the script that times them: here or on a device."""
+"""Exports networks into a folder, with a manifest and the script that times them, here or on a device."""
 
 import shutil
 import subprocess
@@ -21,7 +21,7 @@ from srnas_tf.host.progress import progress
 from srnas_tf.nets import build
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.network import Frame
-from srnas_tf.nets.transfer import folded
+from srnas_tf.nets.transfer import reparameterized
 from srnas_tf.workdir.files import read_json, write_json, write_text
 
 MANIFEST = "manifest.json"
@@ -34,20 +34,20 @@ from timing import stopwatch
 if __name__ == "__main__":
     sys.exit(stopwatch.main())
 '''
-"""The script that is started on a device; `timing/` lies beside it."""
+"""The script to start on a device, beside `timing/`."""
 WANTED = "wanted.json"
-"""What the manifest will be, while files are still missing."""
+"""The name of the manifest while files are still missing."""
 CHUNK = 8
-"""Networks that are frozen together: a kill costs no more."""
+"""Networks that are exported together. A kill loses no more than these."""
 
 Model = Callable[[], keras.Model]
-"""Makes what is to be frozen: an image's batch, enlarged."""
+"""() -> a model that enlarges a batch with one image."""
 
 
 def tells_by_model(space: Space, settings: LatencySettings) -> bool:
-    """Whether a space's latency is told from whole networks of it: it has several trunks, or more blocks than that.
+    """Whether a model predicts a space's latency: it does if the space has several trunks, or many blocks.
 
-    Otherwise each of its blocks is timed, which is exact but for noise.
+    Otherwise each block is timed, which is exact except for noise.
     """
     return len(space.trunks) > 1 or len(space.blocks) >= settings.latency_networks
 
@@ -55,14 +55,14 @@ def tells_by_model(space: Space, settings: LatencySettings) -> bool:
 def write_table_kit(
     folder: Path, settings: LatencySettings, space: Space, networks: Sequence[Network], blocks: bool = True
 ) -> None:
-    """A folder of frozen networks and `manifest.json`, from which the script makes a table of blocks.
+    """Writes exported networks and `manifest.json`, from which the script makes a table of blocks.
 
-    One that is there already stays; one that is half there is made up.
+    A finished folder stays as it is. An unfinished one is completed.
 
     Args:
-        settings: for which runtime, and the usual size of image.
-        networks: whole networks of the space, to compare predictions with.
-        blocks: whether the frame and the blocks go along, which make a table.
+        settings: runtime and image size.
+        networks: networks to compare predictions with.
+        blocks: whether to write the frame and the blocks for a table.
     """
     suffix = BY_NAME[settings.runtime].suffix
     models: dict[str, Model] = {}
@@ -72,7 +72,7 @@ def write_table_kit(
     if blocks:
         manifest["frame"] = f"frame{suffix}"
         alike = [Network(space.scale, trunk.width, (block,) * trunk.depth, trunk.stem) for block in space.blocks]
-        stem = alike[0].folded.stem
+        stem = alike[0].deployed.stem
         models[manifest["frame"]] = lambda: Hollow(space.scale, trunk.width, trunk.depth, stem)
         manifest["blocks"] = {str(block): f"block{i}{suffix}" for i, block in enumerate(space.blocks)}
         models |= {file: drawn(network) for file, network in zip(manifest["blocks"].values(), alike, strict=True)}
@@ -86,11 +86,11 @@ def write_model_kit(
     fitted: Sequence[Network],
     networks: Sequence[Network] = (),
 ) -> None:
-    """A folder of frozen networks and `manifest.json`, from which the script makes a latency model; as the other.
+    """Writes exported networks and `manifest.json`, from which the script makes a latency model.
 
     Args:
-        fitted: what the model is fitted to.
-        networks: others, to compare predictions with.
+        fitted: the networks for the model.
+        networks: other networks, to compare predictions with.
     """
     manifest = {"version": 2, "runtime": settings.runtime, "input_size": settings.input_size, "scale": space.scale}
     manifest["fitted"] = [str(network) for network in fitted]
@@ -100,7 +100,7 @@ def write_model_kit(
 def _write(
     folder: Path, manifest: dict, models: dict[str, Model], networks: Sequence[Network], settings: LatencySettings
 ) -> None:
-    """Freezes models and whole networks, then writes the manifest."""
+    """Exports models and networks, then writes the manifest."""
     manifest["networks"] = {}
     for i, network in enumerate(networks):
         file = f"network{i}{BY_NAME[settings.runtime].suffix}"
@@ -117,7 +117,7 @@ def _write(
 
 
 def write_script(folder: Path) -> None:
-    """Writes what times a folder's files without this package: `measure.py`, and what it starts."""
+    """Writes `measure.py` and its modules, which time a folder's files without this package."""
     write_text(folder / "measure.py", LAUNCHER)
     home = folder / "timing"
     home.mkdir()
@@ -128,7 +128,7 @@ def write_script(folder: Path) -> None:
 
 
 def trunk_of(space: Space) -> Trunk:
-    """The trunk of a space that a table can be made of.
+    """The trunk of a space for a table.
 
     Raises:
         UserError: if it has several.
@@ -143,12 +143,12 @@ def trunk_of(space: Space) -> Trunk:
 
 
 def drawn(network: Architecture) -> Model:
-    """A network with weights drawn at random, on which its latency does not depend."""
+    """A network with random weights. Latency does not depend on them."""
 
     def make() -> keras.Model:
         model = build(network)
         initialize(model, 0, "uniform")
-        return folded(model)
+        return reparameterized(model)
 
     return make
 
@@ -161,10 +161,10 @@ class Hollow(Frame):
 
 
 def freeze_all(models: Mapping[str, Model], folder: Path, runtime: str) -> None:
-    """Writes each model as a file that the runtime runs; those that are there stay.
+    """Writes each model as a file of the runtime. Existing files stay.
 
     Raises:
-        WorkError: where one cannot be converted, or written.
+        WorkError: if one cannot be converted or written.
     """
     missing = [file for file in models if not (folder / file).exists()]
     done = len(models) - len(missing)
@@ -178,7 +178,7 @@ def freeze_all(models: Mapping[str, Model], folder: Path, runtime: str) -> None:
 
 
 def _frozen(models: Mapping[str, Model], folder: Path, runtime: str) -> Iterator[str]:
-    """Names of models as they are there as files of a runtime."""
+    """The names of models whose files exist."""
     form = BY_NAME[runtime].file
     converts = form != FORMS[0].file
     saved = folder / "saved" if converts else folder
@@ -196,10 +196,10 @@ def _frozen(models: Mapping[str, Model], folder: Path, runtime: str) -> Iterator
 
 
 def lines_of(command: Sequence[str], what: str) -> Iterator[str]:
-    """What a process prints, line by line; none is left behind.
+    """The output of a process, line by line. The process ends with the generator.
 
     Raises:
-        WorkError: where it fails, with the last line of its stderr.
+        WorkError: if it fails, with the last line of its stderr.
     """
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as aside,

@@ -1,4 +1,4 @@
-"""LiteRT files, read and changed."""
+"""Reads and changes LiteRT files."""
 
 import json
 from collections.abc import Mapping
@@ -10,15 +10,15 @@ from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
 METADATA, DESCRIBED = b"TFLITE_METADATA", b"srnas_tf"
-"""Names of what a file says of itself."""
+"""Names of a file's metadata."""
 
 _NAMES = {code: name for name, code in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
 
 
 def operators(path: Path) -> set[str]:
-    """The operators that a file uses; one that is not built in, a Flex operation for one, as `custom NAME`."""
+    """The operators of a file. Those that are not built in, such as Flex operations, are `custom NAME`."""
     codes = flatbuffer_utils.read_model(str(path)).operatorCodes
-    # Codes up to 127 stood in another field once, and stand there still.
+    # Codes up to 127 are also in an older field.
     numbers = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in codes]
     return {
         f"custom {code.customCode.decode()}" if number == schema.BuiltinOperator.CUSTOM else _NAMES[number]
@@ -27,7 +27,7 @@ def operators(path: Path) -> set[str]:
 
 
 def describe(path: Path, described: Mapping[str, str]) -> None:
-    """Has a file say what it is: as LiteRT's own metadata, which tools show, and as JSON by the name of DESCRIBED."""
+    """Adds a file's description: as LiteRT's own metadata, which tools show, and as JSON under the name DESCRIBED."""
     if not described:
         return
     model = flatbuffer_utils.read_model(str(path))
@@ -47,7 +47,9 @@ def describe(path: Path, described: Mapping[str, str]) -> None:
 
 
 def _metadata(described: Mapping[str, str]) -> bytes:
-    """A ModelMetadata of tflite's metadata_schema.fbs; written by hand, as its library is for older Pythons."""
+    """A ModelMetadata of tflite's metadata_schema.fbs. It is written by hand, because its library needs an older
+    Python.
+    """
     builder = flatbuffers.Builder(256)
     fields = {0: described["architecture"], 1: described["description"], 2: described["version"]}
     offsets = {field: builder.CreateString(text) for field, text in fields.items()}
@@ -59,10 +61,9 @@ def _metadata(described: Mapping[str, str]) -> bytes:
 
 
 def take_levels(path: Path) -> None:
-    """Makes a LiteRT file with float32 in and out take and give uint8: scale 1/255, zero point 0.
+    """Changes input and output of a LiteRT file from float32 to uint8, with scale 1/255 and zero point 0.
 
-    Operators that are already there do the rest: DEQUANTIZE after the input, QUANTIZE, which rounds and clips, before
-    the output.
+    Existing operators convert: DEQUANTIZE after the input, and QUANTIZE, which rounds and clips, before the output.
     """
     model = flatbuffer_utils.read_model(str(path))
     [graph] = model.subgraphs
@@ -77,7 +78,7 @@ def take_levels(path: Path) -> None:
 
 
 def _levels(graph, tensors) -> int:
-    """Adds a tensor of levels beside the only one of these, of the same shape, and gives its number."""
+    """Adds a uint8 tensor of the same shape as the only one of `tensors`. Returns its number."""
     [index] = tensors
     floats = graph.tensors[index]
     tensor = schema.TensorT()

@@ -1,4 +1,4 @@
-"""ONNX files made tidy: the same bytes for the same network, whatever ran before. Needs onnx alone."""
+"""Tidies ONNX files, so that the same network always gives the same bytes. Needs onnx alone."""
 
 import copy
 import re
@@ -8,21 +8,21 @@ from collections.abc import Callable, Mapping
 import onnx
 
 TO_PIXELS, TO_PLANES = [0, 2, 3, 1], [0, 3, 1, 2]
-"""How axes are turned, to [n, height, width, channels] and back."""
+"""Permutations of axes, to [n, height, width, channels] and back."""
 
 _AROUND = ("PartitionedCall", "StatefulPartitionedCall")
-"""What TensorFlow puts around a network's names."""
+"""The parts that TensorFlow adds to a network's names."""
 
 
 def tidied(model: onnx.ModelProto, described: Mapping[str, str]) -> onnx.ModelProto:
     """A copy of a model that computes the same.
 
-    tf2onnx numbers what it adds by a counter that a process has once, and orders weights as Python's sets happen to.
-    Here the names are those of the network's layers, and all order is that of the graph.
+    tf2onnx numbers new nodes by a counter of the process, and orders weights by Python's sets. Here, names are those of
+    the network's layers, and the order is the graph's.
 
     Args:
-        model: as converted.
-        described: what it says of itself: `metadata_props`, of which `description` is its doc_string too.
+        model: from the converter.
+        described: its metadata, for `metadata_props`. `description` is also its doc_string.
     """
     made = onnx.ModelProto()
     made.CopyFrom(model)
@@ -46,7 +46,7 @@ def tidied(model: onnx.ModelProto, described: Mapping[str, str]) -> onnx.ModelPr
 
 
 def _split_planes(graph: onnx.GraphProto) -> None:
-    """Splits channels where they are: tf2onnx brings them to the end for that, and back."""
+    """Splits channels in place. tf2onnx would move them to the last axis and back."""
     made = {value.name for value in graph.output}
     for split in [node for node in graph.node if node.op_type == "Split"]:
         makers, readers = {name: node for node in graph.node for name in node.output}, _readers(graph)
@@ -65,7 +65,7 @@ def _split_planes(graph: onnx.GraphProto) -> None:
 
 
 def _readers(graph: onnx.GraphProto) -> dict[str, list[onnx.NodeProto]]:
-    """By tensor: the nodes that take it."""
+    """By tensor: the nodes that read it."""
     found: dict[str, list[onnx.NodeProto]] = {}
     for node in graph.node:
         for name in node.input:
@@ -78,7 +78,7 @@ def _turns(node: onnx.NodeProto, axes: list[int]) -> bool:
 
 
 def _order(graph: onnx.GraphProto) -> None:
-    """Puts nodes in the order in which the outputs ask for them, and drops those that no output asks for."""
+    """Orders nodes by the outputs' needs, and drops nodes that no output needs."""
     makers = {name: i for i, node in enumerate(graph.node) for name in node.output}
     ordered: list[int] = []
     done: set[int] = set()
@@ -99,7 +99,7 @@ def _order(graph: onnx.GraphProto) -> None:
 
 
 def _rename(graph: onnx.GraphProto) -> None:
-    """Gives nodes, what they make and weights the names of layers."""
+    """Names nodes, their outputs and weights after layers."""
     names = {value.name: value.name for value in (*graph.input, *graph.output)}
     node_named, tensor_named = _unique(), _unique()
     for node in graph.node:
@@ -119,7 +119,7 @@ def _rename(graph: onnx.GraphProto) -> None:
 
 
 def _full_name(node: onnx.NodeProto) -> str:
-    """A node's name; of a convolution that tf2onnx put in the place of another, by the variable that it adds."""
+    """A node's name. A convolution that tf2onnx has replaced is named by its bias."""
     if node.op_type != "Conv" or "/" in node.name:
         return node.name
     layers = [name.rsplit("/", 2)[0] for name in node.input if name.count("/") > 1 and "ReadVariableOp" in name]
@@ -127,18 +127,18 @@ def _full_name(node: onnx.NodeProto) -> str:
 
 
 def _part(node: onnx.NodeProto, place: int) -> str:
-    """What a weight is to its node."""
+    """The role of a weight in its node."""
     return {1: "kernel", 2: "bias"}.get(place, str(place)) if node.op_type in ("Conv", "ConvTranspose") else str(place)
 
 
 def _plain(name: str) -> str:
-    """A node's name as the network's layers are called: without counters, and what TensorFlow puts around them."""
+    """A node's name without counters and TensorFlow's additions."""
     parts = [re.sub(r"_\d+$", "", part) for part in re.sub(r"__\d+", "", name).split("/")]
     return "/".join(part for part in parts if part not in _AROUND) or "node"
 
 
 def _unique() -> Callable[[str], str]:
-    """A function that gives each name once: with a number behind it where it is taken."""
+    """A function that makes names unique, by a number behind those that are taken."""
     seen: Counter[str] = Counter()
     taken: set[str] = set()
 

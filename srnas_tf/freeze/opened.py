@@ -1,4 +1,4 @@
-"""A model file opened in a runtime, as what enlarges images; needs no runtime but that one."""
+"""Opens a model file in a runtime, as an upscaler. Needs no other runtime."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,15 +11,15 @@ from srnas_tf.host.silence import stderr_aside
 from srnas_tf.metrics import as_batch
 
 TRIED = ((16, 16), (24, 16))
-"""Sizes of the images that a file is tried on."""
+"""Sizes of images for the trial of a file."""
 
 
 class Loaded(NamedTuple):
     """A model file in its runtime.
 
     Attributes:
-        upscale: an `Upscaler` (`train.evaluate`), of images of `size` where there is one.
-        size: height and width of the only images that it takes; None where it takes any.
+        upscale: an `Upscaler` (`train.evaluate`) for images of `size`.
+        size: height and width of the only images that it takes; None for any size.
     """
 
     upscale: Callable[[np.ndarray], np.ndarray]
@@ -27,23 +27,23 @@ class Loaded(NamedTuple):
 
 
 class NumberError(ValueError):
-    """A model gives what is no number: NaN, or infinity."""
+    """A model's output holds NaN or infinity."""
 
 
 def load(runtime: Runtime, path: Path) -> Loaded:
-    """Opens a file with a thread a core. Raises whatever the runtime raises."""
+    """Opens a file with one thread for each core. Raises the runtime's own errors."""
     with stderr_aside():  # delegates announce themselves
         opened = runtime.open(path, 0)
     return Loaded(lambda lr: opened.enlarge(as_batch(lr))[0], opened.size)
 
 
 def scale_of(loaded: Loaded) -> int:
-    """How much a model enlarges, by what it makes of small images, or of one of its size.
+    """A model's scale, from its output for small images or for one of its size.
 
     Raises:
-        NumberError: where it gives what is no number.
-        ValueError: where it does not enlarge alike, up and across, by a whole number.
-        Exception: whatever its runtime raises.
+        NumberError: if the output holds NaN or infinity.
+        ValueError: if it does not enlarge height and width by the same whole number.
+        Exception: the runtime's own errors.
     """
     scales = set()
     for height, width in [loaded.size] if loaded.size else TRIED:
@@ -60,10 +60,10 @@ def scale_of(loaded: Loaded) -> int:
 
 
 def check_numbers(sr: np.ndarray) -> None:
-    """Refuses what would become black, or white, of whatever was to be seen.
+    """Refuses values that are not finite: they would become black or white pixels.
 
     Raises:
-        NumberError: where a value is NaN or infinite.
+        NumberError: if a value is NaN or infinite.
     """
     if not np.isfinite(sr).all():
         raise NumberError("it gives numbers that are none (NaN or infinity); its weights are spoiled")

@@ -1,8 +1,8 @@
-"""What model files of other makers may run, by name."""
+"""The operations that model files of other makers may use."""
 
 
 def _names(text: str) -> frozenset[str]:
-    """The words of a text; a line of it may be a remark."""
+    """The words of a text, without remarks."""
     lines = (line.strip() for line in text.splitlines())
     return frozenset(name for line in lines if not line.startswith("#") for name in line.split())
 
@@ -43,7 +43,7 @@ TENSORFLOW = _names(
     DecodeImage DecodeJpeg DecodePng DecodeBmp DecodeGif DecodeRaw ExtractJpegShape EncodePng EncodeJpeg Substr
     """
 )
-"""Operations of TensorFlow that a SavedModel may run: those of what is exported here, and harmless arithmetic."""
+"""TensorFlow's operations that a SavedModel may use: those of our own exports, and harmless arithmetic."""
 
 SAVERS = _names(
     """
@@ -51,7 +51,7 @@ SAVERS = _names(
     DisableCopyOnRead
     """
 )
-"""Those of the functions that save and restore it, which its maker leaves in every file, and nothing here calls."""
+"""The operations of functions that save and restore it. Every file has them, and nothing here calls them."""
 
 ONNX = _names(
     """
@@ -78,7 +78,7 @@ ONNX = _names(
     If
     """
 )
-"""Operators of ONNX' own domain that a file may have; those of loops, of chance and of texts are not among them."""
+"""Operators of ONNX' own domain that a file may have. Loops, random numbers and strings are not among them."""
 
 NCNN = _names(
     """
@@ -89,4 +89,4 @@ NCNN = _names(
     Mish PReLU Power ReLU SELU Sigmoid Softmax Softplus Swish TanH Threshold Dropout
     """
 )
-"""Layers that a file of ncnn may have: those that compute."""
+"""Layers that a file of ncnn may have: those that only compute."""

@@ -1,4 +1,4 @@
-"""Ranges of int8 activations that lose least. Needs numpy, onnx and onnxruntime alone."""
+"""Chooses ranges of int8 activations with the least error. Needs numpy, onnx and onnxruntime alone."""
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
@@ -9,13 +9,13 @@ import onnxruntime
 
 BINS = 4096
 SHARES = np.linspace(0.2, 1, 17)
-"""Of the least and of the greatest value that was seen: what ranges are tried."""
+"""The ranges to try, as shares of the least and of the greatest value."""
 
 
 def flats(size: tuple[int, int]) -> np.ndarray:
-    """The corners of RGB, black and white among them, as images: float32 [8, *size, 3] in 0..1.
+    """The eight corners of RGB as images, float32 [8, *size, 3] in 0..1.
 
-    Photographs seldom hold them, logos and drawings do.
+    Drawings have such colours, photographs seldom.
     """
     corners = np.array(list(itertools.product((0, 1), repeat=3)), np.float32)
     return np.broadcast_to(corners[:, None, None], (8, *size, 3)).copy()
@@ -24,13 +24,13 @@ def flats(size: tuple[int, int]) -> np.ndarray:
 def least_error(
     model: onnx.ModelProto, tensors: Sequence[str], patches: np.ndarray, extremes: np.ndarray
 ) -> dict[str, tuple[float, float]]:
-    """For each tensor the range, zero within, whose 255 steps give its values back with the least squared error.
+    """For each tensor, the range whose 255 steps reproduce its values with the least squared error. It includes zero.
 
     Args:
-        model: with one input; it is not changed.
+        model: with one input. It is not changed.
         tensors: of float32, by name.
-        patches: what the model is run on, one by one, float32 [n, channels, height, width].
-        extremes: more of the kind, of which ranges hold all values: what is clipped there is a tint of the whole.
+        patches: float32 [n, channels, height, width], on which the model is run one by one.
+        extremes: further patches, all of whose values are within the ranges. Clipping would tint them.
     """
     run = _watched(model, tensors)
     limits = _limits(map(run, patches))
@@ -47,7 +47,7 @@ def least_error(
 
 
 def _watched(model: onnx.ModelProto, tensors: Sequence[str]) -> Callable[[np.ndarray], list[np.ndarray]]:
-    """The model as a function of an image [channels, height, width] to the values of tensors."""
+    """The model as a function: image [channels, height, width] -> values of tensors."""
     watched = onnx.ModelProto()
     watched.CopyFrom(model)
     del watched.graph.output[:]
@@ -60,7 +60,7 @@ def _watched(model: onnx.ModelProto, tensors: Sequence[str]) -> Callable[[np.nda
 
 
 def _limits(values: Iterable[list[np.ndarray]]) -> list[tuple[float, float]]:
-    """By tensor, the least and the greatest of its values, and zero."""
+    """By tensor, the least and the greatest of its values and zero."""
     extremes = [[(float(each.min()), float(each.max())) for each in seen] for seen in values]
     return [
         (min(0.0, *(low for low, _ in each)), max(0.0, *(high for _, high in each)))
@@ -69,7 +69,7 @@ def _limits(values: Iterable[list[np.ndarray]]) -> list[tuple[float, float]]:
 
 
 def _best(count: np.ndarray, low: float, high: float) -> tuple[float, float]:
-    """The range, of those tried, with the least error for a histogram between two limits."""
+    """The range with the least error for a histogram between two limits."""
     values = low + (high - low) * (np.arange(BINS) + 0.5) / BINS
 
     def error(bounds: tuple[float, float]) -> float:

@@ -1,4 +1,4 @@
-"""A network as a SavedModel, which all other files are made from."""
+"""Writes a network as a SavedModel, from which all other files are made."""
 
 import contextlib
 import functools
@@ -18,14 +18,14 @@ from srnas_tf.nets.stages import Stage
 def save(
     network: keras.Layer, path: Path, cut: Sequence[Stage] = (), images: bool = False, size: Size | None = None
 ) -> None:
-    """Writes a SavedModel that enlarges: `serving_default`, `lr` [batch, height, width, 3] to `sr`.
+    """Writes a SavedModel. Its signature `serving_default` enlarges `lr` [batch, height, width, 3] to `sr`.
 
     Args:
-        network: what enlarges.
+        network: to export.
         path: folder for the SavedModel.
-        cut: the network's stages, each a signature too.
-        images: whether it is to take and give image files too (`serving.IMAGE`), and be warmed up by Serving.
-        size: height and width of the only images that `serving_default` is to take, one at a time.
+        cut: the network's stages. Each becomes a signature.
+        images: whether to add a signature for image files (`serving.IMAGE`), and requests that warm it up.
+        size: height and width of the only images of `serving_default`, one at a time; None for any.
     """
     shape = [1, *size, 3] if size else [None, None, None, 3]
 
@@ -39,8 +39,8 @@ def save(
 
     module = tf.Module()
     with sums_apart(network):
-        # Only what the output depends on: a network may hold weights for other scales.
-        # In the network's order: TensorFlow has them in a set, and each export would be another file.
+        # Only variables that the output depends on, because a network may hold weights for other scales. They are in
+        # the network's order. TensorFlow has them in a set, and each export would be another file.
         used = {id(variable) for variable in serve.get_concrete_function().variables}
         module.variables_in_use = [each.value for each in network.variables if id(each.value) in used]
         signatures = {SIGNATURE: serve} | {stages_file.name(i): staged.traced(stage) for i, stage in enumerate(cut)}
@@ -53,7 +53,7 @@ def save(
 
 
 def _settle_fingerprint(path: Path) -> None:
-    """Has a SavedModel's fingerprint follow from what it is of, as far as TensorFlow draws a number for it."""
+    """Replaces the random number in a SavedModel's fingerprint by one that follows from its content."""
     file = path / "fingerprint.pb"
     mark = fingerprint_pb2.FingerprintDef()
     mark.ParseFromString(file.read_bytes())
@@ -63,12 +63,12 @@ def _settle_fingerprint(path: Path) -> None:
 
 @contextlib.contextmanager
 def sums_apart(network: keras.Layer) -> Iterator[None]:
-    """What is traced meanwhile adds nothing to a convolution's output inside the convolution.
+    """A context. Convolutions that are traced in it are not fused with additions behind them.
 
-    TensorFlow makes one kernel of a convolution, its bias and a sum that follows. With oneDNN (TensorFlow 2.21) two
-    threads may not run that kernel at once: a server that answers two requests answers wrongly, or ends with a
-    segmentation fault. Between the two the shape is asserted here, which costs nothing, and which no optimizer takes
-    away; the converters to other formats drop it.
+    TensorFlow makes one kernel of a convolution, its bias and the addition behind it. With oneDNN (TensorFlow 2.21) two
+    threads must not run that kernel at once. A server that answers two requests would answer wrongly, or end with a
+    segmentation fault. An assertion of the shape stands between the two here. It costs nothing, and no optimizer
+    removes it. Converters to other formats drop it.
     """
     convolutions = [
         layer

@@ -1,4 +1,4 @@
-"""What TensorFlow Serving finds beside a SavedModel: the requests that it runs before it takes any."""
+"""Writes the warm-up requests of a SavedModel, which TensorFlow Serving runs before it accepts others."""
 
 from pathlib import Path
 
@@ -6,15 +6,15 @@ import numpy as np
 import tensorflow as tf
 
 IMAGE = "serving_image"
-"""The signature that takes and gives image files: `image_bytes` to `sr_bytes`, strings [batch]."""
+"""The signature for image files: `image_bytes` to `sr_bytes`, strings [batch]."""
 
 WARMUP = "assets.extra/tf_serving_warmup_requests"
 SIDE = 64
-"""Pixels of the image that warms up, where any size will do."""
+"""Side in pixels of the warm-up image, if any size is allowed."""
 
 
 def write_warmup(saved_model: Path, size: tuple[int, int] | None = None, model_name: str = "srnas") -> None:
-    """A request for each signature that clients call, as Serving has them: PredictionLogs in a TFRecord file."""
+    """Writes a request for each signature that clients call: PredictionLogs in a TFRecord file."""
     black = np.zeros((*(size or (SIDE, SIDE)), 3), np.uint8)
     requests = {
         "serving_default": {"lr": tf.make_tensor_proto(black[None], tf.float32)},
@@ -28,7 +28,9 @@ def write_warmup(saved_model: Path, size: tuple[int, int] | None = None, model_n
 
 
 def _prediction_log(model: str, signature: str, inputs: dict) -> bytes:
-    """tensorflow.serving.PredictionLog with a PredictLog; written by hand, as its library pins TensorFlow's version."""
+    """A tensorflow.serving.PredictionLog with a PredictLog. It is written by hand, because its library pins
+    TensorFlow's version.
+    """
     spec = _field(1, model.encode()) + _field(3, signature.encode())
     request = _field(1, spec)
     for name, tensor in inputs.items():

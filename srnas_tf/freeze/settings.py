@@ -1,4 +1,4 @@
-"""In which runtime, and how, latency is measured."""
+"""Settings of export and of latency."""
 
 import dataclasses
 import os
@@ -14,7 +14,7 @@ from srnas_tf.settings import MANY, check, setting
 
 
 class Conditions(Protocol):
-    """What says how it was measured: a latency table, or a model."""
+    """A latency table or a model, which knows how it was measured."""
 
     @property
     def runtime(self) -> str: ...
@@ -26,24 +26,26 @@ class Conditions(Protocol):
 
 @dataclass(frozen=True)
 class LatencySettings:
-    """Under which conditions a network's latency counts: what flags leave open is the table's, where one is given."""
+    """The conditions of latency. Flags that are not given take the table's values, if there is a table."""
 
     runtime: str = setting(
         "",
-        "runtime whose latency counts, or that upscales; unless given, that of --latency_table, or onnxruntime",
+        "runtime that is timed, or that upscales; by default that of --latency_table, or onnxruntime",
         ("", *BY_NAME),
     )
-    threads: int = setting(0, "threads that it may use; 0: those of --latency_table, or one a core", bounds=(0, 1024))
+    threads: int = setting(
+        0, "threads of the runtime; 0: those of --latency_table, or one for each core", bounds=(0, 1024)
+    )
     input_size: str = setting(
-        "", "low-resolution image that it enlarges, HEIGHTxWIDTH; unless given, that of --latency_table, or 128x128"
+        "", "size of the low-resolution image, HEIGHTxWIDTH; by default that of --latency_table, or 128x128"
     )
     latency_networks: int = setting(
         150,
-        "networks that a wide space's latency is told from: one of several trunks, or of as many blocks",
+        "networks to time for a wide space: one with several trunks, or with more blocks than this number",
         bounds=(20, 100_000),
     )
     latency_table: str = setting(
-        "", "a latency table made elsewhere (export/latency); unless given, one is measured here and kept"
+        "", "a latency table from another machine (export/latency); by default one is measured here and kept"
     )
 
     def __post_init__(self) -> None:
@@ -61,12 +63,12 @@ class LatencySettings:
 
     @property
     def name(self) -> str:
-        """The conditions, as they stand in names of files: `onnxruntime-t2-128x128`."""
+        """The conditions for names of files: `onnxruntime-t2-128x128`."""
         return stopwatch.name_of(dataclasses.asdict(self))
 
     @classmethod
     def of(cls, table: Conditions) -> "LatencySettings":
-        """A table's conditions, for measurements beside it."""
+        """A table's conditions, for measurements to compare with it."""
         return cls(table.runtime, table.threads, table.input_size)
 
     def agree(self, table: Conditions, source: str) -> None:
@@ -76,7 +78,7 @@ class LatencySettings:
             source: the flag or file to name.
 
         Raises:
-            UserError: with what differs.
+            UserError: names what differs.
         """
         for name in ("runtime", "threads", "input_size"):
             asked, has = getattr(self, name), getattr(table, name)
@@ -85,27 +87,27 @@ class LatencySettings:
 
 
 FILES = tuple(form.name for form in FORMS if not form.stands_for)
-"""What a network is frozen into; stages come with the files that they stand for."""
+"""The exported files by name. Stages come with the files that they stand for."""
 
 USUAL_FILES = tuple(form.name for each in RUNTIMES if not each.extra for form in each.forms if not form.stands_for)
-"""Those that are made unless others are named: they need no extra."""
+"""The files that are made by default. They need no extra."""
 
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """Which frozen files there are, what they take, and what is found out about them."""
+    """The exported files, their input, and how they are checked."""
 
     export_files: str = setting(
         "",
-        f"files to export, comma-separated, of {', '.join(FILES)}; stages come with them; all but those of "
-        f"{' and '.join(sorted(set(FILES) - set(USUAL_FILES)))} unless given",
+        f"files to export, with commas between them, of {', '.join(FILES)}; stages come with them; by default all but "
+        f"{' and '.join(sorted(set(FILES) - set(USUAL_FILES)))}",
     )
 
     static_size: str = setting(
-        "", "the one size of low-resolution image that frozen files take, HEIGHTxWIDTH; unless given, they take any"
+        "", "fixed size of the exported files' input, HEIGHTxWIDTH; by default they take any size"
     )
-    uint8_io: bool = setting(False, "model_int8.tflite takes and gives uint8, 0 to 255, instead of float32")
-    card_latency: bool = setting(True, "time the frozen files on this machine, for MODEL_CARD.md")
+    uint8_io: bool = setting(False, "input and output of model_int8.tflite are uint8, 0 to 255, instead of float32")
+    card_latency: bool = setting(True, "time the exported files on this machine, for MODEL_CARD.md")
 
     def __post_init__(self) -> None:
         check(self)
@@ -121,26 +123,24 @@ class ExportSettings:
 
     @property
     def files(self) -> list[str]:
-        """Those of FILES that are wanted."""
+        """The names in FILES that are wanted."""
         given = [name.strip() for name in self.export_files.split(",") if name.strip()]
         return given if self.export_files else list(USUAL_FILES)
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Height and width of the images that files take; None for any."""
+        """Height and width of the only images that files take; None for any."""
         return parse_size(self.static_size) if self.static_size else None
 
 
 @dataclass(frozen=True)
 class BenchmarkSettings:
-    """How a measurement of latency is made."""
+    """The settings of a latency measurement."""
 
-    networks: int = setting(20, "networks, spread over the space, to compare predictions with", bounds=(0, 100_000))
-    rounds: int = setting(
-        stopwatch.ROUNDS, "rounds, in each of which every network has its turn at being timed", bounds=(1, 100_000)
-    )
-    blocks_to: str = setting("", "new folder for a space's networks and the script that times them on another device")
-    seed: int = setting(0, "seed of all that is drawn", bounds=(0, MANY))
+    networks: int = setting(20, "networks of the space to compare predictions with", bounds=(0, 100_000))
+    rounds: int = setting(stopwatch.ROUNDS, "rounds; each network is timed once in each", bounds=(1, 100_000))
+    blocks_to: str = setting("", "new folder for a space's networks and a script that times them on another device")
+    seed: int = setting(0, "seed of all randomness", bounds=(0, MANY))
 
     def __post_init__(self) -> None:
         check(self)

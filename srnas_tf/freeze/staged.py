@@ -1,4 +1,4 @@
-"""Models in stages, each in its own runtime: what `tiles` runs on images of any size."""
+"""Models in stages, in any runtime, for `tiles` on images of any size."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -46,12 +46,12 @@ def _known(cut: Sequence[Stage]) -> dict:
 
 
 def describe(cut: Sequence[Stage], scale: int, folder: Path) -> None:
-    """Writes what files of these stages must have beside them."""
+    """Writes the description of these stages beside their files."""
     stages_file.write(folder, {"scale": scale, **_known(cut)})
 
 
 def load_model(path: Path, runtime: str = "") -> tiles.Model:
-    """A model file as `tiles` takes it, in its usual runtime or another. Raises as `upscalers.load`."""
+    """A model file for `tiles`, in its usual runtime or another. Raises as `upscalers.load`."""
     asked = upscalers.runtime_of(path, runtime)
     upscalers.examine(path, _files(path, asked), runtime)
     (upscale, size), scale = upscalers.load(path, True, runtime)
@@ -67,9 +67,9 @@ def load_model(path: Path, runtime: str = "") -> tiles.Model:
 
 
 def _with_checked_numbers(path: Path, cut: tiles.Stages) -> tiles.Stages:
-    """The same stages, where an image of what is no number fails.
+    """The same stages. An enlarged image with NaN or infinity fails.
 
-    What they hand on may be infinite, in float16, and still come to numbers.
+    The maps between stages may be infinite in float16, and still lead to numbers.
     """
     last = len(cut.reaches) - 1
 
@@ -83,7 +83,7 @@ def _with_checked_numbers(path: Path, cut: tiles.Stages) -> tiles.Stages:
 
 
 def in_parts(path: Path) -> Upscaler:
-    """A file of stages as an upscaler that runs them on parts of an image, however small it is."""
+    """A file of stages as an upscaler. It runs on tiles, however small the image is."""
     known = stages_file.read(path.parent / stages_file.DESCRIPTION)
     loaded = _stages(path, upscalers.runtime_of(path))
     model = tiles.Model(lambda lr: lr, known["scale"], lambda: loaded)
@@ -91,7 +91,7 @@ def in_parts(path: Path) -> Upscaler:
 
 
 def _files(path: Path, runtime: Runtime | None) -> list[Path]:
-    """The files beside a model file that hold its stages."""
+    """The files of a model's stages."""
     if not (runtime and runtime.staged and (beside := stages_file.beside(path))):
         return []
     folder, known = beside
@@ -99,7 +99,7 @@ def _files(path: Path, runtime: Runtime | None) -> list[Path]:
 
 
 def _stages(path: Path, runtime: Runtime | None) -> tiles.Stages | None:
-    """A model file in stages; None where it has none, or its runtime does not run them."""
+    """A model file in stages; None if it has none, or its runtime cannot run them."""
     if not runtime:
         return _of_network(stages(files.load(path)))
     if not (runtime.staged and (beside := stages_file.beside(path))):
@@ -116,13 +116,13 @@ def _of_network(cut: Sequence[Stage]) -> tiles.Stages | None:
 def _run(
     stage_of: Callable[[int], Callable[[Arrays], Arrays]], known: dict, planes: bool = False, kept: int | None = None
 ) -> tiles.Stages:
-    """Stages as `tiles` runs them.
+    """Stages for `tiles`.
 
     Args:
-        stage_of: opens one, by its number.
-        known: what describes them.
+        stage_of: number -> opened stage.
+        known: their description.
         planes: whether maps are [channels, height, width].
-        kept: how many opened ones to keep; None for all.
+        kept: number of stages to keep open; None for all.
     """
 
     @functools.lru_cache(kept)

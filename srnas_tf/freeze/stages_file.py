@@ -1,4 +1,4 @@
-"""Stages as files: what they are called, and `stages.json` beside them. Needs no runtime."""
+"""The names of stages' files, and `stages.json` beside them. Needs no runtime."""
 
 from pathlib import Path
 from typing import Any
@@ -8,21 +8,21 @@ from srnas_tf.errors import UserError
 from srnas_tf.workdir.files import write_json
 
 FOLDER = "stages"
-"""Beside the exported files: the stages in LiteRT and ONNX, and DESCRIPTION."""
+"""The folder of stages in LiteRT and ONNX, with DESCRIPTION."""
 
 DESCRIPTION = "stages.json"
-"""What `tiles` must know of stages in files."""
+"""The description of stages in files."""
 
 ASSETS = "assets.extra"
-"""In a SavedModel, where DESCRIPTION is if it has stages."""
+"""The folder of DESCRIPTION in a SavedModel."""
 
 STANDS_FOR = ("model.onnx", "model.tflite")
-"""The files that the stages in that folder compute the same as; an int8 file's result is its own."""
+"""The files that compute the same as the stages. An int8 file does not."""
 
 PREFIX = "stage"
 
-MOST = 1000
-"""Stages, and pixels that one looks at around its own."""
+MAX = 1000
+"""Limits of the number of stages, and of the pixels around a tile."""
 
 _FIELDS = {
     "scale": int,
@@ -35,29 +35,29 @@ _FIELDS = {
 
 
 def name(stage: int) -> str:
-    """Of a stage's signature and file: PREFIX and two digits."""
+    """The name of a stage's signature and file: PREFIX and two digits."""
     return f"{PREFIX}{stage:02}"
 
 
 def write(folder: Path, known: dict[str, Any]) -> None:
-    """Writes DESCRIPTION: `scale`, `reaches`, `channels`, `grid`, `pools`, and what the stages stand for."""
+    """Writes DESCRIPTION: `scale`, `reaches`, `channels`, `grid`, `pools`, and `stands_for`."""
     write_json(folder / DESCRIPTION, {**known, "stands_for": list(STANDS_FOR)})
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What `write` wrote.
+    """Reads DESCRIPTION.
 
     Raises:
-        UserError: where the file holds something else.
+        UserError: if the file holds something else.
     """
     try:
         known = reading.parse(reading.content(path))
         if isinstance(known, dict):
             known = {"grid": 1, "pools": True} | known  # which earlier files do not say
         reading.check_fields(known, _FIELDS)
-        if not 0 < len(known["reaches"]) <= MOST or not all(0 <= n <= MOST for n in known["reaches"]):
+        if not 0 < len(known["reaches"]) <= MAX or not all(0 <= n <= MAX for n in known["reaches"]):
             raise ValueError("its stages look further than any")
-        if not 1 <= known["grid"] <= MOST:
+        if not 1 <= known["grid"] <= MAX:
             raise ValueError("its grid is none")
         return known
     except (OSError, ValueError):
@@ -65,9 +65,9 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def beside(path: Path) -> tuple[Path, dict[str, Any]] | None:
-    """The folder of stages that a file belongs to, and what is known of them; None where there is none.
+    """The folder of a file's stages, and their description; None if there is none.
 
-    A file in that folder belongs to it, too. A SavedModel holds its stages itself. Raises as `read`.
+    The file may also be one of the stages. A SavedModel holds its stages itself. Raises as `read`.
     """
     if (within := path / ASSETS / DESCRIPTION).exists():
         return within.parent, read(within)

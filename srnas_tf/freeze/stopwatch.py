@@ -1,8 +1,8 @@
-"""Times networks by turns on the device that runs it, and makes a latency table of them: python measure.py [--help]
+"""Times networks by turns on the device that runs it, and makes a latency table: python measure.py [--help]
 
 It needs numpy, one runtime and the modules in `runtimes/`, and nothing else of this package. `--mode=benchmark` runs it
-here; `--blocks_to` puts it, with those and `measure.py`, which starts it, into a folder of networks to take to a
-device. There it reads `manifest.json` beside `measure.py`:
+here. `--blocks_to` copies it into a folder of networks to take to a device. `measure.py` starts it there, and it reads
+`manifest.json` in the same folder:
 
     {"version": 1, "runtime": "onnxruntime", "input_size": "128x128", "scale": 4, "width": 16, "depth": 2,
      "stem": "plain", "frame": "frame.onnx",
@@ -10,12 +10,12 @@ device. There it reads `manifest.json` beside `measure.py`:
      "networks": {"x4:w16:reduced:r0.25:k3:f1:SCS-SCC":
                   {"file": "network0.onnx", "blocks": ["SCS+reduced+r0.25+k3+f1", "SCC+reduced+r0.25+k3+f1"]}}}
 
-Each file is a whole network, image in and image out, so that nothing is timed out of its place: for each block, the
-network that repeats it `depth` times; and the frame, which has no blocks. The frame's time is that of all that stands
-outside blocks and of the call itself; a depth-th of what the network of a block takes more than that is the block's.
+Each file is a whole network from image to image. A block's network repeats it `depth` times, and the frame has no
+blocks. The frame's time is that of all layers outside blocks and of the call itself. A block's time is that of its
+network minus the frame's, divided by `depth`.
 
-A manifest of version 2 has no frame and no blocks. It lists networks of a wide space, and under `fitted` those whose
-times go into the file that a latency model is fitted to.
+A manifest of version 2 has no frame and no blocks. It lists networks of a wide space. `fitted` names those whose times
+go into the file for a latency model.
 """
 
 import argparse
@@ -33,20 +33,20 @@ import numpy as np
 from .runtimes import BY_NAME, machine
 
 FRAMED = ("scale", "width", "depth", "stem")
-"""What a manifest and a table say of all their networks."""
+"""The properties that all networks of a manifest or a table share."""
 
 ROUNDS = 7
-WARM, LEAST_RUNS, LEAST_SECONDS = 2, 5, 0.2
-"""Of a turn: runs that do not count, and how many runs and seconds it lasts at least."""
+WARM, MIN_RUNS, MIN_SECONDS = 2, 5, 0.2
+"""A turn begins with so many runs that do not count, and then lasts at least so many runs and seconds."""
 
 
 def turn(run):
-    """Milliseconds of a run, the median over one turn; and how far the middle half of the runs is apart, as a share."""
+    """Milliseconds of a run, the median over one turn, and the interquartile range of the runs, as a share."""
     for _ in range(WARM):
         run()
     times: list = []
     start = time.perf_counter()
-    while len(times) < LEAST_RUNS or time.perf_counter() - start < LEAST_SECONDS:
+    while len(times) < MIN_RUNS or time.perf_counter() - start < MIN_SECONDS:
         before = time.perf_counter()
         run()
         times.append(1000 * (time.perf_counter() - before))
@@ -55,7 +55,7 @@ def turn(run):
 
 
 def version_of(runtime):
-    """The version of a runtime that is installed here; SystemExit where it is not."""
+    """The version of an installed runtime. Raises SystemExit if it is not installed."""
     try:
         return importlib.import_module(BY_NAME[runtime].module).__version__
     except ImportError as error:
@@ -63,22 +63,22 @@ def version_of(runtime):
 
 
 def running(runtime, path, image, threads):
-    """What enlarges an image, float32 [1, height, width, 3], once by a file; with as many threads."""
+    """A function that runs a file once on an image, float32 [1, height, width, 3], with so many threads."""
     opened = BY_NAME[runtime].open(path, threads)
     given = opened.prepare(image)
     return lambda: opened.run(given)
 
 
 def name_of(described):
-    """The conditions of a measurement, in the names of files."""
+    """The conditions of a measurement for names of files."""
     return "{runtime}-t{threads}-{input_size}".format(**described)
 
 
 def measure(folder, files, described, rounds):
-    """Milliseconds of each file, and the share that they varied by, over rounds in each of which all have their turn.
+    """Milliseconds of each file by round, and the share that they varied by. All files have one turn in each round.
 
-    A file is loaded anew for each turn: what luck with memory a load has becomes part of the spread, and what is not at
-    its turn takes no cores. Turns that an earlier process had are in the journal, and are not had again.
+    A file is loaded anew for each turn. The effect of memory placement is then part of the spread, and other files use
+    no cores. Turns of an earlier process are read from the journal, and not repeated.
     """
     journal = folder / f"times-{name_of(described)}.jsonl"
     head, *lines = _read(journal) or [described]
@@ -103,10 +103,10 @@ def measure(folder, files, described, rounds):
 
 
 def settle(turns):
-    """One figure for each file, of its turns in all rounds; and how far the middle half of these is apart, as a share.
+    """One figure for each file, from its turns in all rounds, and the range of their middle half, as a share.
 
-    What slows the machine for a while slows all files: a round counts by its level, the median of its times as
-    multiples of what those files usually take. Of a file's turns so weighed, the mean of the middle half.
+    A slow machine slows all files alike. A round's level is the median of its times, as multiples of the files' usual
+    times. A file's times are divided by these levels. The figure is the mean of their middle half.
     """
     if not turns:
         return {}, {}
@@ -121,7 +121,7 @@ def settle(turns):
 
 
 def _read(journal):
-    """The journal's whole lines; one that a kill cut short is dropped, from the file too."""
+    """The journal's complete lines. A line that a kill cut short is also removed from the file."""
     text = journal.read_text("utf-8") if journal.exists() else ""
     whole = text[: text.rfind("\n") + 1]
     if whole != text:
@@ -138,7 +138,7 @@ def table_of(manifest, times, described):
     """The latency table, as plain data.
 
     Raises:
-        SystemExit: where a block seems to take no time.
+        SystemExit: if a block seems to take no time.
     """
     frame, depth = times[manifest["frame"]], manifest["depth"]
     blocks = {text: (times[file] - frame) / depth for text, file in manifest["blocks"].items()}
@@ -151,21 +151,21 @@ def table_of(manifest, times, described):
 
 
 def model_of(manifest, times, described):
-    """What a latency model is fitted to, as plain data."""
+    """The data for a latency model."""
     networks = {text: times[manifest["networks"][text]["file"]] for text in manifest["fitted"]}
     today = datetime.date.today().isoformat()
     return {"version": 2, **described, "date": today, "scale": manifest["scale"], "networks": networks}
 
 
 def errors(manifest, times, table):
-    """By how much the table is wrong about each whole network, as a share of what that takes."""
+    """The table's relative error for each network."""
     for network in manifest["networks"].values():
         predicted = table["frame"] + sum(table["blocks"][block] for block in network["blocks"])
         yield abs(predicted / times[network["file"]] - 1)
 
 
 def main(arguments=None):
-    """Measures what the manifest lists; where it lists blocks, writes the table."""
+    """Times the files of the manifest, and writes the table or the data for a model."""
     parser = argparse.ArgumentParser(description="Times the networks of manifest.json, and writes a latency table.")
     parser.add_argument("--folder", type=Path, default=Path(sys.argv[0]).parent, help="where they are [this one]")
     parser.add_argument("--threads", type=int, default=machine.cores(), help="that the runtime may use [%(default)s]")

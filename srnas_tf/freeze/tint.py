@@ -1,12 +1,12 @@
-"""How far a file that is int8 inside is from its network on flat colours."""
+"""The error of an int8 file on flat colours."""
 
 import numpy as np
 
 from srnas_tf.freeze import ranges
 from srnas_tf.train.evaluate import Upscaler
 
-MOST = 3
-"""Levels of 255 that an int8 file may be off."""
+MAX_TINT = 3
+"""The largest allowed error of an int8 file, levels of 255."""
 
 
 def tint(upscale: Upscaler, expected: Upscaler, size: tuple[int, int]) -> int:
@@ -14,7 +14,7 @@ def tint(upscale: Upscaler, expected: Upscaler, size: tuple[int, int]) -> int:
 
     Args:
         upscale: the file.
-        expected: what it was made from.
+        expected: the network from which it was made.
         size: height and width of the images.
     """
     return max(int(np.abs(_levels(upscale(flat)) - _levels(expected(flat))).max()) for flat in ranges.flats(size))

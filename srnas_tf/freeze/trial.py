@@ -1,11 +1,10 @@
-"""A model file of anybody's is loaded and run for the first time in a process of its own, on the processor alone.
+"""Loads and runs an unknown model file for the first time, in a process of its own and on the processor alone.
 
-It may take so much memory and so much time there. A runtime that crashes on the file, or never comes to an end, takes
-that process with it and not the command.
+Memory and time are limited. A runtime that crashes on the file, or never ends, takes only that process with it.
 
 python -m srnas_tf.freeze.trial RUNTIME FILE [STAGE ...]
 
-prints what is wrong with a file in a runtime, as JSON; nothing where it enlarges small images.
+prints as JSON what is wrong with a file in a runtime, or nothing if it enlarges small images.
 """
 
 import json
@@ -24,23 +23,23 @@ from srnas_tf.freeze.runtimes.runtime import Runtime
 from srnas_tf.host import child
 
 MEMORY, SECONDS = 6 << 30, 120.0
-"""Bytes and seconds that a file may take to be loaded and to enlarge small images, or one of the size that it takes."""
+"""Limits in bytes and seconds, for loading a file and enlarging small images or one of its own size."""
 
 _LONGEST = 2000
-"""Bytes of what the process says."""
+"""The longest message of the process, in bytes."""
 
 
 def run(runtime: Runtime, path: Path, stages: Sequence[Path] = ()) -> None:
     """Tries a file.
 
     Args:
-        runtime: that is to run it.
+        runtime: its name.
         path: of the file.
-        stages: files that stand for it in parts, which are loaded too.
+        stages: the files of its stages, which are loaded too.
 
     Raises:
-        ValueError: where it does not enlarge, crashes its runtime, or takes too much.
-        WorkError: where it gives numbers that are none.
+        ValueError: if it does not enlarge, crashes its runtime, or takes too much.
+        WorkError: if its output holds NaN or infinity.
     """
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
     command = child.command("srnas_tf.freeze.trial", runtime.name, str(path), *map(str, stages), memory=MEMORY)

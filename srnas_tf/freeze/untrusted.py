@@ -1,6 +1,6 @@
-"""Model files of other makers: a SavedModel and an ONNX file are programs, and may do nothing here but compute.
+"""Checks model files of other makers. A SavedModel and an ONNX file are programs, and may only compute here.
 
-What they may run is listed; all else is refused, whatever it does, before a runtime reads the file.
+Allowed operations are listed. All others are refused before a runtime reads the file.
 """
 
 import itertools
@@ -19,31 +19,30 @@ from srnas_tf.freeze.operations import ONNX, SAVERS, TENSORFLOW
 from srnas_tf.freeze.runtimes.runtime import SIGNATURE
 
 NODES = 100_000
-"""That an ONNX file may come to, with each call of a function as what it calls."""
+"""Limit of the nodes of an ONNX file, with the nodes of each called function."""
 
 _KINDS = {"user_object", "variable", "function", "bare_concrete_function", "constant", "captured_tensor"}
-"""Objects of a SavedModel that loading it makes; others have files of their own, or run something then."""
+"""Objects of a SavedModel that may be loaded. Others have their own files, or run something."""
 _OBJECTS = {
     "_generic_user_object", "signature_map", "trackable_list_wrapper", "trackable_dict_wrapper",
     "trackable_tuple_wrapper",
 }  # fmt: skip
 _READ = ("saved_model.*", "variables/*", "assets/*", "fingerprint.pb")
-"""What TensorFlow reads of a SavedModel's folder."""
+"""The files of a SavedModel that TensorFlow reads."""
 _OTHER_FORMS = ("saved_model.cpb", "saved_model.pbtxt")
-"""That TensorFlow would read too, one of them in the place of the file that is looked at here."""
+"""Files that TensorFlow would read too. One of them would replace the file that is checked here."""
 
 
 def check_saved_model(path: Path) -> None:
-    """Refuses a SavedModel that would do anything but compute when it is loaded or called.
+    """Refuses a SavedModel that would do more than compute when it is loaded or called.
 
-    Every node of its graph and of every function in its library must be one of TENSORFLOW or call such a function, be
-    it by an attribute or by its own name. SAVERS may stand in functions that only the graph's nodes for saving and
-    restoring call: TensorFlow does not run those of a SavedModel of this kind. It comes without assets, tables and
-    initializers, and its files are in its folder.
+    Every node of its graph and of its functions must be one of TENSORFLOW, or call such a function. SAVERS are allowed
+    in functions that only the nodes for saving and restoring call, because TensorFlow does not run these. Assets,
+    tables and initializers are refused. All files must be in its folder.
 
     Raises:
-        ValueError: saying what it would do, or that it is no SavedModel.
-        OSError: where it cannot be read.
+        ValueError: says what it would do, or that it is no SavedModel.
+        OSError: if it cannot be read.
     """
     _check_folder(path)
     model = saved_model_pb2.SavedModel()
@@ -88,7 +87,7 @@ def _check_folder(path: Path) -> None:
 
 
 def _check_objects(graph) -> None:
-    """Refuses what loading would make, or run, besides variables and functions."""
+    """Refuses objects other than variables and functions."""
     if graph.asset_file_def:
         raise ValueError("it comes with files for its operations; a network of this kind has none")
     for each in graph.object_graph_def.nodes:
@@ -100,7 +99,7 @@ def _check_objects(graph) -> None:
 
 
 def _check_signature(graph) -> None:
-    """Refuses what does not take an image and give one."""
+    """Refuses signatures that are not from one image to one image."""
     signature = graph.signature_def.get(SIGNATURE)
     if signature is None or set(signature.inputs) != {"lr"} or set(signature.outputs) != {"sr"}:
         raise ValueError(f"its {SIGNATURE} is not of an image lr to an image sr")
@@ -110,7 +109,7 @@ def _check_signature(graph) -> None:
 
 
 def _made_by_loading(objects) -> set[str]:
-    """The functions that an object of the file gives a name to."""
+    """The functions that objects of the file name."""
     names = set(objects.concrete_functions)
     for each in objects.nodes:
         names |= {*each.function.concrete_functions, each.bare_concrete_function.concrete_function_name}
@@ -118,7 +117,7 @@ def _made_by_loading(objects) -> set[str]:
 
 
 def _reached(nodes: Iterable, names: set[str], functions: Mapping[str, Iterable]) -> set[str]:
-    """The functions that nodes call, by an attribute or as their operation, those that these call, and so on."""
+    """All functions that nodes call, directly or through others, by an attribute or as their operation."""
     reached = set(names)
     pending = [nodes, *(functions.get(name, ()) for name in names)]
     while pending:
@@ -137,7 +136,7 @@ _NAMED_FUNCTION = type(node_def_pb2.NodeDef().attr["f"].func)
 
 
 def _messages(message: Message) -> Iterator[Message]:
-    """All messages within a message, itself among them, whatever field they are in."""
+    """A message and all messages within it, in any field."""
     pending = [message]
     while pending:
         each = pending.pop()
@@ -152,11 +151,11 @@ def _messages(message: Message) -> Iterator[Message]:
 
 
 def check_onnx(path: Path) -> None:
-    """Refuses an ONNX file with other operators than ONNX, or weights in other files, wherever in it they stand.
+    """Refuses an ONNX file that has operators outside of ONNX, or weights in other files.
 
     Raises:
-        ValueError: saying which; and where its functions call one another without end, or come to too many nodes.
-        OSError: where it cannot be read.
+        ValueError: names them. Also if functions call one another without end, or have too many nodes.
+        OSError: if it cannot be read.
     """
     model = onnx.ModelProto()
     try:
@@ -180,11 +179,11 @@ def _may_run(node: onnx.NodeProto, functions: Mapping) -> bool:
 
 
 _OPEN = -1
-"""Stands for a function that is being counted."""
+"""Marks a function that is being counted."""
 
 
 def _count(graph: Message, functions: Mapping[tuple[str, str], Message], known: dict[tuple[str, str], int]) -> int:
-    """The nodes that a graph comes to, with each call of a function as what it calls."""
+    """The number of a graph's nodes, with the nodes of each called function."""
     total = 0
     for node in _messages(graph):
         if not isinstance(node, onnx.NodeProto):
@@ -204,7 +203,7 @@ def _count(graph: Message, functions: Mapping[tuple[str, str], Message], known: 
 
 
 _DEEPEST = 200
-"""Functions that a file may have in use."""
+"""Limit of nested function calls."""
 
 
 def _too_many() -> NoReturn:

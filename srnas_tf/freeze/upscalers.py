@@ -1,4 +1,4 @@
-"""Any model file as an upscaler, in the runtime that it is made for or in another that runs it."""
+"""Opens any model file as an upscaler, in its own runtime or in another one that runs it."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -18,19 +18,18 @@ from srnas_tf.nets import files
 from srnas_tf.train.evaluate import Lanes, Upscaler, of_network
 
 KERAS = ".keras"
-"""The suffix of files that are networks of this package, which Keras runs."""
+"""The suffix of this package's own networks, which Keras runs."""
 
 
 def runtime_of(path: Path, name: str = "") -> Runtime | None:
-    """The runtime of a model file; None of a `.keras` file.
+    """The runtime of a model file; None for a `.keras` file.
 
     Args:
         path: of the file.
-        name: the runtime that is asked for; the usual one unless given.
+        name: of the runtime. By default the usual one.
 
     Raises:
-        UserError: where there is no such file, it is of no kind that is known, or the runtime does not run it or is not
-            installed.
+        UserError: if there is no such file, its kind is unknown, or the runtime does not run it or is not installed.
     """
     if not path.exists():
         raise UserError(f"--model={path}: no such model")
@@ -51,16 +50,16 @@ def runtime_of(path: Path, name: str = "") -> Runtime | None:
 
 
 def is_installed(runtime: Runtime, makes: bool = False) -> bool:
-    """Whether a runtime is here, and, if files are to be made for it, what makes them."""
+    """Whether a runtime is installed and, if files are to be made for it, the module that makes them."""
     wanted = [runtime.module, *(form.made_by for form in runtime.forms if makes and form.made_by)]
     return all(importlib.util.find_spec(module) is not None for module in wanted)
 
 
 def check_makes(form: Form) -> None:
-    """Refuses a file that cannot be made, or not be checked, for want of what is not installed.
+    """Refuses a file that cannot be made or checked, because something is not installed.
 
     Raises:
-        UserError: with what installs it.
+        UserError: says what installs it.
     """
     [runtime] = [each for each in RUNTIMES if form.file in {own.file for own in each.forms}]
     wanted = (runtime.module, form.made_by) if runtime.extra else ()
@@ -73,23 +72,23 @@ def check_installed(runtime: Runtime) -> None:
     """Refuses a runtime that is not installed.
 
     Raises:
-        UserError: with what installs it.
+        UserError: says what installs it.
     """
     if not is_installed(runtime):
         raise UserError(f"--runtime={runtime.name}: is not installed; pip install 'srnas_tf[{runtime.extra}]'")
 
 
 def examine(path: Path, stages: Sequence[Path] = (), name: str = "") -> None:
-    """Refuses a model file of anybody's that would do more than enlarge images, before a runtime here reads it.
+    """Refuses a model file that would do more than enlarge images, before a runtime reads it in this process.
 
     Args:
         path: of the file.
-        stages: files that stand for it in parts.
-        name: of the runtime; the usual one unless given.
+        stages: the files of its stages.
+        name: of the runtime. By default the usual one.
 
     Raises:
-        UserError: saying what it would do, or what its runtime says of it.
-        WorkError: where it gives numbers that are none.
+        UserError: says what it would do, or what its runtime says.
+        WorkError: if its output holds NaN or infinity.
     """
     runtime = runtime_of(path, name)
     if not runtime:
@@ -105,16 +104,16 @@ def examine(path: Path, stages: Sequence[Path] = (), name: str = "") -> None:
 
 
 def load(path: Path, own: bool = False, runtime: str = "") -> tuple[Loaded, int]:
-    """A model file of any kind, and how much it enlarges.
+    """Opens a model file of any kind. Returns it with its scale.
 
     Args:
         path: of the file, or of a SavedModel's folder.
-        own: whether this process just made it, so that it need not be examined.
-        runtime: that is to run it; the usual one unless given.
+        own: whether this process has just made it, so that it is not examined.
+        runtime: its name. By default the usual one.
 
     Raises:
-        UserError: where there is no such file, or it is no upscaler that its runtime can run.
-        WorkError: where it gives numbers that are none, now or later.
+        UserError: if there is no such file, or its runtime cannot run it as an upscaler.
+        WorkError: if its output holds NaN or infinity, now or later.
     """
     asked = runtime_of(path, runtime)
     if not own:
@@ -135,10 +134,10 @@ def _refuse(path: Path, error: Exception) -> NoReturn:
 
 
 def check_numbers(path: Path, sr: np.ndarray) -> None:
-    """Refuses what a model made of an image, where it is no number.
+    """Refuses an output with NaN or infinity.
 
     Raises:
-        WorkError: then.
+        WorkError: if there are any.
     """
     try:
         opened.check_numbers(sr)
@@ -147,7 +146,7 @@ def check_numbers(path: Path, sr: np.ndarray) -> None:
 
 
 def _with_checked_numbers(path: Path, upscale: Upscaler) -> Upscaler:
-    """The same, where what is no number fails."""
+    """The same upscaler. An output with NaN or infinity fails."""
 
     def check(sr: np.ndarray) -> np.ndarray:
         check_numbers(path, sr)
@@ -157,9 +156,9 @@ def _with_checked_numbers(path: Path, upscale: Upscaler) -> Upscaler:
 
 
 def load_upscaler(path: Path, own: bool = False, runtime: str = "") -> tuple[Upscaler, int]:
-    """The same for images of any size: a file that takes one size alone enlarges others in parts, rounded to levels.
+    """As `load`, for images of any size. A file of one size enlarges others in tiles, rounded to levels.
 
-    Args and errors as of `load`.
+    Arguments and errors are those of `load`.
     """
     (upscale, size), scale = load(path, own, runtime)
     if not size:

@@ -1,1 +1,1 @@
-"""The machine under the work: signals, devices, other hosts, the terminal."""
+"""The machine: signals, devices, other hosts, the terminal, child processes."""

@@ -1,9 +1,9 @@
-"""Processes that this one starts: they end with it, however it ends, and take no more memory than they are given.
+"""Child processes, which always end with this process, and have a limit of memory.
 
 python -m srnas_tf.host.child PARENT MEMORY TARGET [ARGUMENT ...]
 
-runs a module or a script, TARGET, in a process of this kind: PARENT is the number of the process that started it,
-MEMORY a number of bytes, 0 for any.
+runs TARGET, a module or a script, in such a process. PARENT is the number of its parent process. MEMORY is the limit in
+bytes, or 0 for none.
 """
 
 import contextlib
@@ -19,22 +19,22 @@ from collections.abc import Sequence
 _DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of Linux' prctl."""
 _PAUSE = 0.5
-"""Seconds between two looks at whether the parent is there, where the system does not tell."""
+"""Seconds between two checks of the parent, if the system does not tell."""
 
 
 def command(target: str, *arguments: str, memory: int = 0) -> list[str]:
-    """What to start, for `subprocess`.
+    """A command line for `subprocess`.
 
     Args:
         target: a module's full name, or a script's path.
         arguments: for it.
-        memory: bytes that it may take; 0 for any. Where the system has no such limit, any.
+        memory: limit in bytes; 0 for none. Some systems have no such limit.
     """
     return [sys.executable, "-m", "srnas_tf.host.child", str(os.getpid()), str(memory), target, *arguments]
 
 
 def end_with(parent: int) -> None:
-    """Ends this process when another one does: by the system's means, or by looking now and then."""
+    """Ends this process when another one ends, by the system's means or by regular checks."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
         if os.getppid() != parent:  # it ended before that
@@ -50,7 +50,7 @@ def _watch(parent: int) -> None:
 
 
 def limit(memory: int) -> None:
-    """Has the system refuse more memory, and keep no picture of a process that dies."""
+    """Limits the memory of this process, and switches off core dumps."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
@@ -60,7 +60,7 @@ def limit(memory: int) -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Runs what `command` says."""
+    """Runs a command line of `command`."""
     parent, memory, target, *arguments = argv
     end_with(int(parent))
     limit(int(memory))

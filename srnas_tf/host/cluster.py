@@ -1,4 +1,4 @@
-"""Which processes train together: TF_CONFIG, as TensorFlow's distributed training has it."""
+"""The processes that train together, from TF_CONFIG."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ from srnas_tf.errors import UserError, WorkError
 
 EXAMPLE = '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}}'
 TASKS = ("chief", "worker")
-"""What takes part in a training; the chief, where there is none of that name, is worker 0."""
+"""The tasks of a training. Without a `chief`, worker 0 is the chief."""
 
 _HELLO, _GO, _LONGEST = "srnas_tf ", b"go", 64
 _PAUSE = 0.5
@@ -21,12 +21,12 @@ _PAUSE = 0.5
 
 
 class Cluster(NamedTuple):
-    """The processes of one training, and which of them this one is.
+    """The processes of one training, and the place of this one.
 
     Attributes:
         addresses: host:port of each, the chief's first.
-        place: this process' own, counted from 0.
-        chief_apart: whether the chief is a task of its own, beside worker 0.
+        place: of this process, counted from 0.
+        chief_apart: whether the chief is a task of its own, apart from worker 0.
     """
 
     addresses: tuple[str, ...]
@@ -39,7 +39,7 @@ class Cluster(NamedTuple):
         return self.place == 0
 
     def named(self, text: str) -> str | None:
-        """The other process that TensorFlow speaks of in a text, and its address; None where it names none."""
+        """The other process that a text of TensorFlow names, and its address; None if there is none."""
         for job, index in re.findall(r"/job:(chief|worker)(?:/replica:0)?/task:(\d+)", text):
             place = int(index) + (self.chief_apart and job == "worker")
             if place != self.place and place < len(self.addresses):
@@ -48,7 +48,7 @@ class Cluster(NamedTuple):
 
     @property
     def chief(self) -> str:
-        """What to call the chief in a message."""
+        """The chief's name in messages."""
         return f"the chief ({self.addresses[0]})"
 
 
@@ -56,7 +56,7 @@ def read_cluster() -> Cluster:
     """The cluster that the environment's TF_CONFIG describes.
 
     Raises:
-        UserError: where there is none, or it contradicts itself.
+        UserError: if there is none, or it contradicts itself.
     """
     config = _parse(os.environ.get("TF_CONFIG", ""))
     jobs, task = (_part(config, name, dict) for name in ("cluster", "task"))
@@ -114,16 +114,16 @@ def _mistake(what: str) -> UserError:
 def gather(cluster: Cluster, patience: float) -> None:
     """Waits until all processes of a cluster are there.
 
-    TensorFlow waits for them too, but for an hour, without a word, and deaf to Ctrl-C. The chief listens where
-    TensorFlow will; the others knock until it lets all of them go on at once, in whatever order they came.
+    TensorFlow would wait silently for an hour, and ignore Ctrl-C. Here the chief listens at TensorFlow's address. The
+    others connect, in any order, and wait until it lets all continue at once.
 
     Args:
-        cluster: who they are.
+        cluster: the processes.
         patience: seconds to wait.
 
     Raises:
-        UserError: where an address cannot be used.
-        WorkError: where someone has not come in time.
+        UserError: if an address cannot be used.
+        WorkError: if a process has not come in time.
     """
     deadline = time.monotonic() + patience
     with _open_door(cluster.addresses[cluster.place].rpartition(":")[2]) as door:
@@ -140,7 +140,7 @@ def gather(cluster: Cluster, patience: float) -> None:
 
 
 def _open_door(port: str) -> socket.socket:
-    """Listens where TensorFlow will, so that an address that cannot be had comes to light while all are waiting."""
+    """Listens at TensorFlow's address, so that an unusable address is found while all wait."""
     dual = socket.has_dualstack_ipv6()
     try:
         return socket.create_server(
@@ -170,7 +170,7 @@ def _let_in(cluster: Cluster, door: socket.socket, deadline: float) -> None:
 
 
 def _is_there(guest: socket.socket) -> bool:
-    """Whether who waits at the other end has not left."""
+    """Whether the process at the other end is still there."""
     guest.setblocking(False)
     try:
         return bool(guest.recv(1))

@@ -1,4 +1,4 @@
-"""An end for native code that holds on to the interpreter: no thread and no handler of Python runs meanwhile."""
+"""A time limit for native code that holds the interpreter, so that no thread and no handler of Python can run."""
 
 import contextlib
 import faulthandler
@@ -22,12 +22,12 @@ _APART = 2.0
 
 @contextlib.contextmanager
 def deadline(seconds: float, message: str) -> Iterator[None]:
-    """Ends this process, with status 1 and a line on stderr, where what is inside takes longer.
+    """Ends this process, with status 1 and a line on stderr, if the block takes longer.
 
-    A process beside this one says the line, and the interpreter's own alarm ends this one: neither needs it to be free.
+    Another process prints the line, and faulthandler's alarm ends this one. Neither waits for the interpreter.
 
     Args:
-        seconds: that it may take.
+        seconds: the limit.
         message: the line.
     """
     line = f"srnas_tf: {' '.join(message.split())}\n"

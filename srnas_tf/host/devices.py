@@ -1,4 +1,4 @@
-"""What this process may compute on."""
+"""The devices that this process may use."""
 
 import ctypes
 import importlib.util
@@ -10,7 +10,7 @@ from pathlib import Path
 from srnas_tf.host.silence import stderr_aside
 
 NVIDIA = Path("/proc/driver/nvidia/gpus")
-"""What the driver says of its GPUs, a folder each."""
+"""The driver's description of its GPUs, a folder for each."""
 
 
 def cores() -> int:
@@ -26,11 +26,11 @@ def processor() -> str:
 
 
 def import_tensorflow(find_devices: bool = True, cpu_devices: int = 1) -> None:
-    """Imports TensorFlow and finds its devices; it greets before any of its log levels applies.
+    """Imports TensorFlow and finds its devices, without its greetings.
 
     Args:
-        find_devices: False leaves them to who sets up more than this machine's.
-        cpu_devices: what the processor counts as where there is no GPU: so many devices, each with its share of the
+        find_devices: False leaves them to a caller that sets up several machines.
+        cpu_devices: without a GPU, the number of devices that the processor is split into, each with a share of the
             cores.
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -49,7 +49,7 @@ def import_tensorflow(find_devices: bool = True, cpu_devices: int = 1) -> None:
 
 
 def in_use(count: int) -> str:
-    """What TensorFlow computes on, in words, and why it leaves a GPU alone.
+    """TensorFlow's devices in words, and why it does not use a GPU.
 
     Args:
         count: of devices that share each batch.
@@ -64,7 +64,7 @@ def in_use(count: int) -> str:
 
 
 def unused_gpu(with_cuda: bool) -> str:
-    """Which GPU is in this machine, and why TensorFlow, which found none, cannot use it; "" if there is none.
+    """A GPU in this machine that TensorFlow has not found, and the reason; "" if there is none.
 
     Args:
         with_cuda: whether TensorFlow was built for CUDA.

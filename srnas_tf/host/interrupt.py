@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: what is under way is brought to its end first, where that takes no more than a step."""
+"""Ctrl-C and SIGTERM: the work ends after the current step, if it has steps."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ class Interrupted(KeyboardInterrupt):
     """A signal asked this process to end.
 
     Attributes:
-        signal: which.
+        signal: its number.
     """
 
     def __init__(self, number: int) -> None:
@@ -34,9 +34,9 @@ class Interrupted(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def at_once() -> Iterator[None]:
-    """A signal ends what is inside with `Interrupted`; a second one ends the process, whatever it is doing.
+    """A first signal ends the block with `Interrupted`. A second one ends the process.
 
-    So does the first, after a few seconds, where Python is inside of a runtime and does not come to see it.
+    The first signal also ends the process if Python is inside native code, and does not handle it within a few seconds.
     """
 
     def leave(number: int, frame: FrameType | None) -> None:
@@ -55,7 +55,7 @@ def at_once() -> Iterator[None]:
 
 
 _awake: list[Watchdog] = []
-"""Those that are to be told that a signal was seen."""
+"""Watchdogs to tell that a signal was handled."""
 
 
 @contextlib.contextmanager
@@ -69,15 +69,15 @@ def _answering(watchdog: Watchdog) -> Iterator[None]:
 
 @contextlib.contextmanager
 def after_the_step() -> Iterator[Callable[[], bool]]:
-    """What is inside goes on after a first signal until it ends of itself; then `Interrupted` is raised.
+    """After a first signal, the block continues to its end. Then `Interrupted` is raised.
 
-    A second signal does at once what the first would have done without this.
+    A second signal acts at once, as a first one would outside.
 
     Yields:
-        A function that says whether there was a signal: for loops, to leave at a step after which nothing is lost.
+        A function that tells whether there was a signal. Loops ask it after each step that loses nothing.
 
     Raises:
-        Interrupted: at the end, where there was a signal.
+        Interrupted: at the end, if there was a signal.
     """
     caught: list[int] = []
 
@@ -97,14 +97,15 @@ def after_the_step() -> Iterator[Callable[[], bool]]:
 
 @contextlib.contextmanager
 def kept() -> Iterator[None]:
-    """Handlers that a library sets inside, for its own ends, do not stay."""
+    """Restores signal handlers that a library replaces in the block."""
     with _handled_by(None):
         yield
 
 
 @contextlib.contextmanager
 def _handled_by(handler: Handler | None) -> Iterator[Callable[[], None]]:
-    """Sets the handler of the signals that are not ignored; yields what puts the former ones back, as its end does.
+    """Sets the handler of the signals that are not ignored. Yields a function that restores the former handlers, as the
+    end of the block does.
 
     None leaves them as they are.
     """
@@ -112,7 +113,7 @@ def _handled_by(handler: Handler | None) -> Iterator[Callable[[], None]]:
         yield lambda: None
         return
     former = {number: signal.getsignal(number) for number in SIGNALS}
-    # A shell has background jobs ignore Ctrl-C; None is a handler that Python cannot put back.
+    # Background jobs of a shell ignore Ctrl-C. None is a handler that Python cannot restore.
     former = {number: old for number, old in former.items() if old not in (signal.SIG_IGN, None)}
 
     def restore() -> None:

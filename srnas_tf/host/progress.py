@@ -1,4 +1,4 @@
-"""One progress line with an estimate of the time left; plain lines where there is no terminal."""
+"""A progress line with an estimate of the time left. Without a terminal, plain lines."""
 
 import contextlib
 import sys
@@ -17,7 +17,7 @@ def progress(title: str, total: int, done: int = 0) -> Iterator[Callable[[float,
     """Shows work in progress on stderr.
 
     Args:
-        title: what is being done.
+        title: of the work.
         total: amount of work.
         done: work that an earlier process did.
 

@@ -1,4 +1,4 @@
-"""Native libraries without their greetings, and without what an exception says too."""
+"""Silences native libraries: greetings, and messages that repeat an exception."""
 
 import contextlib
 import ctypes
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def stderr_aside() -> Iterator[None]:
-    """Sets aside what is written to stderr, by native code too; shows it after all where an exception passes."""
+    """Holds back stderr, also of native code. Prints it if an exception passes."""
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as aside:
@@ -29,9 +29,9 @@ def stderr_aside() -> Iterator[None]:
 
 @functools.cache
 def libtiff() -> None:
-    """Keeps Pillow's libtiff from writing its errors to stderr: Pillow raises them, but silences the warnings alone.
+    """Silences errors of Pillow's libtiff on stderr. Pillow raises them, and silences warnings alone.
 
-    Where Pillow was built so that the function cannot be found by its name, they stay.
+    If Pillow's build hides the function's name, they stay.
     """
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""Standard streams that somebody closed: what is written to them goes nowhere, as to /dev/null."""
+"""Replaces closed standard streams by /dev/null."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ _MODES = {0: ("stdin", "r"), 1: ("stdout", "w"), 2: ("stderr", "w")}
 
 
 def reopen_closed() -> None:
-    """Opens what a daemon or `2>&-` closed, before a file of another kind takes its number."""
+    """Opens streams that a daemon or `2>&-` closed, before another file gets their number."""
     for number, (name, mode) in _MODES.items():
         try:
             os.fstat(number)

@@ -1,7 +1,7 @@
-"""Signals while Python is not there to see them: what does not end of itself within seconds is ended.
+"""Ends a process whose Python does not handle a signal within seconds.
 
-Python runs a signal's handler between two of its own instructions. A thread that is inside a runtime's code comes to
-none. The system's part of the handler writes the signal's number into a pipe at once; a thread of this module reads it.
+Python runs a signal's handler between two of its own instructions. A thread inside native code does not reach one. The
+system's part of the handler writes the signal's number into a pipe at once. A thread of this module reads it.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 
 GRACE = 5.0
-"""Seconds in which a handler must have run."""
+"""A handler must have run within so many seconds."""
 
 
 _TOGETHER, _PAUSE = 1.0, 0.05
@@ -22,11 +22,11 @@ _TOGETHER, _PAUSE = 1.0, 0.05
 
 
 class Watchdog:
-    """Ends the process by a signal that nobody answers.
+    """Ends the process if a signal is not answered.
 
     Args:
-        signals: that it knows.
-        leave: ends the process with a status; nothing runs after it.
+        signals: to watch.
+        leave: ends the process at once with a status.
     """
 
     def __init__(self, signals: tuple[int, ...], leave: Callable[[int], None] = os._exit) -> None:
@@ -35,12 +35,12 @@ class Watchdog:
         self._near, self._far = socket.socketpair()
 
     def answer(self) -> None:
-        """To be called by the handler of a signal: it has been seen."""
+        """Tells that a signal was handled. Its handler calls this."""
         self._answered = time.monotonic()
 
     @contextlib.contextmanager
     def awake(self) -> Iterator[None]:
-        """Watches while what is inside runs, in the main thread."""
+        """Watches while the block runs in the main thread."""
         self._near.setblocking(False)
         former = signal.set_wakeup_fd(self._near.fileno(), warn_on_full_buffer=False)
         thread = threading.Thread(target=self._watch, daemon=True)
@@ -60,7 +60,7 @@ class Watchdog:
                     self._end(number)
 
     def _seen(self) -> bool:
-        """Whether the handler ran in time, or what is watched came to its end; a second signal does not wait."""
+        """Whether the handler ran in time, or the block ended. A second signal does not wait."""
         began = time.monotonic()
         while time.monotonic() < began + GRACE:
             # The handler may have run before this thread; of two signals at once it runs for one.
@@ -88,10 +88,10 @@ class Watchdog:
 
 
 def see_off(status: int, seconds: float = 2 * GRACE) -> None:
-    """Leaves a process that was stopped by a signal the time to put things in order, and then ends it.
+    """Gives a process that a signal stopped some time to clean up, and then ends it.
 
     Args:
-        status: that it is to end with; below 128 it was not stopped by a signal.
+        status: the exit status. Below 128, no signal stopped it.
         seconds: to wait.
     """
     if status > 128:

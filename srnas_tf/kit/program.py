@@ -64,18 +64,18 @@ def _loaded(load_model: Callable[[Path], tiles.Model], path: Path, tile: int) ->
 
 
 def _parsed(names: Sequence[str], argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(usage=USAGE, description="Enlarges a photograph, or all of a folder.")
+    parser = argparse.ArgumentParser(usage=USAGE, description="Enlarges an image, or all images of a folder.")
     parser.add_argument(
-        "paths", type=Path, nargs="+", metavar="PATH", help="image or folder, and what it becomes: beside it, "
-        "NAME-xN.png or NAME-xN, unless given; before both, an exported model file; its stages/ folder lies beside it",
+        "paths", type=Path, nargs="+", metavar="PATH", help="image or folder, and the result; by default "
+        "NAME-xN.png or NAME-xN beside it; an exported model file may come first, with its stages/ folder beside it",
     )  # fmt: skip
     scales = sorted(int(name[1:]) for name in names if name[1:].isdigit())
-    parser.add_argument("--scale", type=int, choices=scales, help="how much to enlarge, unless a model is given; 4")
+    parser.add_argument("--scale", type=int, choices=scales, help="enlargement; by default 4, or that of a model file")
     parser.add_argument(
         "--model", choices=names, metavar="NAME", help=f"a network of this kit, for all images: {', '.join(names)}; "
-        "unless given, that of the scale, which is -photo for files that were compressed with loss",
+        "by default that of --scale, or its -photo for files that were compressed with loss",
     )  # fmt: skip
-    parser.add_argument("--tile", type=int, default=0, help="side of the parts, in pixels; 0: as memory is usual")
+    parser.add_argument("--tile", type=int, default=0, help="side of tiles in pixels; 0: as large as usually fits")
     parser.add_argument(
         "--quality", type=int, default=0, help=f"of JPEG and WebP, 1 to 100; JPEG {formats.QUALITY}, WebP without loss"
     )

@@ -10,7 +10,7 @@ _K1, _K2 = 0.01, 0.03
 
 
 def as_batch(lr: np.ndarray) -> np.ndarray:
-    """Levels [height, width, 3] as float32 [1, height, width, 3] in 0..1; floats are taken as they are."""
+    """Levels [height, width, 3] as float32 [1, height, width, 3] in 0..1. Floats stay as they are."""
     batch = lr[None].astype(np.float32)
     return batch if lr.dtype.kind == "f" else batch / np.float32(np.iinfo(lr.dtype).max)
 
@@ -36,7 +36,7 @@ def psnr(image: np.ndarray, reference: np.ndarray, border: int) -> float:
     Args:
         image: uint8 [height, width, 3].
         reference: the same shape.
-        border: pixels left out on each side; the scale, by custom.
+        border: pixels left out on each side; usually the scale.
     """
     error = np.mean((_cropped_luma(image, border) - _cropped_luma(reference, border)) ** 2)
     return float(10 * np.log10(PEAK**2 / error)) if error else float("inf")

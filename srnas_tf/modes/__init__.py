@@ -1,1 +1,1 @@
-"""One module a mode of the command line, each with one public function `run`."""
+"""The modes of the command line. Each is a module with one public function, `run`."""

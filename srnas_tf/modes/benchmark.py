@@ -1,4 +1,4 @@
-"""`--mode=benchmark`: how long a model, or the networks of a space, take on this machine."""
+"""`--mode=benchmark`: measures the latency of a model, or of a space's networks, on this machine."""
 
 import dataclasses
 import datetime
@@ -22,11 +22,11 @@ from srnas_tf.workdir.files import write_json
 from srnas_tf.workdir.folder import Workdir
 
 POOL = 50
-"""Networks to draw for each one that is to be timed."""
+"""Networks drawn for each one that is timed."""
 
 
 def run(workdir: Workdir) -> None:
-    """Times `--model`, or the blocks of a space and whole networks beside them; writes `benchmark.json`."""
+    """Times `--model`, or a space's blocks and some whole networks. Writes `benchmark.json`."""
     settings, asked = flags.from_flags(LatencySettings), flags.from_flags(BenchmarkSettings)
     if flags.FLAGS.model:
         _of_model(settings, asked, workdir)
@@ -36,7 +36,7 @@ def run(workdir: Workdir) -> None:
             raise UserError(f"--{name}: a latency table is of a whole space; drop the flag, or give --model")
     space = flags.settle(workdir, "network", Space)
     if asked.blocks_to:
-        # Whole networks go along where they are asked for: a phone has less time than a workstation.
+        # Whole networks are added only if asked for: a phone has less time than a workstation.
         count = asked.networks if "networks" in flags.given(BenchmarkSettings) else 0
         _to_folder(Path(asked.blocks_to).expanduser(), settings, space, spread(space, count, asked.seed))
     else:
@@ -44,7 +44,7 @@ def run(workdir: Workdir) -> None:
 
 
 def _of_model(settings: LatencySettings, asked: BenchmarkSettings, workdir: Workdir) -> None:
-    """Times a file in the runtime that is asked for, or in each that runs it."""
+    """Times a file in the given runtime, or in each that runs it."""
     if settings.latency_table:
         raise UserError("--latency_table: a model is timed itself; drop the flag")
     path = flags.required_path("model")
@@ -70,7 +70,7 @@ def _of_model(settings: LatencySettings, asked: BenchmarkSettings, workdir: Work
 
 
 def _to_folder(folder: Path, settings: LatencySettings, space: Space, networks: Sequence[Network]) -> None:
-    """Writes what measures a table on another device."""
+    """Writes a folder that measures a table on another device."""
     if settings.latency_table:
         raise UserError("--latency_table: --blocks_to is for making one; drop one of the two")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -81,7 +81,7 @@ def _to_folder(folder: Path, settings: LatencySettings, space: Space, networks: 
 
 
 def _of_space(settings: LatencySettings, asked: BenchmarkSettings, space: Space, workdir: Workdir) -> None:
-    """Makes the table where there is none, and says how well it predicts whole networks."""
+    """Makes the table if there is none, and compares its predictions with whole networks."""
     networks = spread(space, asked.networks, asked.seed)
     table, times = latency.measure_space(settings, space, workdir, networks, asked.rounds)
     comparison = compare(table, networks, times.ms)
@@ -107,10 +107,10 @@ def _of_space(settings: LatencySettings, asked: BenchmarkSettings, space: Space,
 
 
 def spread(space: Space, count: int, seed: int) -> list[Network]:
-    """Different networks of a space, from light ones to heavy ones: at even steps of a draw that MACs put in order.
+    """Different networks of a space, spread evenly by MACs over a random draw.
 
-    By MACs and not by predicted milliseconds, so that they are a function of the seed and can be timed by turns with
-    the blocks that predict them.
+    They do not depend on predicted milliseconds. They are a function of the seed, and can be timed by turns with the
+    blocks.
     """
     rng = generator(seed, "benchmark")
     drawn = {space.sample(rng) for _ in range(POOL * count)}
@@ -121,7 +121,7 @@ def spread(space: Space, count: int, seed: int) -> list[Network]:
 
 
 def compare(table: Latency, networks: Sequence[Network], measured: Mapping[str, float]) -> dict[str, Any]:
-    """What a table predicts beside what was measured.
+    """Compares a table's predictions with measurements.
 
     Returns:
         `median_error` and `largest_error` as shares of what was measured; `median_ratio` of measured to predicted,
@@ -147,10 +147,10 @@ def compare(table: Latency, networks: Sequence[Network], measured: Mapping[str, 
 
 
 def _record(workdir: Workdir, kind: str, name: str, entry: dict[str, Any]) -> None:
-    """Puts a measurement into `benchmark.json`; those of other files and conditions stay.
+    """Adds a measurement to `benchmark.json`. Those of other files and conditions stay.
 
     Raises:
-        UserError: where the file is something else.
+        UserError: if the file is something else.
     """
     path = workdir / "benchmark.json"
     try:

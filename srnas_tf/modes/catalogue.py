@@ -1,4 +1,4 @@
-"""What can be done: each mode with the flags that it uses. Imports nothing heavy."""
+"""The modes, each with its flags. Imports nothing heavy."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from srnas_tf.data.sources import DataSettings
 from srnas_tf.demo.settings import DemoSettings
 from srnas_tf.freeze.settings import BenchmarkSettings, ExportSettings, LatencySettings
 from srnas_tf.search.ranking import RankSettings
-from srnas_tf.search.settings import Budget, Pick, RungSettings, SearchSettings
+from srnas_tf.search.settings import Budget, Pick, PlanSettings, RungSettings, SearchSettings
 from srnas_tf.train.settings import MachineSettings, RetrainSettings, TrainSettings
 
 GROUPS: dict[str, list[type]] = {
@@ -18,7 +18,7 @@ GROUPS: dict[str, list[type]] = {
     "images": [DataSettings, PictureSettings],
     "training": [TrainSettings],
     "retraining": [RetrainSettings],
-    "search": [SearchSettings, RungSettings, Budget, Pick],
+    "search": [SearchSettings, RungSettings, Budget, Pick, PlanSettings],
     "ranking": [RankSettings],
     "latency": [LatencySettings, BenchmarkSettings],
     "demo": [DemoSettings],
@@ -92,13 +92,26 @@ def _trains_alone() -> bool:
     return bool(flags.from_flags(RungSettings).of(flags.from_flags(SearchSettings)))
 
 
+def leaves_all_open() -> bool:
+    """Whether the flags limit milliseconds, and say nothing of the space, the search and the training."""
+    left = {Space: {"scale"}, SearchSettings: {"seed"}, TrainSettings: {"seed", "precision"}}
+    said = (
+        flags.given(kind).keys() - left.get(kind, set())
+        for kind in (Space, SearchSettings, RungSettings, TrainSettings, RetrainSettings)
+    )
+    return bool(flags.from_flags(Budget).max_latency_ms) and not any(said)
+
+
 MODES = {
     "pipeline": Mode(
         "the main job: train a supernet, search it, train the found networks, evaluate, export, report",
         "pipeline",
-        ("srnas pipeline --data=/photos", "srnas pipeline --data=/photos --scale=2 --max_params=200000"),
+        (
+            "srnas pipeline --max_latency_ms=20 --runtime=litert",
+            "srnas pipeline --data=/photos --scale=2 --max_params=200000",
+        ),
         sections={**_SUBJECT, **_SEARCH},
-        settings=(TrainSettings, RetrainSettings, ExportSettings, MachineSettings),
+        settings=(TrainSettings, RetrainSettings, PlanSettings, ExportSettings, MachineSettings),
         flags=("workdir", "max_megapixels"),
         trains=True,
     ),
@@ -174,7 +187,7 @@ MODES = {
         workdir="model",
     ),
     "report": Mode(
-        "show what a workdir holds as one page, report.html",
+        "make one page of a workdir, report.html",
         "report",
         ("srnas report runs/mine",),
         arguments=("workdir",),
@@ -204,7 +217,7 @@ MODES = {
         reads=True,
     ),
     "export": Mode(
-        "freeze a model into SavedModel, LiteRT and ONNX files, and check each",
+        "export a model to SavedModel, LiteRT and ONNX files, and check each",
         "export",
         ("srnas export model.keras", "srnas export model.keras --export_files=model.onnx,model_int8.tflite"),
         arguments=("model",),
@@ -233,7 +246,7 @@ MODES = {
         tensorflow=False,
     ),
     "tables": Mode(
-        "print the thesis' tables, with what was measured here",
+        "print the thesis' tables, with our own measurements",
         "tables",
         ("srnas tables", "srnas tables --table=4.3"),
         flags=("table", "results"),

@@ -1,4 +1,4 @@
-"""`--mode=demo`: a page on this machine that enlarges photographs in the browser."""
+"""`--mode=demo`: serves a page on this machine that enlarges images in the browser."""
 
 import sys
 import tempfile
@@ -26,9 +26,9 @@ def run(workdir: Workdir) -> None:
 
 
 def _build(model: Path, workdir: Workdir) -> None:
-    """Builds the page with an ONNX file, or with what a `.keras` file is converted to, which needs TensorFlow.
+    """Builds the page with an ONNX file. A `.keras` file is converted first, which needs TensorFlow.
 
-    If it is one of the package, the others can be chosen, too.
+    With a network of the package, the page has the others, too.
     """
     packaged = models.all_onnx()
     name = model.stem if model.suffix == ".keras" else model.parent.name

@@ -1,4 +1,4 @@
-"""`--mode=describe`: an architecture, its cost, and its space, as JSON on stdout. Needs no TensorFlow."""
+"""`--mode=describe`: prints an architecture, its cost, and its space as JSON. Needs no TensorFlow."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ from srnas_tf.workdir.folder import Workdir
 def run(workdir: Workdir | None) -> None:
     """Describes `--model`, `--net`, or `--arch` in the space that the flags name, or the space alone.
 
-    Says besides how `--degradation` was understood, if it is given.
+    Also prints all steps of `--degradation`, if it is given.
     """
     degradation = flags.from_flags(DataSettings).degradation
     if flags.FLAGS.model:
@@ -35,9 +35,9 @@ def run(workdir: Workdir | None) -> None:
 
 
 def within(space: Space, budget: Budget) -> dict:
-    """How many networks of a space a budget allows, and the smallest and the largest of them by parameters.
+    """The number of a space's networks within a budget, and the smallest and the largest by parameters.
 
-    All are null where there are too many to tell exactly.
+    All are null if there are too many to count.
 
     Raises:
         UserError: if there is none.
@@ -53,10 +53,10 @@ def within(space: Space, budget: Budget) -> dict:
 
 
 def described_in(path: Path) -> Architecture:
-    """The architecture that a model file carries.
+    """The architecture in a model file.
 
     Raises:
-        UserError: where it carries none.
+        UserError: if it has none.
     """
     text = model_file.read(path).network
     try:

@@ -1,4 +1,4 @@
-"""`--mode=evaluate`: PSNR and SSIM of a model on folders of photographs."""
+"""`--mode=evaluate`: measures PSNR and SSIM of a model on folders of images."""
 
 import hashlib
 from pathlib import Path
@@ -26,18 +26,18 @@ from srnas_tf.workdir.files import read_json, write_json
 from srnas_tf.workdir.folder import Workdir
 
 SUBJECT = "evaluated.json"
-"""Beside `evaluate.json`: which file that is about, and its SHA-256 (null for a SavedModel)."""
+"""The file beside `evaluate.json` with the model's path and SHA-256 (null for a SavedModel)."""
 
 
 class Measured(NamedTuple):
-    """A set of photographs under one degradation.
+    """The results of a set of images under one degradation.
 
     Attributes:
         name: of its folder.
         asked: the degradation as the command line has it; "" if that has none.
-        low_resolution: what the low-resolution images are.
+        low_resolution: the kind of low-resolution images.
         network: scores of the model.
-        bicubic: scores of bicubic enlargement; None where the protocol's own reductions alone were asked for.
+        bicubic: scores of bicubic enlargement; None if no degradation was asked for.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Measured(NamedTuple):
     bicubic: Scores | None
 
     def entry(self) -> dict:
-        """Of `evaluate.json`; what the contract names stands first."""
+        """Its entry in `evaluate.json`."""
         if self.bicubic is None:
             return self.network.summary()
         beside = {"set": self.name, "degradation": self.low_resolution}
@@ -60,7 +60,7 @@ class Measured(NamedTuple):
 
 
 def run(workdir: Workdir) -> None:
-    """Measures `--model` on each folder of `--data`; writes `evaluate.json` and `--record`, prints a table.
+    """Measures `--model` on each folder of `--data`. Writes `evaluate.json` and `--record`, and prints a table.
 
     `--degradation` may be several, separated by `;`: each folder is then measured under each of them.
     """
@@ -110,7 +110,7 @@ def _measure(upscale: Upscaler, scale: int, text: str, name: str, photographs: I
 
 
 def _table(measured: list[Measured], compares: bool) -> tuple[list[str], list[list[str]]]:
-    """Columns and rows; how far the model is ahead of bicubic enlargement, if a degradation was asked for."""
+    """Columns and rows, with the advantage over bicubic enlargement if a degradation was asked for."""
     rows = []
     for each in measured:
         row = [each.name, *([each.asked] if compares else []), _db(each.network.psnr), f"{each.network.ssim:.4f}"]
@@ -132,7 +132,7 @@ def _db(psnr: float) -> str:
 
 
 def evaluated(workdir: Workdir, model: Path) -> dict:
-    """What `evaluate.json` says of this very file; empty where it is about another one, or there is none."""
+    """The content of `evaluate.json` if it is about this file; else empty."""
     if not (workdir / SUBJECT).exists() or not (workdir / "evaluate.json").exists():
         return {}
     about = read_json(workdir / SUBJECT)
@@ -153,11 +153,11 @@ def _digest(path: Path) -> str | None:
 
 
 def to_record(model: Path, degradations: list[str]) -> model_file.Description:
-    """What a model says of itself, for `--record`; mistakes come to light before minutes of measuring.
+    """The description of a model for `--record`. Mistakes are found before minutes of measuring.
 
     Raises:
-        UserError: where it says nothing, other images than bicubic reductions are to be measured, `--record` is not a
-            .json file, or that holds anything else than a result of this network.
+        UserError: if it has no description, images are no bicubic reductions, `--record` is not a .json file, or that
+            file holds anything but a result of this network.
     """
     if degradations not in ([""], [DEFAULT]) or flags.FLAGS.lr_data not in ("", "none"):
         raise UserError("--record: keeps what was measured on bicubic reductions; drop --degradation and --lr_data")
@@ -178,12 +178,12 @@ def machine() -> str:
 
 
 def sets_of(data: DataSettings, scale: int, found: bool) -> dict[str, Images]:
-    """The photographs of each folder, and their low-resolution images, by `folders`' names.
+    """The images of each folder with their low-resolution images, by the names of `folders`.
 
     Args:
         data: its folders, and those of low-resolution images.
         scale: the enlargement.
-        found: whether low-resolution images that lie beside the folders are wanted.
+        found: whether to use low-resolution images beside the folders.
     """
     by_folder = folders(data)
     return {
@@ -193,7 +193,7 @@ def sets_of(data: DataSettings, scale: int, found: bool) -> dict[str, Images]:
 
 
 def folders(data: DataSettings) -> dict[str, list[Path]]:
-    """Images by the name of their folder; a folder's `HR` subfolder stands for it."""
+    """Images by the name of their folder. A folder's `HR` subfolder stands for it."""
     sets: dict[str, list[Path]] = {}
     for spec in data.data.split(","):
         if spec == "photos":

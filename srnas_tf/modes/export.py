@@ -1,4 +1,4 @@
-"""`--mode=export`: freezes a model into the files that other runtimes load."""
+"""`--mode=export`: exports a model to files for other runtimes."""
 
 from srnas_tf import flags
 from srnas_tf.data.sources import DataSettings, load_for, load_some
@@ -11,7 +11,7 @@ from srnas_tf.workdir.folder import Workdir
 
 
 def run(workdir: Workdir) -> None:
-    """Freezes `--model` into `export/` and compares each file with it on the test photographs."""
+    """Exports `--model` to `export/`, and compares each file with it on the test images."""
     path, settings = flags.required_path("model"), flags.from_flags(ExportSettings)
     network = load(path)
     folder = workdir / "export"
@@ -27,7 +27,7 @@ def run(workdir: Workdir) -> None:
 
 
 def _differences(entry: dict) -> tuple[str, str]:
-    """How far a file is from its network, in words."""
+    """The difference of a file from its network, in words."""
     if entry["max_abs_diff"] is None:
         return "not run here", ""
     return f"{entry['max_abs_diff']:.1e}", f"{entry['psnr_diff']:+.4f}"

@@ -1,4 +1,4 @@
-"""`--mode=import`: IMDN's official weights as a model of this package."""
+"""`--mode=import`: converts IMDN's official weights to a model of this package."""
 
 from srnas_tf import flags
 from srnas_tf.nets import SRNet, official

@@ -1,4 +1,4 @@
-"""`--mode=rank`: how well the supernet ranks networks, held against networks trained alone."""
+"""`--mode=rank`: checks how well the supernet ranks networks, against networks that are trained alone."""
 
 import dataclasses
 import functools
@@ -21,7 +21,7 @@ from srnas_tf.report.table import print_table
 from srnas_tf.search.agreement import Comparison, Estimate, compare, repeats
 from srnas_tf.search.ranking import RankSettings, choose
 from srnas_tf.train.alone import Alone
-from srnas_tf.train.paths import PathScorer
+from srnas_tf.train.scoring import PathScorer
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 from srnas_tf.workdir.files import read_record, read_records, write_json
 from srnas_tf.workdir.folder import Workdir
@@ -29,18 +29,18 @@ from srnas_tf.workdir.folder import Workdir
 S = TypeVar("S")
 SAMPLES = ("range", "band")
 PAIR = {"arch": str, "codes": list[int], "params": int, "samples": list[str], "psnr": float, "psnrs": list[float]}
-"""What is known of a network that was ranked."""
+"""The fields of a ranked network."""
 RANKED = {name: PAIR[name] for name in ("arch", "codes", "params", "samples")} | {"supernet_psnr": float}
-"""What is known of one before it is trained alone."""
+"""The fields of a network before it is trained alone."""
 
 
 class Ranking(NamedTuple):
     """What to rank.
 
     Attributes:
-        settings: which networks.
-        recipe: how they are trained alone.
-        source: the workdir whose networks are ranked; None where this one has its own.
+        settings: the networks.
+        recipe: for training them alone.
+        source: the workdir of the networks; None for this one.
     """
 
     settings: RankSettings
@@ -49,7 +49,7 @@ class Ranking(NamedTuple):
 
 
 def run(workdir: Workdir) -> None:
-    """Ranks, or goes on ranking, into `rank/`, `rank.json` and `rank.png`."""
+    """Ranks, or continues, into `rank/`, `rank.json` and `rank.png`."""
     space = flags.recorded(workdir, "network", Space, "--mode=supernet")
     data = flags.recorded(workdir, "data", DataSettings, "--mode=supernet")
     # Training flags speak of the networks alone, as in --mode=retrain.
@@ -75,12 +75,12 @@ def run(workdir: Workdir) -> None:
 
 
 def settle(workdir: Workdir, training: TrainSettings) -> Ranking:
-    """What to rank, and how it is trained alone: as the supernet, but for its first weights and what flags say.
+    """The networks to rank and their recipe: the supernet's, except for first weights and flags.
 
-    Under `--rank_from` both are what they are there.
+    Under `--rank_from` both come from that workdir.
 
     Raises:
-        UserError: where flags contradict the record, or that workdir's.
+        UserError: if flags contradict the record, or that workdir's.
     """
     asked = flags.settle(workdir, "rank", RankSettings)
     usual = dataclasses.asdict(training) | {"init": "scratch"}
@@ -106,10 +106,10 @@ def _agrees(ours: Any, theirs: Any, source: Workdir) -> None:
 
 
 def _ranked_in(source: Workdir, space: Space, data: DataSettings) -> list[dict]:
-    """The networks of another supernet's ranking, and what they reached alone.
+    """The networks of another supernet's ranking, with their results alone.
 
     Raises:
-        UserError: where that is not known yet, or is of another space or of other photographs.
+        UserError: if they are not there yet, or are of another space or other images.
     """
     for section, ours in (("network", space), ("data", data)):
         theirs = source.settle(section, type(ours), {}, {})
@@ -129,10 +129,10 @@ def _ranked_in(source: Workdir, space: Space, data: DataSettings) -> list[dict]:
 
 
 def _train_all(chosen: Sequence[dict], seeds: Sequence[int], run: Callable, workdir: Workdir) -> list[dict]:
-    """The networks with what they reached alone: `psnrs`, one a seed, and `psnr`, their mean.
+    """The networks with their results alone: `psnrs`, one for each seed, and `psnr`, their mean.
 
     Args:
-        run: trains those of `Alone`'s tasks that it is given, and returns what each reached, in order.
+        run: runs tasks of `Alone`, and returns their results in order.
     """
     home = workdir.path.absolute() / "rank"
     tasks = [
@@ -147,7 +147,7 @@ def _train_all(chosen: Sequence[dict], seeds: Sequence[int], run: Callable, work
 
 
 def _report(pairs: list[dict], seed: int, workdir: Workdir) -> None:
-    """`rank.json`, `rank.png`, and a table. What stands first in the file, and is most asked for, is of the range."""
+    """Writes `rank.json` and `rank.png`, and prints a table. The sample "range" comes first in the file."""
     samples = {name: [entry for entry in pairs if name in entry["samples"]] for name in SAMPLES}
     compared = {name: _compare(some, seed) for name, some in samples.items()}
     alone = repeats([entry["psnrs"] for entry in pairs])
@@ -177,7 +177,7 @@ def _compare(networks: Sequence[dict], seed: int) -> Comparison:
 
 
 def _entry(comparison: Comparison, networks: Sequence[dict]) -> dict:
-    """A sample's part of `rank.json`: its sizes; each figure with its interval."""
+    """A sample's part of `rank.json`: its sizes, and each figure with its interval."""
     sizes = [entry["params"] for entry in networks]
     figures = {
         who: {name: [_number(x) for x in estimate] for name, estimate in estimates.items()}
@@ -187,7 +187,7 @@ def _entry(comparison: Comparison, networks: Sequence[dict]) -> dict:
 
 
 def _number(value: float) -> float | None:
-    """As JSON has it."""
+    """A number for JSON."""
     return None if math.isnan(value) else value
 
 

@@ -1,4 +1,4 @@
-"""`--mode=report`: all that a workdir holds as one page. Needs no TensorFlow, and leaves alone who works there."""
+"""`--mode=report`: makes one page of a workdir. Needs no TensorFlow, and disturbs no process that works there."""
 
 from srnas_tf import flags
 from srnas_tf.arch import Space
@@ -9,7 +9,7 @@ from srnas_tf.workdir.folder import Workdir
 
 
 def run(workdir: Workdir) -> None:
-    """Writes `report.html`, of whatever has been done so far."""
+    """Writes `report.html` with all results so far."""
     if not workdir.path.is_dir():
         raise UserError(f"--workdir={workdir.path}: no such folder; give the folder of an experiment")
     for section, kind in (("network", Space), ("data", DataSettings)):

@@ -25,7 +25,7 @@ def run(workdir: Workdir) -> None:
     space = flags.recorded(workdir, "network", Space, "--mode=supernet")
     data = flags.recorded(workdir, "data", DataSettings, "--mode=supernet")
     record.check(data, workdir.path, "train", "val")
-    # Training flags speak of the networks here; the search's recipe only fills in what they leave open.
+    # Training flags are for the networks here. The search's recipe is the default for the others.
     searched = "alone" if workdir.holds("alone") else "supernet"
     settings = settle(workdir, flags.recorded(workdir, searched, TrainSettings, "--mode=supernet", obey=False))
     best = found(workdir)
@@ -36,14 +36,14 @@ def run(workdir: Workdir) -> None:
 
 
 class Retraining(NamedTuple):
-    """What the flags say of retraining, and the recipe that follows from it."""
+    """The settings of retraining, and their recipe."""
 
     differences: RetrainSettings
     recipe: TrainSettings
 
 
 def settle(workdir: Workdir, searched: TrainSettings) -> Retraining:
-    """How to retrain: as the search's networks or supernet, but for its first weights and what flags say."""
+    """The recipe of retraining: that of the search's networks or supernet, except for first weights and flags."""
     differences = flags.settle(workdir, "retraining", RetrainSettings)
     usual = dataclasses.asdict(searched) | {"init": "scratch"}
     return Retraining(
@@ -55,7 +55,7 @@ def found(workdir: Workdir) -> list[Network]:
     """The networks of `search/best.json`, best first.
 
     Raises:
-        UserError: where there is none yet, or it is spoiled.
+        UserError: if there is none yet, or it is broken.
     """
     path = workdir / "search" / "best.json"
     if not path.exists():
@@ -64,7 +64,7 @@ def found(workdir: Workdir) -> list[Network]:
 
 
 def starts_of(settings: TrainSettings, networks: list[Network], workdir: Workdir) -> list[Start | None]:
-    """How each network begins."""
+    """The first weights of each network."""
     supernet = functools.cache(functools.partial(trained_supernet, workdir))
     return [start_of(settings.init, network, supernet) for network in networks]
 
@@ -76,7 +76,7 @@ def retrain(
     workdir: Workdir,
     trainer: InRungs | None = None,
 ) -> list[Net]:
-    """Trains networks in order of rank; those that a search trained alone by the same recipe are taken from it."""
+    """Trains networks in the order of rank. Those that a search trained alone by the same recipe are reused."""
     folders = [workdir / "retrain" / str(rank) for rank in range(1, len(networks) + 1)]
     for network, folder in zip(networks, folders, strict=True):
         done = trainer.folder(str(network), job.settings.steps) if trainer else folder

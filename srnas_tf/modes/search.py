@@ -19,14 +19,14 @@ from srnas_tf.search.search import search
 from srnas_tf.search.settings import Budget, Pick, Rung, RungSettings, SearchSettings, weighs_latency
 from srnas_tf.train import precision
 from srnas_tf.train.alone import Alone, InRungs
-from srnas_tf.train.paths import travelling_scorers
+from srnas_tf.train.scoring import travelling_scorers
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 from srnas_tf.train.writer import SearchBoard
 from srnas_tf.workdir.folder import Workdir
 
 
 def run(workdir: Workdir) -> None:
-    """Searches, or goes on searching, into `search/`."""
+    """Searches, or continues, into `search/`."""
     settings = flags.settle(workdir, "search", SearchSettings)
     asked = flags.settle(workdir, "rungs", RungSettings)
     rungs = asked.of(settings)
@@ -65,10 +65,10 @@ def feasible_of(
     conditions: LatencySettings,
     workdir: Workdir,
 ) -> Feasible:
-    """The networks that a budget allows. Their latency is among their costs where a table of it is known, or wanted.
+    """The networks within a budget. Latency is among their costs if it is known or needed.
 
     Raises:
-        UserError: where no network meets the budget.
+        UserError: if no network meets the budget.
     """
     Feasible(space, {name: limit for name, limit in budget.limits.items() if name in PRICES})  # before all measuring
     known = known_latency(conditions, space, workdir)
@@ -80,10 +80,10 @@ def feasible_of(
 
 
 def supernet_file(workdir: Workdir) -> Path:
-    """Where the supernet of a workdir is.
+    """The file of a workdir's supernet.
 
     Raises:
-        UserError: where its training has not come to its end.
+        UserError: if its training is not finished.
     """
     path = workdir / "supernet" / "supernet.keras"
     if not path.exists():
@@ -117,11 +117,11 @@ def search_supernet(
 def trainer_of(
     data: DataSettings, recipe: TrainSettings, machine: MachineSettings, space: Space, workdir: Workdir
 ) -> InRungs:
-    """Who trains the networks of a search alone.
+    """The trainer for the networks of a search.
 
     Raises:
-        UserError: where the photographs cannot be used, the recipe begins with a supernet's weights, or several
-            workers were to train each network together.
+        UserError: if the images cannot be used, the recipe begins with a supernet's weights, or several workers would
+            train each network together.
     """
     if machine.distribution == "multiworker":
         raise UserError(

@@ -1,4 +1,4 @@
-"""`--init`: what training begins with instead of weights that are drawn."""
+"""`--init`: first weights from a file or a supernet instead of random ones."""
 
 import sys
 from collections.abc import Callable
@@ -10,22 +10,22 @@ from srnas_tf.errors import UserError
 from srnas_tf.nets import Net, Supernet, build
 from srnas_tf.nets.files import load_as_trained
 from srnas_tf.nets.supernet import load_path
-from srnas_tf.nets.transfer import take_over
+from srnas_tf.nets.transfer import transfer_weights
 
 Start = Callable[[Any], None]
-"""Changes the drawn weights of a network or supernet."""
+"""Changes the random weights of a network or supernet."""
 
 
 def start_of(init: str, target: Architecture | Space, supernet: Callable[[], Supernet] | None = None) -> Start | None:
-    """How a training begins; None where the drawn weights stay. Says on stderr how much a file gives.
+    """The start of a training; None if the random weights stay. Prints how much of a file fits.
 
     Args:
         init: of `TrainSettings`.
-        target: what is to be trained.
-        supernet: gives the one that the target was found in.
+        target: the network or supernet to train.
+        supernet: () -> the supernet in which the target was found.
 
     Raises:
-        UserError: where there is no such file, or nothing of it fits.
+        UserError: if there is no such file, or nothing of it fits.
     """
     if init == "scratch":
         return None
@@ -36,12 +36,12 @@ def start_of(init: str, target: Architecture | Space, supernet: Callable[[], Sup
         return lambda model: load_path(model, trained)
     source = load_as_trained(Path(init))
     drawn = Supernet(target) if isinstance(target, Space) else build(target)
-    taken = take_over(drawn, source)
+    taken = transfer_weights(drawn, source)
     if not taken:
         raise UserError(f"--init={init}: nothing of {source.network} fits {target}; widths must be equal, for one")
     print(f"{init}: gives {taken} of {drawn.count_params()} parameters their first values", file=sys.stderr, flush=True)
 
     def start(model: Net | Supernet) -> None:
-        take_over(model, source)
+        transfer_weights(model, source)
 
     return start

@@ -11,7 +11,7 @@ from srnas_tf.workdir.folder import Workdir
 
 
 def run(workdir: Workdir) -> None:
-    """Trains, or goes on training, into `supernet/`."""
+    """Trains, or continues, into `supernet/`."""
     space = flags.settle(workdir, "network", Space)
     data = flags.settle(workdir, "data", DataSettings)
     record.check(data, workdir.path)

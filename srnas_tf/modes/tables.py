@@ -1,4 +1,4 @@
-"""`--mode=tables`: the thesis' tables, and what has been measured here beside them, as Markdown. No TensorFlow."""
+"""`--mode=tables`: prints the thesis' tables with our own measurements, as Markdown. No TensorFlow."""
 
 from pathlib import Path
 
@@ -20,10 +20,10 @@ def run(workdir: Workdir | None) -> None:
 
 
 def _folder() -> Path:
-    """Where the results are; the default folder need not be there.
+    """The folder of results. The default one may be missing.
 
     Raises:
-        UserError: where the folder that the user names is missing.
+        UserError: if a folder that the user names is missing.
     """
     if not flags.FLAGS.results:
         return results.DEFAULT_FOLDER

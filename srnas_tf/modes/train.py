@@ -16,13 +16,13 @@ from srnas_tf.workdir.folder import Workdir
 
 @dataclass(frozen=True)
 class Subject:
-    """The network that a workdir's `train/` holds, as text."""
+    """The text of the network in a workdir's `train/`."""
 
     arch: str
 
 
 def run(workdir: Workdir) -> None:
-    """Trains, or goes on training, into `train/`."""
+    """Trains, or continues, into `train/`."""
     data = flags.settle(workdir, "data", DataSettings)
     record.check(data, workdir.path)
     settings = flags.settle(workdir, "train", TrainSettings)
@@ -42,7 +42,7 @@ def run(workdir: Workdir) -> None:
 
 
 def _check_degradation(network: Architecture, data: DataSettings) -> None:
-    """Refuses what a network that enlarges by bicubic in front could only learn to undo twice."""
+    """Refuses degradations for a network that enlarges by bicubic first: it would have to undo both."""
     if isinstance(network, ZooNetwork) and network.enlarges_first and data.degradation != DEFAULT:
         raise UserError(
             f"--degradation={data.degradation}: {network.name} enlarges by bicubic before its first layer, and is for "

@@ -1,4 +1,4 @@
-"""`--mode=upscale`: enlarges photographs with a model."""
+"""`--mode=upscale`: enlarges images with a model."""
 
 import logging
 from collections.abc import Callable
@@ -79,20 +79,20 @@ def _packaged(runtime: str, packaged: Callable[[str], Path]) -> Networks:
 
 
 class Enlarger:
-    """Enlarges one photograph after the other; parts that memory did not suffice for stay smaller.
+    """Enlarges one image after the other. Tiles that were too large for the memory stay smaller.
 
     Args:
-        tile: the side of the parts, in pixels of the small image; 0: what has proved itself.
+        tile: side of the tiles in pixels of the small image; 0 for the usual size.
     """
 
     def __init__(self, tile: int = 0) -> None:
         self._pixels, self._told = tile**2 or tiles.PIXELS, False
 
     def __call__(self, image: Photograph, model: tiles.Model, told: tiles.Told = lambda share: None) -> Photograph:
-        """The photograph enlarged: transparency by bicubic, the rest by the model.
+        """The enlarged image: transparency by bicubic, colours by the model.
 
         Raises:
-            WorkError: where memory does not suffice for the smallest parts.
+            WorkError: if memory is too small for the smallest tiles.
         """
         try:
             return picture.enlarge(image, model, self._pixels, self._shrunk, told)

@@ -1,4 +1,4 @@
-"""Keras layers and networks, written in `keras.ops` alone: a network loads on any Keras backend."""
+"""Keras layers and networks. They use `keras.ops` alone, so that a network loads on any Keras backend."""
 
 from srnas_tf.nets.attention import ContrastAwareAttention
 from srnas_tf.nets.block import Block

@@ -1,4 +1,4 @@
-"""What a block weighs its channels by, before its fusion convolution or behind it."""
+"""The attentions of a block, before its fusion convolution or behind it."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,11 +12,12 @@ from srnas_tf.nets.conv import conv
 from srnas_tf.nets.resample import enlarge
 
 _TINY = 1e-12
-"""Keeps the gradient of the deviation finite where a channel is constant over the image; below float32's rounding."""
+"""Keeps the gradient of the deviation finite if a channel is constant over the image. Smaller than float32's rounding.
+"""
 
 
 class Attention(keras.Layer):
-    """None at all, and what all kinds do unless they do it otherwise.
+    """No attention, and the base class of all others.
 
     Attributes:
         convs: its convolutions, as in `arch.Plan.attention`.
@@ -25,11 +26,13 @@ class Attention(keras.Layer):
     convs: Sequence[keras.Layer] = ()
 
     def call(self, gathered, moments=None):
-        """What goes into the fusion convolution: [batch, height, width, channels], as it is given."""
+        """The input of the fusion convolution, [batch, height, width, channels]: here the concatenation as it is."""
         return gathered
 
     def add(self, x, fused):
-        """The block's output: its input, None where that has been added already, and what the fusion made of it."""
+        """The block's output: the sum of its input and the fusion's output. `x` is None if the input was added before
+        the fusion.
+        """
         return fused if x is None else x + fused
 
 
@@ -37,8 +40,8 @@ class Attention(keras.Layer):
 class ContrastAwareAttention(Attention):
     """Scales each channel by a gate computed from its mean and standard deviation (IMDN, equations 5 and 6).
 
-    Input and output: [batch, height, width, channels]. The statistics are those of the whole image, in float32
-    whatever the compute dtype.
+    Input and output: [batch, height, width, channels]. The statistics are those of the whole image. They are computed
+    in float32 under any policy.
 
     Args:
         channels: of input and output.
@@ -62,8 +65,8 @@ class ContrastAwareAttention(Attention):
 
         Args:
             x: float [batch, height, width, channels].
-            moments: mean and variance of each channel where `x` is a part of an image, [2, channels]; x's own unless
-                given.
+            moments: mean and variance of each channel over the whole image, [2, channels], if `x` is a part of it. By
+                default those of `x`.
         """
         if moments is None:
             mean, variance = ops.moments(ops.cast(x, "float32"), axes=(1, 2), keepdims=True)
@@ -79,10 +82,11 @@ class ContrastAwareAttention(Attention):
 class EnhancedSpatialAttention(Attention):
     """Scales each pixel's channels by a gate that sees far around it (RFDN: Liu et al. 2020; as in Kong et al. 2022).
 
-    A 1x1 convolution leads to a few channels. A strided 3x3 convolution of these, a maximum over 7 x 7 with stride 3
-    and a 3x3 convolution look around, and are enlarged again by 6. What a 1x1 convolution makes at full size is added;
-    another one leads back, and ends in a sigmoid. Strides are counted from the image's first pixel, so that a part that
-    begins at a multiple of 6 sees what it sees in the whole image. RLFN stretches to the image's size instead.
+    A 1x1 convolution leads to a few channels. A strided 3x3 convolution, max pooling over 7 x 7 with stride 3, and a
+    3x3 convolution look around. Their output is enlarged by 6, and the output of a 1x1 convolution at full size is
+    added. Another 1x1 convolution leads back, and ends in a sigmoid. Strides count from the image's first pixel. A tile
+    that begins at a multiple of 6 therefore sees the same as in the whole image. RLFN stretches to the image's size
+    instead.
 
     Args:
         convs: `arch.Plan.attention`.
@@ -105,7 +109,7 @@ class EnhancedSpatialAttention(Attention):
         small = self.shrink(_padded(squeezed, 0, 2))
         small = self.look(ops.max_pool(_padded(small, 2, 4), 7, ESA_POOL, "valid"))
         around = enlarge(small, ESA_STRIDE * ESA_POOL)
-        # Not by `[:, :height, :width]`: that comes with bounds which float16 cannot hold.
+        # `[:, :height, :width]` would export bounds that float16 cannot hold.
         around = ops.slice(around, (0, 0, 0, 0), ops.shape(squeezed))
         return super().add(x, fused * self.excite(self.keep(squeezed) + around))
 
@@ -116,7 +120,8 @@ def _padded(x, before: int, after: int):
 
 
 class LargeKernelAttention(Attention):
-    """Multiplies by what a 1x1, a 5x5 and a dilated 5x5 filter a channel make (LKDN: Xie et al. 2023).
+    """Multiplies by the output of a 1x1, a depthwise 5x5 and a dilated depthwise 5x5 convolution (LKDN: Xie et al.
+    2023).
 
     Args:
         convs: `arch.Plan.attention`.
@@ -136,7 +141,7 @@ class LargeKernelAttention(Attention):
 
 
 class Gate(Attention):
-    """Scales the sum of the block's input and what the fusion made by a sigmoid of the latter less a half (SPAN: Wan et
+    """Multiplies the sum of the block's input and the fusion's output by `sigmoid(fusion's output) - 0.5` (SPAN: Wan et
     al. 2024). It has no parameters.
     """
 
@@ -146,7 +151,7 @@ class Gate(Attention):
 
 def _contrast_aware(convs: Sequence[arch.Conv], **options) -> Attention:
     squeeze, _ = convs
-    return ContrastAwareAttention(squeeze.inputs, squeeze.outputs, **options)
+    return ContrastAwareAttention(squeeze.in_channels, squeeze.out_channels, **options)
 
 
 _LAYERS: dict[str, Callable[..., Attention]] = {

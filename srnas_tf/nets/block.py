@@ -20,7 +20,7 @@ class Block(keras.Layer):
         features: channels of input and output.
 
     Raises:
-        UserError: where the recipe cannot be built that narrow.
+        UserError: if `features` are too few for the recipe.
 
     Examples:
         >>> Block("SCSCS+imdn+r0.25+k3+f1", 64)(keras.ops.ones((1, 8, 8, 64))).shape
@@ -55,14 +55,16 @@ class Block(keras.Layer):
 
     @property
     def variables_in_order(self) -> list[keras.Variable]:
-        """All that is trained, in the order in which supernets keep it (`arch.sharing`)."""
+        """All trainable variables, in the order of a supernet (`arch.sharing`)."""
         return [variable for layer in (*self.placed, self.fusion) for variable in layer.trainable_variables]
 
     def call(self, x):
         return self.join(x, self.gather(x))
 
     def gather(self, x):
-        """What is fused: the pieces that were kept back, and the last convolution's."""
+        """The concatenation of the distilled pieces and the last convolution's output: [batch, height, width,
+        channels].
+        """
         trunk = self.first(x)
         pieces = []
         for step, branch, convs in zip(self.plan.steps, self.branches, self.trunks, strict=True):
@@ -79,7 +81,7 @@ class Block(keras.Layer):
         return ops.concatenate(pieces, axis=-1)
 
     def join(self, x, gathered, moments=None):
-        """The block's output from its input and what was gathered; `moments` as in `ContrastAwareAttention`."""
+        """The block's output, from its input and the output of `gather`; `moments` as in `ContrastAwareAttention`."""
         fused = self.fusion(self.attention(gathered, moments))
         return self.attention.add(None if self.plan.inside else x, fused)
 

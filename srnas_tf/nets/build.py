@@ -1,4 +1,4 @@
-"""From an architecture to its Keras model."""
+"""Builds the Keras model of an architecture."""
 
 from srnas_tf.arch import Architecture, ZooNetwork
 from srnas_tf.nets.network import SRNet

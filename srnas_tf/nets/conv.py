@@ -1,4 +1,4 @@
-"""The convolutions and the activation that all networks here are made of."""
+"""The convolutions and activations of all networks."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,7 +9,7 @@ from keras import ops
 from srnas_tf import arch
 
 NEGATIVE_SLOPE = 0.05
-"""Of IMDN's LeakyReLU."""
+"""Slope of IMDN's LeakyReLU."""
 
 
 def leaky(x):
@@ -18,7 +18,7 @@ def leaky(x):
 
 
 def _gelu(x):
-    """GELU by its approximation with tanh, written as a sigmoid: LiteRT has no error function, and powers are slow."""
+    """GELU in its tanh approximation, written as a sigmoid. LiteRT has no error function, and powers are slow."""
     return x * ops.sigmoid(1.5957691216057308 * x * (1 + 0.044715 * x * x))
 
 
@@ -27,18 +27,18 @@ ACTIVATIONS: dict[str, Callable] = {"leaky": leaky, "silu": ops.silu, "gelu": _g
 
 
 def conv(value: arch.AnyConv, name: str, **options) -> keras.Layer:
-    """The layer of a convolution, built, so that it can be counted before it is called."""
+    """The layer of a convolution. It is built, so that its parameters can be counted before it is called."""
     return _LAYERS[type(value)](value, name=name, **options)
 
 
 def _conv(value: arch.Conv, padding: str = "same", **options) -> keras.Layer:
-    layer = keras.layers.Conv2D(value.outputs, value.kernel, value.stride, padding, use_bias=value.bias, **options)
-    layer.build((None, None, None, value.inputs))
+    layer = keras.layers.Conv2D(value.out_channels, value.kernel, value.stride, padding, use_bias=value.bias, **options)
+    layer.build((None, None, None, value.in_channels))
     return layer
 
 
 class DepthwiseConv(keras.Layer):
-    """A filter a channel.
+    """A depthwise convolution: one filter for each channel.
 
     Input and output: [batch, height, width, channels].
 
@@ -50,8 +50,8 @@ class DepthwiseConv(keras.Layer):
     def __init__(self, value: arch.DepthwiseConv, activation=None, **kwargs) -> None:
         super().__init__(**kwargs)
         self.value, self.activation = value, activation
-        # Shaped as grouped convolutions have it, and not as Keras' layer: the last axis counts what comes out, all
-        # others what goes into it, so that weights can be drawn by their shapes.
+        # The shape is that of a grouped convolution, not that of Keras' layer. The last axis counts outputs and the
+        # others make the fan in, so that first weights can be drawn by their shapes.
         self.kernel = self.add_weight(shape=(value.kernel, value.kernel, 1, value.channels), name="kernel")
         self.bias = self.add_weight(shape=(value.channels,), initializer="zeros", name="bias")
         self.built = True
@@ -63,9 +63,9 @@ class DepthwiseConv(keras.Layer):
 
 
 class BlueprintConv(keras.Layer):
-    """A blueprint-separable convolution: 1x1, then a filter a channel (Haase and Amthor 2020).
+    """A blueprint-separable convolution: 1x1, then depthwise (Haase and Amthor 2020).
 
-    Input: [batch, height, width, inputs]. Output: [batch, height, width, outputs].
+    Input: [batch, height, width, in_channels]. Output: [batch, height, width, out_channels].
 
     Args:
         value: channels and kernel size.
@@ -83,95 +83,95 @@ class BlueprintConv(keras.Layer):
 
 
 class ExpandedConv(keras.Layer):
-    """A convolution whose kernel is a sum of linear ways while it is trained (see `arch.ExpandedConv`).
+    """A reparameterized convolution: in training, its kernel is a sum of linear branches (`arch.ExpandedConv`).
 
-    Input: [batch, height, width, inputs]. Output: [batch, height, width, outputs].
+    Input: [batch, height, width, in_channels]. Output: [batch, height, width, out_channels].
 
-    The sum is taken of the kernels, not of what they make: what runs is the convolution that it is in use.
+    The kernels are added up, not the branches' outputs: the deployed convolution is what runs.
 
     Args:
-        value: what it is.
+        value: its branches and sizes.
         activation: applied to the output, None for none.
     """
 
     def __init__(self, value: arch.ExpandedConv, activation=None, **kwargs) -> None:
         super().__init__(**kwargs)
         self.value, self.activation = value, activation
-        inputs, wide, outputs = value.inputs, value.wide, value.outputs
-        self.direct, self.expand, self.filters, self.factors = None, None, None, None
-        if value.mixing:
-            size = value.mixing.kernel
-            self.direct = self._weight("direct", size, size, inputs, outputs)
+        in_channels, wide, out_channels = value.in_channels, value.wide, value.out_channels
+        self.dense, self.expand, self.depthwise, self.factors = None, None, None, None
+        if value.dense:
+            size = value.dense.kernel
+            self.dense = self._weight("dense", size, size, in_channels, out_channels)
             if wide:
-                self.expand = self._weight("expand", inputs, wide)
-                self.project = self._weight("project", size, size, wide, outputs)
-            self._same = np.zeros((size, size, inputs, outputs), np.float32)
-            if inputs == outputs:
-                self._same[size // 2, size // 2] = np.eye(inputs)
-        if value.filtering:
-            size = value.filtering.kernel
-            self.filters = self._weight("filters", size, size, 1, outputs)
-            self._unmoved = np.zeros((size, size, 1, outputs), np.float32)
-            self._unmoved[size // 2, size // 2] = 1
+                self.expand = self._weight("expand", in_channels, wide)
+                self.project = self._weight("project", size, size, wide, out_channels)
+            self._identity = np.zeros((size, size, in_channels, out_channels), np.float32)
+            if in_channels == out_channels:
+                self._identity[size // 2, size // 2] = np.eye(in_channels)
+        if value.depthwise:
+            size = value.depthwise.kernel
+            self.depthwise = self._weight("depthwise", size, size, 1, out_channels)
+            self._depthwise_identity = np.zeros((size, size, 1, out_channels), np.float32)
+            self._depthwise_identity[size // 2, size // 2] = 1
             if value.factors:
-                self.factors = self._weight("factors", 1, 1, 1, outputs)
-        self.bias = self.add_weight(shape=(outputs,), initializer="zeros", name="bias")
+                self.factors = self._weight("factors", 1, 1, 1, out_channels)
+        self.bias = self.add_weight(shape=(out_channels,), initializer="zeros", name="bias")
         self.built = True
 
     def _weight(self, name: str, *shape: int) -> keras.Variable:
-        # Kernels are put together in float32: of a small change, bfloat16's sum with the identity keeps nothing.
+        # Kernels are added up in float32. In bfloat16, the sum with the identity would lose small changes.
         return self.add_weight(shape=shape, name=name, autocast=False)
 
     @property
     def kernels(self) -> list:
-        """Those of the convolution that it is in use, shaped as its layer has them."""
+        """The deployed convolution's kernels, shaped as its layer has them."""
         made = []
-        if self.direct is not None:
-            kernel = self.direct if self.expand is None else self.direct + ops.matmul(self.expand, self.project)
-            made.append(kernel + self._same)
-        if self.filters is not None:
-            made.append(self.filters + self._beside)
+        if self.dense is not None:
+            kernel = self.dense if self.expand is None else self.dense + ops.matmul(self.expand, self.project)
+            made.append(kernel + self._identity)
+        if self.depthwise is not None:
+            made.append(self.depthwise + self._depthwise_added)
         return made
 
     @property
-    def _beside(self):
-        """What is added to the filters: the identity, and a factor a channel."""
-        return self._unmoved if self.factors is None else self._unmoved * (1 + self.factors)
+    def _depthwise_added(self):
+        """The branches beside the depthwise kernel: the identity, and a factor for each channel."""
+        return self._depthwise_identity if self.factors is None else self._depthwise_identity * (1 + self.factors)
 
-    def take(self, *weights: np.ndarray) -> list[keras.Variable]:
-        """Becomes the convolution of these kernels and bias; the ways beside the direct one keep their own.
+    def set_deploy_weights(self, *weights: np.ndarray) -> list[keras.Variable]:
+        """Makes the sum equal these kernels and bias. The branches beside `dense` and `depthwise` stay as they are.
 
         Returns:
-            What it changed.
+            The variables that changed.
         """
-        if self.direct is not None:
-            self.direct.assign(self.direct + weights[0] - self.kernels[0])
-        if self.filters is not None:
-            self.filters.assign(weights[-2] - self._beside)
+        if self.dense is not None:
+            self.dense.assign(self.dense + weights[0] - self.kernels[0])
+        if self.depthwise is not None:
+            self.depthwise.assign(weights[-2] - self._depthwise_added)
         self.bias.assign(weights[-1])
-        return [variable for variable in (self.direct, self.filters, self.bias) if variable is not None]
+        return [variable for variable in (self.dense, self.depthwise, self.bias) if variable is not None]
 
     def call(self, x):
         kernels = [ops.cast(kernel, self.compute_dtype) for kernel in self.kernels]
-        if self.direct is not None:
+        if self.dense is not None:
             x = ops.conv(x, kernels[0], padding="same")
-        if self.filters is not None:
+        if self.depthwise is not None:
             x = ops.depthwise_conv(x, ops.swapaxes(kernels[-1], 2, 3), padding="same")
         x = x + self.bias
         return self.activation(x) if self.activation else x
 
 
-def in_use(layer: keras.Layer) -> list[np.ndarray]:
-    """The weights of a layer, kernels first; those of an expanded convolution as it is in use."""
+def deploy_weights(layer: keras.Layer) -> list[np.ndarray]:
+    """The weights of a layer's deploy form, kernels first."""
     if isinstance(layer, ExpandedConv):
         return [ops.convert_to_numpy(weight) for weight in (*layer.kernels, layer.bias)]
     return layer.get_weights()
 
 
-def use(layer: keras.Layer, weights: Sequence[np.ndarray]) -> list[keras.Variable]:
-    """Gives a layer the weights that `in_use` gave; returns the variables that hold them."""
+def set_deploy_weights(layer: keras.Layer, weights: Sequence[np.ndarray]) -> list[keras.Variable]:
+    """Gives a layer the weights of its deploy form; returns the variables that changed."""
     if isinstance(layer, ExpandedConv):
-        return layer.take(*weights)
+        return layer.set_deploy_weights(*weights)
     layer.set_weights(weights)
     return layer.weights
 
@@ -179,8 +179,8 @@ def use(layer: keras.Layer, weights: Sequence[np.ndarray]) -> list[keras.Variabl
 class SelectiveConv(keras.Layer):
     """A selective kernel unit (Li et al. 2019, section 3.1): split, fuse, select.
 
-    Input: [batch, height, width, inputs]. Output: [batch, height, width, outputs]. The branches' LeakyReLU stands where
-    the paper has batch norm and ReLU.
+    Input: [batch, height, width, in_channels]. Output: [batch, height, width, out_channels]. The branches'
+    LeakyReLU stands where the paper has batch norm and ReLU.
 
     Args:
         value: channels and kernel sizes.

@@ -11,32 +11,32 @@ from srnas_tf.nets import hdf5
 from srnas_tf.nets.build import Net
 from srnas_tf.nets.network import SRNet
 from srnas_tf.nets.supernet import Supernet
-from srnas_tf.nets.transfer import folded
+from srnas_tf.nets.transfer import reparameterized
 from srnas_tf.nets.zoo import ZooNet
 from srnas_tf.workdir.files import whole
 
 
 def save(model: Net | Supernet, path: Path) -> None:
-    """Writes the whole file or nothing.
+    """Writes the whole file or none.
 
     Raises:
-        WorkError: where it cannot be written.
+        WorkError: if it cannot be written.
     """
     with writing(path), whole(path) as partial:
         model.save(partial)
 
 
 def load(path: Path) -> Net:
-    """A network saved by `save`, as it is in use (`transfer.folded`), in Keras' safe mode.
+    """A network saved by `save`, in its deploy form (`transfer.reparameterized`), in Keras' safe mode.
 
     Raises:
-        UserError: where the file is missing, broken, or holds something else.
+        UserError: if the file is missing, broken, or holds something else.
     """
-    return folded(load_as_trained(path))
+    return reparameterized(load_as_trained(path))
 
 
 def load_as_trained(path: Path) -> Net:
-    """The same with all that training moves. Raises as `load`."""
+    """A network saved by `save`, with all weights that training moves. Raises as `load`."""
     return _load(path, SRNet, ZooNet)
 
 
@@ -64,7 +64,7 @@ def _load(path: Path, *kinds: type):
 
 
 def _params(config: dict) -> int:
-    """How many parameters, of 4 bytes each, a network of this configuration has; known before it is built."""
+    """The number of parameters of a configuration's network, each of 4 bytes, before it is built."""
     if "space" in config:
         return reading.settings_of(arch.Space, config["space"]).supernet_params
     reading.check_fields(config, {"network": str})

@@ -25,7 +25,10 @@ class _Affine(keras.Layer):
 
 
 class _Mix(keras.Layer):
-    """The sum of tensors, each times a learned number."""
+    """A weighted sum of tensors, of which training moves the weights.
+
+    Keras stores a layer of a list under the name of its class: `.keras` files have this one.
+    """
 
     def __init__(self, count: int, **kwargs) -> None:
         super().__init__(**kwargs)
@@ -38,16 +41,16 @@ class _Mix(keras.Layer):
 
 def _convolve(layer: graph.Convolve, channels: int, **options) -> keras.Layer:
     c = layer.conv
-    return keras.layers.Conv2D(c.outputs, c.kernel, padding="same", use_bias=c.bias, **options)
+    return keras.layers.Conv2D(c.out_channels, c.kernel, padding="same", use_bias=c.bias, **options)
 
 
 def _deconvolve(layer: graph.Deconvolve, channels: int, **options) -> keras.Layer:
     c = layer.conv
-    return keras.layers.Conv2DTranspose(c.outputs, c.kernel, layer.stride, padding="same", **options)
+    return keras.layers.Conv2DTranspose(c.out_channels, c.kernel, layer.stride, padding="same", **options)
 
 
-def _standardize(layer: graph.Standardize, channels: int, **options) -> keras.Layer:
-    # Over all devices together: a batch is normalized alike however it is spread.
+def _batch_norm(layer: graph.BatchNorm, channels: int, **options) -> keras.Layer:
+    # Statistics are those of all devices together: a batch is normalized alike however it is spread.
     return keras.layers.BatchNormalization(
         center=False, scale=False, momentum=0.9, epsilon=1e-5, synchronized=True, **options
     )
@@ -58,8 +61,8 @@ def _luma(image):
     return BLACK / PEAK + ops.tensordot(image, weights, 1)
 
 
-def _recolour(image, y):
-    # A step of Y is the same step of R, G and B, larger by the studio range.
+def _replace_luma(image, y):
+    # A step of Y is a step of R, G and B that is 255/219 times as large.
     return image + (y - _luma(image)) * (PEAK / sum(BT601))
 
 
@@ -72,29 +75,29 @@ STATEFUL: dict[type[graph.Layer], Callable[..., keras.Layer]] = {
     graph.Convolve: _convolve,
     graph.Deconvolve: _deconvolve,
     graph.PReLU: lambda layer, channels, **options: keras.layers.PReLU(shared_axes=[1, 2], **options),
-    graph.Standardize: _standardize,
+    graph.BatchNorm: _batch_norm,
     graph.Affine: lambda layer, channels, **options: _Affine(layer.width, **options),
-    graph.Mix: lambda layer, channels, **options: _Mix(layer.count, **options),
+    graph.WeightedSum: lambda layer, channels, **options: _Mix(layer.count, **options),
     graph.Resample: lambda layer, channels, **options: Resample(layer.up, layer.down, channels),
 }
-"""Layers that keep something: (layer, channels of its input, Keras options) -> Keras layer."""
+"""Layers with state: (layer, channels of its input, Keras options) -> Keras layer."""
 
 STATELESS: dict[type[graph.Layer], Callable[[Any], Callable]] = {
     graph.Leaky: lambda layer: lambda x: ops.leaky_relu(x, layer.slope) if layer.slope else ops.relu(x),
     graph.Add: lambda layer: ops.add,
     graph.Concat: lambda layer: lambda *tensors: ops.concatenate(tensors, axis=-1),
-    graph.Take: lambda layer: lambda x: x[..., layer.start : layer.stop],
-    graph.Shuffle: lambda layer: lambda x: ops.depth_to_space(x, layer.factor),
+    graph.Slice: lambda layer: lambda x: x[..., layer.start : layer.stop],
+    graph.PixelShuffle: lambda layer: lambda x: ops.depth_to_space(x, layer.factor),
     graph.Luma: lambda layer: _luma,
-    graph.Recolour: lambda layer: _recolour,
+    graph.ReplaceLuma: lambda layer: _replace_luma,
     graph.Shift: lambda layer: lambda x: x + ops.convert_to_tensor(layer.amounts, x.dtype),
     graph.Stretch: lambda layer: lambda image: _stretch(image, layer.code),
 }
-"""Layers that only compute: layer -> function of tensors."""
+"""Layers without state: layer -> function of tensors."""
 
 
 def build(layer: graph.Layer, channels: int, **options) -> keras.Layer:
-    """A stateful layer, built, so that it can be counted before it is called.
+    """A layer with state. It is built, so that its parameters can be counted before it is called.
 
     Args:
         layer: of a kind in `STATEFUL`.

@@ -1,4 +1,4 @@
-"""The weights of a model file, looked at before Keras reads them: an HDF5 file can say far more than it holds."""
+"""Checks the weights of a model file before Keras reads them: an HDF5 file can claim far more than it holds."""
 
 import io
 import math
@@ -6,24 +6,24 @@ from collections.abc import Iterator
 
 import h5py
 
-MOST = 100_000
-"""Groups and datasets of a file; a network has one or two a variable."""
+MAX_PARTS = 100_000
+"""Groups and datasets of a file. A network has one or two for each variable."""
 
 _IN_PLACE = (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT)
 
 
 def check(content: bytes, least: int) -> None:
-    """Refuses a file whose datasets are not simply there: compressed, not written, in other files, or elsewhere linked.
+    """Refuses datasets that are compressed, unwritten, in other files, or linked.
 
-    Each dataset then has as many bytes in the file as its shape says, so that none takes more memory than the file.
+    The bytes of each other dataset are in the file. None can take more memory than the file.
 
     Args:
         content: of the file.
-        least: bytes that all datasets together must have, for the network that they belong to.
+        least: bytes that all datasets together must have.
 
     Raises:
-        ValueError: naming the dataset.
-        OSError: where it is no HDF5 file.
+        ValueError: names the dataset.
+        OSError: if it is no HDF5 file.
     """
     with h5py.File(io.BytesIO(content), "r") as file:
         total = sum(_bytes(dataset) for dataset in _datasets(file))
@@ -34,7 +34,7 @@ def check(content: bytes, least: int) -> None:
 
 
 def _datasets(file: h5py.File) -> Iterator[h5py.Dataset]:
-    """Each dataset of a file once, however it is linked."""
+    """Each dataset of a file, once."""
     pending: list[h5py.Group] = [file]
     seen: set[int] = set()
     while pending:
@@ -47,8 +47,8 @@ def _datasets(file: h5py.File) -> Iterator[h5py.Dataset]:
             if address in seen:
                 raise ValueError(f"its {name[:60]!r} is there twice")
             seen.add(address)
-            if len(seen) > MOST:
-                raise ValueError(f"it has more than {MOST} parts")
+            if len(seen) > MAX_PARTS:
+                raise ValueError(f"it has more than {MAX_PARTS} parts")
             if isinstance(found, h5py.Group):
                 pending.append(found)
             elif isinstance(found, h5py.Dataset):
@@ -58,7 +58,7 @@ def _datasets(file: h5py.File) -> Iterator[h5py.Dataset]:
 
 
 def _bytes(dataset: h5py.Dataset) -> int:
-    """As many as its shape says, which are in the file."""
+    """The bytes of a dataset, all of which are in the file."""
     made = dataset.id.get_create_plist()
     plain = made.get_layout() in _IN_PLACE and not made.get_nfilters() and not made.get_external_count()
     size = math.prod(dataset.shape or ()) * dataset.dtype.itemsize

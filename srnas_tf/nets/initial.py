@@ -11,7 +11,7 @@ import numpy as np
 from srnas_tf.arch.graph import Weight
 from srnas_tf.errors import UserError
 from srnas_tf.nets.build import Net
-from srnas_tf.nets.conv import in_use, use
+from srnas_tf.nets.conv import deploy_weights, set_deploy_weights
 from srnas_tf.nets.network import Frame
 from srnas_tf.nets.sharing import ROW, weight_of
 from srnas_tf.nets.supernet import Supernet
@@ -19,17 +19,17 @@ from srnas_tf.nets.zoo import ZooNet
 from srnas_tf.seeding import generator
 
 _QUIET = 0.1
-"""Of its drawn size: what is added to the interpolated image at first."""
+"""Scale of the drawn weights whose output is added to the interpolated image."""
 
 
 def initialize(model: Net | Supernet, seed: int, start: str = "") -> None:
     """Draws all weights of a network or supernet anew.
 
     Args:
-        start: a key of `STARTS`; the network's own where it is empty.
+        start: a key of `STARTS`; empty takes the network's own.
 
     Raises:
-        UserError: where the network cannot start so.
+        UserError: if the network cannot start so.
     """
     rng = generator(seed, "weights")
     chosen = STARTS[start or model.start]
@@ -45,7 +45,7 @@ def initialize(model: Net | Supernet, seed: int, start: str = "") -> None:
 
 
 def _arrange_trunks(supernet: Supernet, start: "Start") -> None:
-    """Arranges what stands around the blocks, for each trunk what no wider or deeper one has arranged."""
+    """Arranges the layers around the blocks. Each trunk keeps what wider or deeper ones have arranged."""
     slot, trunks = supernet.slots[0], supernet.space.trunks
     done = np.zeros(slot.placement.rows * ROW, bool)
     for number in sorted(range(len(trunks)), key=lambda i: (-trunks[i].width, -trunks[i].depth)):
@@ -58,7 +58,7 @@ def _arrange_trunks(supernet: Supernet, start: "Start") -> None:
 
 
 def _to_draw(model: Net) -> Iterable[tuple[keras.Variable, Weight]]:
-    """What is learned."""
+    """The variables to draw, each with how it starts."""
     if isinstance(model, ZooNet):
         return model.variables_to_draw
     return [(v, weight_of(tuple(v.shape))) for v in model.trainable_variables]
@@ -74,46 +74,46 @@ def _value(weight: Weight, start: "Start", rng: np.random.Generator) -> np.ndarr
 
 
 def _uniform(weight: Weight, rng: np.random.Generator) -> np.ndarray:
-    """Uniform in +-1/sqrt(fan in), as IMDN's authors' framework draws it."""
+    """Uniform in +-1/sqrt(fan in), as PyTorch draws it by default."""
     limit = 1 / math.sqrt(weight.fan_in)
     return rng.uniform(-limit, limit, weight.shape)
 
 
 def _he(weight: Weight, rng: np.random.Generator) -> np.ndarray:
-    """Normal, of variance 2 / fan in (He et al. 2015): a chain of ReLUs passes it on as it is."""
+    """Normal, of variance 2 / fan in (He et al. 2015), which a chain of ReLUs preserves."""
     return rng.normal(0, math.sqrt(2 / weight.fan_in), weight.shape)
 
 
 def _interpolate(model: Net | Frame) -> None:
-    """Lets the network begin as a bilinear interpolation, to which the blocks add little.
+    """Makes the network a bilinear interpolation, to which the blocks add little.
 
-    The head passes the three colours through, the skip connection carries them to the upsampling conv, and that
-    interpolates. A network drawn at random spends its first thousands of steps on learning the same.
+    The first convolution passes the three colours through. The skip connection carries them to the upsampling conv,
+    which interpolates. A network with random weights needs its first thousands of steps to learn the same.
     """
     if not isinstance(model, Frame) or model.stem.enlarges:
         raise UserError("--first_weights=interpolation is for networks that enlarge at their end; drop it")
     if model.width < 3:
         raise UserError(f"--first_weights=interpolation needs --width=3 or more, not {model.width}")
-    head, scale = model.head.kernel.numpy(), model.scale
-    mixing, *filters, bias = in_use(model.upsample)
-    head[..., :3] = 0
-    mixing *= _QUIET
-    mixing[..., :3, :] = 0
+    conv_first, scale = model.conv_first.kernel.numpy(), model.scale
+    dense, *filters, bias = deploy_weights(model.upsample)
+    conv_first[..., :3] = 0
+    dense *= _QUIET
+    dense[..., :3, :] = 0
     for colour, i, j in itertools.product(range(3), range(scale), range(scale)):
-        head[1, 1, colour, colour] = 1
+        conv_first[1, 1, colour, colour] = 1
         subpixel = (i * scale + j) * 3 + colour
         around = np.zeros((3, 3), np.float32)
         for (y, down), (x, right) in itertools.product(_bilinear(i, scale), _bilinear(j, scale)):
             around[1 + y, 1 + x] = down * right
         if filters:
-            mixing[0, 0, colour, subpixel], filters[0][..., 0, subpixel] = 1, around
+            dense[0, 0, colour, subpixel], filters[0][..., 0, subpixel] = 1, around
         else:
-            mixing[..., colour, subpixel] = around
-    model.head.kernel.assign(head)
-    use(model.upsample, [mixing, *filters, bias])
-    # The kernel that writes what is added: of two in a row, scaling both would scale their product twice.
-    *kernels, bias = in_use(model.smooth)
-    use(model.smooth, [*kernels[:-1], _QUIET * kernels[-1], bias])
+            dense[..., colour, subpixel] = around
+    model.conv_first.kernel.assign(conv_first)
+    set_deploy_weights(model.upsample, [dense, *filters, bias])
+    # The last kernel alone: scaling both of two in a row would scale their product twice.
+    *kernels, bias = deploy_weights(model.conv_after_body)
+    set_deploy_weights(model.conv_after_body, [*kernels[:-1], _QUIET * kernels[-1], bias])
 
 
 def _bilinear(i: int, scale: int) -> list[tuple[int, float]]:
@@ -123,11 +123,11 @@ def _bilinear(i: int, scale: int) -> list[tuple[int, float]]:
 
 
 class Start(NamedTuple):
-    """A way to begin.
+    """A kind of first weights.
 
     Attributes:
-        draw: a kernel of a shape and fan in.
-        arrange: what is done to the network, or to what stands around a supernet's blocks, afterwards.
+        draw: (weight, generator) -> its first value.
+        arrange: changes the network, or the layers around a supernet's blocks, afterwards.
     """
 
     draw: Callable[[Weight, np.random.Generator], np.ndarray]

@@ -15,7 +15,7 @@ from srnas_tf.nets.stem import StridedStem
 
 
 class Frame(keras.Model):
-    """What a network and a supernet have in common: all that stands outside the blocks.
+    """The layers outside the blocks, which a network and a supernet share.
 
     Args:
         scale: enlargement.
@@ -24,40 +24,45 @@ class Frame(keras.Model):
         stem: a key of `arch.network.STEMS`.
     """
 
-    OUTSIDE: ClassVar = ("head", "aggregate", "smooth", "upsample")
+    OUTSIDE: ClassVar = ("conv_first", "aggregate", "conv_after_body", "upsample")
     """The layers outside the blocks."""
 
+    # Files from before 2026-11-29 have two layers under these names. Keras reads a layer by any name that leads to it,
+    # and writes it under the first one in the alphabet.
+    head = property(lambda self: self.conv_first)
+    smooth = property(lambda self: self.conv_after_body)
+
     def __init__(self, scale: int, width: int, depth: int, stem: str = "plain", **kwargs) -> None:
-        # One name for all: numbered ones would show in exported files what else a process built.
+        # One name for all. Numbered names would depend on what else a process built, and are in exported files.
         super().__init__(**{"name": type(self).__name__.lower(), **kwargs})
         self.scale, self.width, self.depth, self.stem = scale, width, depth, STEMS[stem]
-        head, aggregate, smooth, upsample = frame(scale, width, depth, stem)
+        conv_first, aggregate, conv_after_body, upsample = frame(scale, width, depth, stem)
         if self.stem.enlarges:
-            self.head = StridedStem(head, scale, name="head", dtype=self.dtype_policy)
+            self.conv_first = StridedStem(conv_first, scale, name="conv_first", dtype=self.dtype_policy)
         else:
-            self.head = conv(head[0], "head", dtype=self.dtype_policy)
+            self.conv_first = conv(conv_first[0], "conv_first", dtype=self.dtype_policy)
         if aggregate:
             self.aggregate = conv(aggregate, "aggregate", activation=leaky, dtype=self.dtype_policy)
         else:
             self.aggregate = keras.layers.Identity(name="aggregate", dtype=self.dtype_policy)
-        self.smooth = conv(smooth, "smooth", dtype=self.dtype_policy)
-        # Pixels leave in float32 under any policy: bfloat16 has 8 bits for a value near 1.
+        self.conv_after_body = conv(conv_after_body, "conv_after_body", dtype=self.dtype_policy)
+        # The output is float32 under any policy: bfloat16 has 8 bits for a value near 1.
         self.upsample = conv(upsample, "upsample", dtype="float32")
         self.built = True
 
     @property
     def start(self) -> str:
-        """What it begins as (a key of `initial.STARTS`) where a run does not say."""
+        """The default first weights, a key of `initial.STARTS`."""
         return self.stem.start
 
     @property
     def variables_in_order(self) -> list[keras.Variable]:
-        """What is trained outside the blocks, in the order in which supernets keep it (`arch.sharing`)."""
+        """The trainable variables outside the blocks, in the order of a supernet (`arch.sharing`)."""
         return [variable for name in self.OUTSIDE for variable in getattr(self, name).trainable_variables]
 
     def enlarge(self, lr, blocks: Sequence[Callable]):
-        """The network with these blocks; lr [batch, height, width, 3] in 0..1."""
-        features = self.head(lr)
+        """The output of the network with these blocks; lr is [batch, height, width, 3] in 0..1."""
+        features = self.conv_first(lr)
         x, outputs = features, []
         for block in blocks:
             x = block(x)
@@ -65,9 +70,9 @@ class Frame(keras.Model):
         return self.leave(lr, features, outputs)
 
     def leave(self, lr, features, outputs: Sequence):
-        """What comes after the blocks: their outputs and the first features, brought together and enlarged."""
+        """The image, from the outputs of the blocks and the features of the first convolution."""
         x = self.aggregate(ops.concatenate(outputs, axis=-1) if self.stem.concatenates else outputs[-1])
-        x = self.smooth(x) + features
+        x = self.conv_after_body(x) + features
         sr = ops.depth_to_space(self.upsample(x), self.stem.factor(self.scale))
         if self.stem.enlarges:  # strides round up
             height, width = (side * self.scale for side in ops.shape(lr)[1:3])
@@ -84,7 +89,7 @@ class SRNet(Exportable, Frame):
 
     Args:
         network: an `arch.Network`, or its text form.
-        provenance: what is known of how its weights came about; plain data, kept in the file.
+        provenance: how its weights were made; plain data, which files keep.
 
     Examples:
         >>> SRNet("x4:w16:imdn:r0.25:k3:f1:SCSCS-SCSCS")(keras.ops.ones((1, 8, 8, 3))).shape

@@ -18,7 +18,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
     """Named tensors of a `.pth` or `.npz` file.
 
     Raises:
-        UserError: where the file is missing, broken, or of another kind.
+        UserError: if the file is missing, broken, or of another kind.
     """
     if path.suffix.lower() == ".npz":
         try:
@@ -35,10 +35,10 @@ def read(path: Path) -> dict[str, np.ndarray]:
 
 
 def _plain(weights: dict[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
-    """The names without the `module.` that training on several GPUs puts before them.
+    """The tensors, without the `module.` that training on several GPUs puts before their names.
 
     Raises:
-        UserError: where a value is no array of numbers along one axis or more, or one of these is not finite.
+        UserError: if a value is not an array of finite numbers with at least one axis.
     """
     for name, array in weights.items():
         if not isinstance(array, np.ndarray):  # NumPy hands out other files raw
@@ -51,15 +51,15 @@ def _plain(weights: dict[str, np.ndarray], path: Path) -> dict[str, np.ndarray]:
 
 
 def network_of(weights: Mapping[str, np.ndarray], path: Path, any_scale: int = 4) -> arch.Network:
-    """The IMDN that weights of these names and shapes belong to; the scale is told by the upsampler's channels.
+    """The IMDN with weights of these names and shapes. The upsampler's channels tell its scale.
 
     Args:
         weights: by name.
         path: of their file, for errors.
-        any_scale: the scale that IMDN_AS, which serves any, is to enlarge by.
+        any_scale: the scale of IMDN_AS, which serves any.
 
     Raises:
-        UserError: where they belong to none.
+        UserError: if there is none.
     """
     strided = "fea_conv.0.weight" in weights
     try:
@@ -74,11 +74,11 @@ def network_of(weights: Mapping[str, np.ndarray], path: Path, any_scale: int = 4
 def load_official(model: SRNet, weights: Mapping[str, np.ndarray], path: Path) -> None:
     """Gives an IMDN its authors' weights.
 
-    Their kernels are [out, in, height, width], and their pixel shuffle takes the colour first: the last convolution's
-    channels change places.
+    Their kernels are [out, in, height, width]. Their pixel shuffle takes the colour first, so that the last
+    convolution's channels change places.
 
     Raises:
-        UserError: where a tensor is missing, too many, or of another shape.
+        UserError: if a tensor is missing, unknown, or of another shape.
     """
     layers = _layers(model)
     expected = {f"{name}.{kind}" for name in layers for kind in ("weight", "bias")}
@@ -100,10 +100,10 @@ def load_official(model: SRNet, weights: Mapping[str, np.ndarray], path: Path) -
 
 def _layers(model: SRNet) -> dict[str, keras.Layer]:
     """The layers of an IMDN by their official names."""
-    strided = {f"fea_conv.{2 * i}": conv for i, conv in enumerate(getattr(model.head, "convs", []))}
-    layers = (strided or {"fea_conv": model.head}) | {
+    strided = {f"fea_conv.{2 * i}": conv for i, conv in enumerate(getattr(model.conv_first, "convs", []))}
+    layers = (strided or {"fea_conv": model.conv_first}) | {
         "c.0": model.aggregate,
-        "LR_conv": model.smooth,
+        "LR_conv": model.conv_after_body,
         "upsampler.0": model.upsample,
     }
     for i, block in enumerate(model.blocks, start=1):

@@ -1,9 +1,10 @@
-"""Pickles without Python's unpickler: a small machine that can make what a file of weights consists of, and no more.
+"""Reads pickles without Python's unpickler: a small machine that can make the contents of a file of weights, and no
+more.
 
-A pickle is a program for a machine with a stack. Python's own machine calls any function by its name and hashes any
-key, which of nested tuples takes for ever. This one knows the few operations that PyTorch writes, and refuses all
-others. Keys are text. No value is hashed, compared, printed or walked through, however deep it is nested, so that
-nothing takes more time or memory than the pickle is long.
+A pickle is a program for a machine with a stack. Python's own machine calls any function by its name. It also hashes
+any key, which can take for ever if tuples are nested. This machine knows the few operations that PyTorch writes, and
+refuses all others. Keys are text. No value is hashed, compared, printed or walked through. Time and memory are
+therefore limited by the pickle's length.
 """
 
 import pickletools
@@ -16,20 +17,20 @@ _READS = {
     "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "SHORT_BINSTRING", "BINSTRING", "BINUNICODE",
     "SHORT_BINUNICODE", "BINUNICODE8", "SHORT_BINBYTES", "BINBYTES",
 }  # fmt: skip
-"""Operations that say a value."""
+"""Operations that push a value."""
 _TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 class PickleError(ValueError):
-    """A pickle that is broken, or wants more than weights need."""
+    """The pickle is broken, or asks for more than weights need."""
 
 
 class Global(NamedTuple):
-    """A function or class that a pickle asks for by its name; it is never looked up.
+    """A function or class that a pickle names. It is never looked up.
 
     Attributes:
-        module: where it would be.
-        name: of it there.
+        module: its module.
+        name: its name there.
     """
 
     module: str
@@ -37,13 +38,13 @@ class Global(NamedTuple):
 
 
 class Meanings(NamedTuple):
-    """What a pickle may ask for.
+    """The names and values that a pickle may ask for.
 
     Attributes:
         known: functions and classes that it may name.
-        call: what one of these gives for arguments.
-        persistent: what stands for a value that is kept outside of the pickle, by its description.
-        ordered: the class that is an ordinary dictionary here; one of those known.
+        call: the value of one of these for arguments.
+        persistent: the value kept outside of the pickle that has a given description.
+        ordered: the known class that becomes an ordinary dictionary.
     """
 
     known: Collection[Global]
@@ -53,10 +54,10 @@ class Meanings(NamedTuple):
 
 
 def load(stream: BinaryIO, meanings: Meanings) -> Any:
-    """The next value of a stream, which is left behind the pickle.
+    """Reads the next pickle of a stream.
 
     Raises:
-        PickleError: where it is broken, or wants more.
+        PickleError: if it is broken, or asks for more.
     """
     return _Machine(meanings).run(stream)
 
@@ -68,7 +69,7 @@ class _Machine:
         self._memo: dict[int, Any] = {}
 
     def run(self, stream: BinaryIO) -> Any:
-        """What the pickle leaves on the stack."""
+        """The value that the pickle leaves on the stack."""
         for opcode, argument, _ in pickletools.genops(stream):
             if opcode.name == "STOP":
                 return self._pop()
@@ -155,7 +156,7 @@ class _Machine:
         return [self._pop() for _ in range(count)][::-1]
 
     def _marked(self) -> list:
-        """All above the last mark."""
+        """The values above the last mark."""
         items: list = []
         while self._stack and self._stack[-1] is not _MARK:
             items.append(self._stack.pop())

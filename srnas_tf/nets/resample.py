@@ -1,4 +1,4 @@
-"""Resizing inside a network: bicubic, and bilinear by whole numbers."""
+"""Resizing inside a network: bicubic, and bilinear by whole factors."""
 
 import keras
 import numpy as np
@@ -10,8 +10,8 @@ from srnas_tf.bicubic import phases
 class Resample(keras.Layer):
     """MATLAB's bicubic resizing by up / down, as one convolution with constant weights; float32, not rounded.
 
-    Input: [batch, height, width, channels], sides that `down` divides. Output: [batch, height * up / down,
-    width * up / down, channels]. An image may be as small as one pixel.
+    Input: [batch, height, width, channels]; `down` divides the sides. Output: [batch, height * up / down, width * up /
+    down, channels]. An image may be as small as one pixel.
 
     Args:
         up: numerator of the factor.
@@ -34,10 +34,10 @@ class Resample(keras.Layer):
 
 
 def _mirror(image, axis: int, before: int, after: int):
-    """Lengthens an axis by its mirror image, however short it is."""
+    """Extends an axis of any length by its mirror image."""
     size = ops.shape(image)[axis]
     indices = ops.arange(-before, size + after)
-    # Not by a modulus: converters disagree on that of negative numbers.
+    # No modulus: converters disagree on that of negative numbers.
     indices = ops.maximum(indices, -1 - indices)
     indices = ops.maximum(ops.minimum(indices, 2 * size - 1 - indices), 0)
     return ops.take(image, indices, axis)
@@ -46,7 +46,8 @@ def _mirror(image, axis: int, before: int, after: int):
 def enlarge(x, factor: int):
     """Bilinear enlargement of maps, [batch, height, width, channels], by a whole number.
 
-    Keras' own resizing wants to know the size beforehand. Here each subpixel is a filter of a pixel and its neighbours.
+    Keras' own resizing needs to know the size beforehand. Here a filter computes each subpixel from a pixel and its
+    neighbours.
     """
     channels = x.shape[-1]
     x = ops.concatenate([x[:, :1], x, x[:, -1:]], axis=1)
@@ -57,7 +58,7 @@ def enlarge(x, factor: int):
 
 
 def _bilinear(factor: int, channels: int) -> np.ndarray:
-    """[3, 3, factor^2 * channels, 1]: what each subpixel takes of a pixel and its neighbours."""
+    """The filter of each subpixel, [3, 3, factor^2 * channels, 1]."""
     offsets = (np.arange(factor) + 0.5) / factor - 0.5
     weights = np.stack([np.maximum(-offsets, 0), 1 - np.abs(offsets), np.maximum(offsets, 0)])
     both = np.einsum("yi,xj->yxij", weights, weights).reshape(3, 3, -1)

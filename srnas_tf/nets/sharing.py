@@ -1,4 +1,4 @@
-"""The arrays of a slot as rows of numbers: which rows a path uses, and how its variables are made of them."""
+"""The arrays of a slot as rows of numbers: the rows that a path uses, and its variables from them."""
 
 import functools
 import itertools
@@ -13,17 +13,19 @@ from srnas_tf.arch.graph import Weight
 from srnas_tf.arch.sharing import Layout, Shape, Variable
 
 ROW = 64
-"""Numbers in a row. Arrays begin at rows: rows are read and written in place, many times as fast as single numbers."""
+"""Numbers in a row. Each array begins with a new row. Rows are read and written in place, which is many times as fast
+as single numbers.
+"""
 
 
 class Placement:
-    """How rows of ROW numbers hold all arrays of a slot: first the arrays that some paths use, then those of all.
+    """The rows of ROW numbers that hold all arrays of a slot: first the arrays of some paths, then those of all.
 
     Attributes:
         layout: of the slot.
         weights: its arrays, to be drawn one after the other.
-        own: how many rows there are of arrays that not every path uses as a whole.
-        rows: how many there are in all; the last row of an array may be partly unused.
+        own: the number of rows of arrays that not every path uses as a whole.
+        rows: the number of all rows. The last row of an array may be partly unused.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -37,31 +39,31 @@ class Placement:
         self._rows_of: dict[int, np.ndarray] = {}
 
     def __len__(self) -> int:
-        """How many paths there are."""
+        """The number of paths."""
         return len(self.layout.paths)
 
     @functools.cached_property
     def shares(self) -> bool:
-        """Whether an array is used by several paths, and not by all as a whole."""
+        """Whether several paths share an array that not every path uses as a whole."""
         used = [key for path in range(len(self)) for key in self._own_keys(path)]
         return len(set(used)) < len(used)
 
     def rows_of(self, path: int) -> np.ndarray:
-        """The rows of the arrays that a path uses, but for those of all paths; int32 [rows of the path]."""
+        """The rows of a path's arrays, without those of all paths; int32 [rows of the path]."""
         if path not in self._rows_of:
             rows = [row for key in self._own_keys(path) for row in self._rows[key]]
             self._rows_of[path] = np.array(rows, np.int32)
         return self._rows_of[path]
 
     def used(self, path: int) -> np.ndarray:
-        """Which numbers of `rows_of` a path uses, bool [rows of the path, ROW]."""
+        """Whether a path uses each number of `rows_of`, bool [rows of the path, ROW]."""
         marked = np.zeros(self.rows * ROW, bool)
         for where in self.places(path):
             marked[where] = True
         return marked.reshape(-1, ROW)[self.rows_of(path)]
 
     def places(self, path: int) -> list[np.ndarray]:
-        """Where the numbers of a path's variables are among the numbers of all rows, each shaped as its variable."""
+        """The indices of a path's variables among the numbers of all rows, each shaped as its variable."""
         arrays = {key: self._place_of(key) for key in self._keys(path)}
         return [_assemble(variable, arrays, np.concatenate) for variable in self.layout.paths[path]]
 
@@ -69,7 +71,7 @@ class Placement:
         """The values of a path's variables, as tensors.
 
         Args:
-            rows: those of `rows_of`, then those of all paths; float [rows, ROW].
+            rows: float [rows, ROW]: those of `rows_of`, then those of all paths.
         """
         keys = self._keys(path)
         sizes = [len(self._rows[key]) * ROW for key in keys]
@@ -87,7 +89,7 @@ class Placement:
         return made
 
     def _keys(self, path: int) -> list[tuple]:
-        """The arrays that a path uses, in the order in which the rows have them."""
+        """The arrays of a path, in the order of their rows."""
         used = {part.key for variable in self.layout.paths[path] for part in variable.slices}
         return [key for key in self.layout.arrays if key in used]
 
@@ -100,7 +102,7 @@ class Placement:
 
 
 def _assemble(variable: Variable, arrays: Mapping[tuple, Any], concatenate) -> Any:
-    """A variable of slices of arrays, which are side by side along its axes."""
+    """A variable, put together of slices of arrays along its axes."""
 
     def along(axis: int, labels: tuple, shape: Shape) -> Any:
         if axis == len(variable.axes):
@@ -114,7 +116,7 @@ def _assemble(variable: Variable, arrays: Mapping[tuple, Any], concatenate) -> A
 
 
 def _middle(whole: Shape, part: Shape) -> tuple[slice, ...]:
-    """Of an array, the slice of that shape: the middle of a kernel, the first channels."""
+    """The slice of that shape: the middle of a kernel, the first channels."""
     kernel = 2 if len(whole) == 4 else 0
     starts = [
         (large - small) // 2 if i < kernel else 0 for i, (large, small) in enumerate(zip(whole, part, strict=True))
@@ -123,7 +125,7 @@ def _middle(whole: Shape, part: Shape) -> tuple[slice, ...]:
 
 
 def weight_of(shape: Shape) -> Weight:
-    """A kernel, or a bias, to be drawn."""
+    """The first value of a kernel or a bias of that shape."""
     return _weight(shape, math.prod(shape[:-1]) if len(shape) > 1 else 0)
 
 

@@ -1,15 +1,15 @@
-"""A network cut where it looks at the whole image: what lies between can be run on parts of an image of any size.
+"""A network cut into stages, each of which can run on the tiles of an image of any size.
 
-A block's attention takes the mean and deviation of each channel over the whole image. The cuts lie before it: a stage
-begins with a block's attention and ends with what the next block's is to see. Run stage after stage, each on all parts
-of the image, with the moments gathered over all of them, the network gives what it gives for the whole image at once.
-Blocks without attention are cut in the same place: a part then needs less of the image around it. An attention that
-looks far, but not at everything, stands within a stage, which then looks as far; where it takes pixels together, parts
-begin where the whole image's groups begin.
+A block's attention uses the mean and deviation of each channel over the whole image. The network is cut before each
+attention. A stage begins with a block's attention, and ends before the next block's. The stages run one after the
+other, each on all tiles of the image. The moments are gathered over all tiles. The result equals that of the whole
+image at once. Blocks without attention are cut in the same place, because a tile then needs less of the image around
+it. An attention with a limited receptive field stands within a stage. If it works on squares of pixels, tiles begin
+where such squares begin.
 
-What a stage hands on are three maps of the low-resolution image, in float16: the trunk (width channels), the blocks'
-outputs as far as they are brought together already (width; zeros where they go on in a row), and what the attention
-will see (as many channels as the block that gathers most; the rest are zeros).
+A stage passes on three maps of the low-resolution image, in float16. The first is the trunk (width channels). The
+second is the sum so far of the aggregating convolution (width channels; zeros if there is none). The third is the input
+of the attention. It has the channels of the widest one, and zeros fill it up.
 """
 
 import math
@@ -26,20 +26,20 @@ from srnas_tf.nets.network import SRNet
 
 
 class Stage(NamedTuple):
-    """One of them.
+    """A stage of a network.
 
     Attributes:
-        run: (maps, moments [2, gathered], mask float32 [1, height, width, 1]) -> (maps, moments); maps are a list of
-            [1, height, width, channels]. `moments` are mean and variance of the channels that the attention sees, over
-            the whole image. `mask` is 1 where a pixel is the part's own and 0 where it was added for what the stage
-            looks at: the moments that come out are of the part's own, the maps are of all, right on the part's own. The
-            first stage takes the image alone and ignores the moments; the last one takes the image as a fourth map, and
-            gives the enlarged image alone, and zeros.
-        reach: how far from a pixel it looks: what a part needs around it where the image goes on.
-        channels: of each map that it takes.
+        run: (maps, moments [2, gathered], mask float32 [1, height, width, 1]) -> (maps, moments). `maps` is a list of
+            [1, height, width, channels]. `moments` are mean and variance of the attention's input over the whole image.
+            `mask` is 1 for the tile's own pixels and 0 for those around it. The moments that come out are of the tile's
+            own pixels. The maps that come out are right on the tile's own pixels. The first stage takes the image alone
+            and ignores the moments. The last one takes the image as a fourth map, and returns the enlarged image and
+            zeros.
+        reach: the pixels that a tile needs around it.
+        channels: of each map that comes in.
         gathered: channels of the moments, in and out.
-        grid: what a part sees begins at a multiple of so many pixels.
-        pools: whether the network looks at the whole image; if not, parts that overlap by all reaches are exact, too.
+        grid: a tile, with the pixels around it, begins at a multiple of this.
+        pools: whether the network looks at the whole image. If not, tiles that overlap by all reaches are exact, too.
     """
 
     run: Callable
@@ -51,9 +51,9 @@ class Stage(NamedTuple):
 
 
 def stages(network) -> list[Stage]:
-    """The stages of a network; none where it cannot be cut.
+    """The stages of a network; none if it cannot be cut.
 
-    That is where it is not of the IMDN family, begins with a strided stem, or pools elsewhere than in its attention.
+    A network cannot be cut if it is not of the IMDN family, has a strided stem, or pools outside its attention.
     """
     if not isinstance(network, SRNet) or network.stem.enlarges:
         return []
@@ -61,7 +61,7 @@ def stages(network) -> list[Stage]:
     plans = [plan(block, network.width) for block in blocks]
     if any(isinstance(p.first, arch.SelectiveConv) for p in plans):
         return []
-    most = max(p.fusion.inputs for p in plans)
+    most = max(p.fusion.in_channels for p in plans)
     maps, image = (network.width, network.width, most), (3,)
     attentions = [ATTENTIONS[p.attends] for p in plans]
     grid = math.lcm(*(attention.grid for attention in attentions))
@@ -83,7 +83,7 @@ def stages(network) -> list[Stage]:
 
 
 def _reach(p: Plan) -> int:
-    """How far what a block gathers looks from its pixel."""
+    """Radius in pixels of the receptive field of a block's concatenation."""
     reach = furthest = _radius(p.first)
     for step in p.steps:
         furthest = max(furthest, reach + sum(map(_radius, step.branch)))
@@ -97,7 +97,7 @@ def _radius(conv: arch.AnyConv) -> int:
 
 def _begin(network: SRNet, most: int, maps, mask):
     [image] = maps
-    features = network.head(image)
+    features = network.conv_first(image)
     together = ops.zeros_like(features)
     if network.stem.concatenates:  # by a 1x1 conv: its bias; the blocks' shares are added one by one
         together = together + network.aggregate.bias
@@ -105,10 +105,10 @@ def _begin(network: SRNet, most: int, maps, mask):
 
 
 def _go_on(network: SRNet, i: int, most: int, maps, moments, mask):
-    """The end of block i, and the next block up to its attention or, after the last, the end of the network."""
+    """The end of block i, and the next block up to its attention. After the last block, the end of the network."""
     width = network.width
     trunk, together, gathered = (ops.cast(each, "float32") for each in maps[:3])
-    own = network.blocks[i].plan.fusion.inputs
+    own = network.blocks[i].plan.fusion.in_channels
     if own < most:
         gathered, moments = gathered[..., :own], moments[:, :own]
     trunk = network.blocks[i].join(trunk, gathered, moments)
@@ -118,7 +118,7 @@ def _go_on(network: SRNet, i: int, most: int, maps, moments, mask):
     if i + 1 < len(network.blocks):
         return _hand_on(trunk, together, network.blocks[i + 1].gather(trunk), most, mask)
     x = network.aggregate.activation(together) if network.stem.concatenates else trunk
-    x = network.smooth(x) + network.head(maps[3])
+    x = network.conv_after_body(x) + network.conv_first(maps[3])
     return [ops.depth_to_space(network.upsample(x), network.scale)], ops.zeros((2, most))
 
 
@@ -130,9 +130,9 @@ def _hand_on(trunk, together, gathered, most: int, mask):
 
 
 def _moments(x, mask):
-    """Mean and variance of the pixels where the mask is 1, [2, channels]."""
+    """Mean and variance of the pixels whose mask is 1, [2, channels]."""
 
-    # The pixels are masked, not cut out: runtimes share the work out only where they know all shapes beforehand.
+    # The pixels are masked, not cut out: runtimes use several threads only if they know all shapes beforehand.
     def mean(values):
         return ops.mean(values * mask, axis=(1, 2), keepdims=True) / share
 

@@ -1,4 +1,4 @@
-"""The supernet: the weights of all networks of a space, and how one of them runs."""
+"""The supernet: the weights of all networks of a space, of which one runs at a time."""
 
 import dataclasses
 import functools
@@ -17,15 +17,15 @@ from srnas_tf.nets.sharing import ROW, Placement
 class Slot(keras.Layer):
     """The weights of all paths of one slot, in rows.
 
-    A training step reads, differentiates and moves the rows of one path. What a path did not use stays as it is to the
-    bit, and the optimizer holds few tensors a slot, however many paths there are.
+    A training step reads the rows of one path, and changes these alone. All other weights stay bit-identical. The
+    optimizer holds few tensors for each slot, however many paths there are.
 
     Args:
         placement: where its paths keep their weights.
 
     Attributes:
-        own: float [rows, ROW], of which each path uses some; None where there are none.
-        common: float [rows, ROW], which every path uses as a whole; None where there are none.
+        own: float [rows, ROW], of which each path uses some; None if there are none.
+        common: float [rows, ROW], all of which every path uses; None if there are none.
     """
 
     def __init__(self, placement: Placement, **kwargs) -> None:
@@ -54,13 +54,13 @@ class Slot(keras.Layer):
             variable.assign(part.reshape(-1, ROW))
 
     def read(self, path: int, variables: Sequence[keras.Variable]) -> None:
-        """Gives a path's variables the weights that they have here."""
+        """Copies the weights of a path into its variables."""
         numbers = self.numbers()
         for variable, where in zip(variables, self.placement.places(path), strict=True):
             variable.assign(numbers[where])
 
     def write(self, path: int, variables: Sequence[keras.Variable], but: np.ndarray | None = None) -> None:
-        """Takes a path's weights: the inverse of `read`.
+        """Copies a path's variables into its weights: the inverse of `read`.
 
         Args:
             but: bool [rows * ROW], the numbers that stay as they are.
@@ -76,9 +76,8 @@ class Slot(keras.Layer):
 class Supernet(keras.Model):
     """All networks of a space in one model, of which `call` runs one (Guo et al. 2020).
 
-    What runs is made of pure functions of weights: one for each block that is chosen, whatever its position, and two
-    for what stands around the blocks. Each is made when it is first needed. A training loop sets `trace`, which may
-    make a compiled form of such a function.
+    A network runs as pure functions of weights: two for the layers around the blocks, and one for each block. Equal
+    blocks share a function. Each function is made when it is first needed. `compose` can run a compiled form of each.
 
     Args:
         space: an `arch.Space`, or its fields as a dict.
@@ -93,7 +92,7 @@ class Supernet(keras.Model):
         super().__init__(**{"name": "supernet", **kwargs})
         self.space = arch.Space(**space) if isinstance(space, dict) else space
         self.scale = self.space.scale
-        # Positions of one layout have what is known of it in common.
+        # Positions of one layout share its placement.
         placements = {layout: Placement(layout) for layout in dict.fromkeys(self.space.layouts)}
         self.slots = [
             Slot(placements[layout], name=f"block{i}" if i else "around") for i, layout in enumerate(self.space.layouts)
@@ -103,7 +102,7 @@ class Supernet(keras.Model):
 
     @property
     def start(self) -> str:
-        """What it begins as (a key of `initial.STARTS`) where a run does not say."""
+        """The default first weights, a key of `initial.STARTS`."""
         return self.frame(0).start
 
     def call(self, lr, codes: Sequence[int], rows: Sequence | None = None):
@@ -112,8 +111,8 @@ class Supernet(keras.Model):
         Args:
             lr: float [batch, height, width, 3] in 0..1.
             codes: numbers, not tensors.
-            rows: of the network's path of each slot, where the caller differentiates by them; `rows_of_path(codes)`
-                otherwise.
+            rows: the rows of the network's path in each slot, if the caller differentiates by them. By default
+                `rows_of_path(codes)`.
         """
         rows = self.rows_of_path(codes) if rows is None else rows
         return self.compose(codes, lr, rows)
@@ -125,10 +124,10 @@ class Supernet(keras.Model):
         rows: Sequence,
         compiled: Callable[[Callable], Callable] = lambda piece: piece,
     ):
-        """The network of these codes, piece by piece; arguments as `call` takes them.
+        """The output of the network of these codes, piece by piece. Arguments are those of `call`.
 
         Args:
-            compiled: gives what runs instead of each piece.
+            compiled: piece -> the function that runs instead.
         """
         around, *own = rows
         enter, blocks, leave = self.pieces(codes)
@@ -140,11 +139,11 @@ class Supernet(keras.Model):
         return compiled(leave)(around, lr, features, outputs)
 
     def rows_of_path(self, codes: Sequence[int]) -> list:
-        """The rows that a network uses of each slot; none of a position beyond its depth."""
+        """The rows that a network uses of each slot; none for positions beyond its depth."""
         return [slot.rows_of_path(path) for slot, path in zip(self.slots, self.space.paths(codes), strict=True)]
 
     def pieces(self, codes: Sequence[int]) -> tuple[Callable, list[Callable], Callable]:
-        """What a network is made of: pure functions of (rows, ...), the same ones for every network that has them.
+        """The functions that a network is made of, pure functions of (rows, ...). Networks share equal ones.
 
         Returns:
             lr -> features; of each block, features -> features; lr, the first features, all outputs -> the image.
@@ -163,23 +162,23 @@ class Supernet(keras.Model):
 
     def _enter(self, trunk: int) -> Callable:
         frame = self.frame(trunk)
-        return _pure(frame.head, frame.variables_in_order, self.slots[0].placement, trunk)
+        return _pure(frame.conv_first, frame.variables_in_order, self.slots[0].placement, trunk)
 
     def _leave(self, trunk: int) -> Callable:
         frame = self.frame(trunk)
         return _pure(frame.leave, frame.variables_in_order, self.slots[0].placement, trunk)
 
     def frame(self, trunk: int) -> Frame:
-        """What stands around the blocks of a trunk, with weights that mean nothing."""
+        """The layers around the blocks of a trunk. Their weights mean nothing."""
         width, depth, stem = self.space.trunks[trunk]
         return Frame(self.scale, width, depth, stem, dtype=self.dtype_policy)
 
     def count_params(self) -> int:
-        """Numbers in all arrays; rows have some that mean nothing."""
+        """The numbers of all arrays, without those that fill up rows."""
         return self.space.supernet_params
 
     def cast(self, policy: str) -> "Supernet":
-        """The same supernet, computing under another dtype policy; weights are float32 in both."""
+        """The same supernet under another dtype policy. Weights are float32 in both."""
         twin = Supernet(self.space, dtype=policy)
         twin.set_weights(self.get_weights())
         return twin
@@ -189,7 +188,7 @@ class Supernet(keras.Model):
 
 
 def _pure(run: Callable, variables: Sequence[keras.Variable], placement: Placement, path: int) -> Callable:
-    """What runs with these variables, as a function of (the rows of the path that they are, ...)."""
+    """`run` as a pure function: its variables take their values from the first argument, the rows of their path."""
 
     def function(rows, *inputs):
         values = placement.variables(path, rows)
@@ -200,7 +199,7 @@ def _pure(run: Callable, variables: Sequence[keras.Variable], placement: Placeme
 
 
 def load_path(network: SRNet, supernet: Supernet) -> None:
-    """Gives a network of the supernet's space the weights that it has there.
+    """Copies a network's weights from the supernet.
 
     Afterwards the network's output is the supernet's at that path, within float rounding.
     """

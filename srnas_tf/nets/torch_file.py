@@ -1,7 +1,7 @@
-"""Reads the tensors of a `.pth` file without PyTorch, and nothing but tensors.
+"""Reads the tensors of a `.pth` file, and nothing else, without PyTorch.
 
-A `.pth` file is a pickle, which may ask for any function of any library to be called. This reader knows three things
-only: ordered dictionaries, storages, and tensors; a file that asks for anything else is refused (`pickled`).
+A `.pth` file is a pickle, which may call any function of any library. This reader knows ordered dictionaries, storages
+and tensors. It refuses a file that asks for anything else (`pickled`).
 """
 
 import io
@@ -47,7 +47,7 @@ class _Tensor(NamedTuple):
         """The tensor's values, copied out of its storage.
 
         Raises:
-            ValueError: where the storage does not hold them.
+            ValueError: if the storage does not hold them.
         """
         flat = storages[self.storage.key]
         if min((self.offset, *self.shape, *self.strides), default=0) < 0:
@@ -92,7 +92,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
     """The named tensors of a `.pth` file, in either of PyTorch's two formats.
 
     Raises:
-        UserError: where the file is missing, broken, or holds anything but tensors.
+        UserError: if the file is missing, broken, or holds anything but tensors.
     """
     try:
         content = reading.content(path)
@@ -118,7 +118,7 @@ def _unpickle(stream: io.BytesIO) -> Any:
 
 
 def _zipped(content: bytes) -> tuple[Any, dict[str, np.ndarray]]:
-    """The format of PyTorch 1.6 and later: a zip archive of one pickle, and a file a storage."""
+    """The format of PyTorch 1.6 and later: a zip archive of one pickle, and one file for each storage."""
     with archives.opened(content) as archive:
         [entry] = [name for name in archive.namelist() if name.endswith("/data.pkl")]
         folder = entry.removesuffix("data.pkl")

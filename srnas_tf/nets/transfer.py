@@ -1,4 +1,4 @@
-"""Weights from one network to another, as far as they mean the same in both."""
+"""Transfers weights from one network to another, as far as they mean the same in both."""
 
 import itertools
 import math
@@ -9,29 +9,29 @@ import numpy as np
 
 from srnas_tf.nets.block import Block
 from srnas_tf.nets.build import Net
-from srnas_tf.nets.conv import ExpandedConv, in_use, use
+from srnas_tf.nets.conv import ExpandedConv, deploy_weights, set_deploy_weights
 from srnas_tf.nets.network import Frame, SRNet
 from srnas_tf.nets.sharing import ROW
 from srnas_tf.nets.supernet import Slot, Supernet
 from srnas_tf.nets.zoo import ZooNet
 
 Layers = tuple[keras.Layer, keras.Layer]
-"""One to be trained, and the trained one in its place."""
+"""A layer of the target, and the source's layer in the same place."""
 
 
-def take_over(target: Net | Supernet, source: Net) -> int:
-    """Gives a network, or each path of a supernet, what fits of another network's weights.
+def transfer_weights(target: Net | Supernet, source: Net) -> int:
+    """Copies the weights of a network that fit into another network, or into each path of a supernet.
 
-    Outside the blocks, layers of one place fit where their shapes agree. Of two blocks, the first conv and those of the
-    letters up to the first one that differs fit, then the last conv, the attention and the fusion conv; again where
-    shapes agree. Blocks meet by their numbers. A network of the zoo fits only the same network.
+    Layers fit if they stand in the same place and their shapes agree. Block i is compared with block i. The
+    convolutions of letters fit up to the first letter that differs. The first and last convolution, the attention and
+    the fusion are compared in any case. A network of the zoo fits only the same network.
 
     Args:
-        target: what is to be trained.
-        source: what was trained.
+        target: the network that changes.
+        source: the trained network.
 
     Returns:
-        How many of the target's parameters were taken over.
+        How many of the target's parameters were transferred.
     """
     if isinstance(target, ZooNet) or isinstance(source, ZooNet):
         same = isinstance(target, ZooNet) and isinstance(source, ZooNet) and target.network == source.network
@@ -40,11 +40,11 @@ def take_over(target: Net | Supernet, source: Net) -> int:
         outside = _copy(_around(target, source))
         pairs = zip(target.blocks, source.blocks, strict=False)
         return _count(outside) + sum(_count(_copy(_fitting(mine, theirs))) for mine, theirs in pairs)
-    return _take_over_all(target, source)
+    return _transfer_to_supernet(target, source)
 
 
-def _take_over_all(supernet: Supernet, source: SRNet) -> int:
-    """Gives all paths of a supernet what fits; counts once what paths share."""
+def _transfer_to_supernet(supernet: Supernet, source: SRNet) -> int:
+    """Copies the weights that fit into all paths of a supernet. Shared weights count once."""
     space = supernet.space
     slot, *slots = supernet.slots
     reached = np.zeros(slot.placement.rows * ROW, bool)
@@ -64,7 +64,7 @@ def _take_over_all(supernet: Supernet, source: SRNet) -> int:
 def _through(
     slot: Slot, path: int, variables: list[keras.Variable], pairs: Iterable[Layers], reached: np.ndarray
 ) -> None:
-    """Copies into a slot's path; notes in `reached` which numbers have new values."""
+    """Copies weights into a slot's path, and marks the numbers with new values in `reached`."""
     slot.read(path, variables)
     taken = {id(variable) for variable in _copy(pairs)}
     slot.write(path, variables)
@@ -74,12 +74,12 @@ def _through(
 
 
 def _around(mine: Frame, theirs: Frame) -> Iterator[Layers]:
-    """Layers outside the blocks that stand in one place."""
+    """The layers outside the blocks, paired by their places."""
     return ((getattr(mine, name), getattr(theirs, name)) for name in Frame.OUTSIDE)
 
 
 def _fitting(mine: Block, theirs: Block) -> Iterator[Layers]:
-    """Layers of two blocks that stand in one place."""
+    """The layers of two blocks, paired by their places."""
     for name in ("first", "attention", "fusion"):
         yield getattr(mine, name), getattr(theirs, name)
     letters = zip(mine.block.recipe, theirs.block.recipe, strict=False)
@@ -89,13 +89,16 @@ def _fitting(mine: Block, theirs: Block) -> Iterator[Layers]:
     yield mine.last, theirs.last
 
 
-def folded(network: Net) -> Net:
-    """The network as it is in use, without what was expanded for training alone; itself where nothing was."""
-    if isinstance(network, ZooNet) or network.network.folded == network.network:
+def reparameterized(network: Net) -> Net:
+    """The network in its deploy form: each expanded convolution becomes the one that it equals.
+
+    A network without expanded convolutions is returned as it is.
+    """
+    if isinstance(network, ZooNet) or network.network.deployed == network.network:
         return network
-    plain = SRNet(network.network.folded, network.provenance)
-    taken = take_over(plain, network)
-    assert taken == plain.count_params(), "a network folds to one of the same layers"
+    plain = SRNet(network.network.deployed, network.provenance)
+    taken = transfer_weights(plain, network)
+    assert taken == plain.count_params(), "the deploy form has all layers of the network"
     return plain
 
 
@@ -103,16 +106,16 @@ def _copy(pairs: Iterable[Layers]) -> list[keras.Variable]:
     """Copies the weights of layers whose shapes agree; returns the variables that have new values."""
     taken: list[keras.Variable] = []
     for mine, theirs in pairs:
-        # What one expanded convolution learned, another takes as it is; any other layer, what it comes to in use.
+        # Two expanded convolutions exchange all weights; any other pair, the deploy weights.
         alike = isinstance(mine, ExpandedConv) == isinstance(theirs, ExpandedConv)
-        own, weights = (layer.get_weights() if alike else in_use(layer) for layer in (mine, theirs))
+        own, weights = (layer.get_weights() if alike else deploy_weights(layer) for layer in (mine, theirs))
         if _shapes(own) != _shapes(weights):
             continue
         if alike:
             mine.set_weights(weights)
             taken += mine.weights
         else:
-            taken += use(mine, weights)
+            taken += set_deploy_weights(mine, weights)
     return taken
 
 

@@ -15,12 +15,12 @@ from srnas_tf.nets.graph import STATEFUL, STATELESS, build
 class ZooNet(Exportable):
     """A network of the zoo, by its graph.
 
-    Input: float [batch, height, width, 3], RGB in 0..1, any height and width. Output: float32
-    [batch, height * scale, width * scale, 3], not clipped. Weights that only other scales use cannot be trained.
+    Input: float [batch, height, width, 3], RGB in 0..1, any height and width. Output: float32 [batch, height * scale,
+    width * scale, 3], not clipped. Weights that only other scales use are not trainable.
 
     Args:
         network: an `arch.ZooNetwork`, or its text form.
-        provenance: what is known of how its weights came about; plain data, kept in the file.
+        provenance: how its weights were made; plain data, which files keep.
 
     Examples:
         >>> ZooNet("x2:fsrcnn")(keras.ops.ones((1, 8, 8, 3))).shape
@@ -28,8 +28,8 @@ class ZooNet(Exportable):
     """
 
     def __init__(self, network: arch.ZooNetwork | str, provenance: dict | None = None, **kwargs) -> None:
-        # Each layer casts for itself: what the network adds its own to stays in float32.
-        # The name as in `Frame`.
+        # Each layer casts for itself. The image, to which the network's output is added, stays float32. The name as in
+        # `Frame`.
         super().__init__(**{"name": type(self).__name__.lower(), "autocast": False, **kwargs})
         self.network = arch.ZooNetwork.parse(network) if isinstance(network, str) else network
         self.scale, self.start = self.network.scale, self.network.system.start
@@ -41,9 +41,9 @@ class ZooNet(Exportable):
         for name, (layer, tensor) in stateful(self.network).items():
             policy = "float32" if layer in last else self.dtype_policy
             made[layer] = build(layer, tensor.inputs[0].channels, name=name, dtype=policy)
-        in_use = {tensor.layer for tensor in output.history()}
+        used = {tensor.layer for tensor in output.history()}
         for layer, keras_layer in made.items():
-            keras_layer.trainable = layer in in_use
+            keras_layer.trainable = layer in used
         self.parts = list(made.values())
         self._starts = [weight for layer in made for weight in layer.weights]
         self._run = _runner(graph.image, output, made)
@@ -54,9 +54,9 @@ class ZooNet(Exportable):
 
     @property
     def variables_to_draw(self) -> list[tuple[keras.Variable, Weight]]:
-        """What is learned, each with how it starts."""
-        learned = [v for part in self.parts for v in part.weights if not _is_statistic(part)]
-        return list(zip(learned, self._starts, strict=True))
+        """The trainable variables, each with how it starts."""
+        drawn = [v for part in self.parts for v in part.weights if not _is_statistic(part)]
+        return list(zip(drawn, self._starts, strict=True))
 
     def get_config(self) -> dict:
         config = super().get_config()
@@ -68,7 +68,7 @@ def _is_statistic(part: keras.Layer) -> bool:
 
 
 def stateful(network: arch.ZooNetwork) -> dict[str, tuple[Layer, Tensor]]:
-    """The layers that keep something, by their names in Keras, each with the first tensor that it makes."""
+    """The layers with state by their Keras names, each with the first tensor that it makes."""
     found: dict[Layer, Tensor] = {}
     for tensor in (tensor for output in network.graph.outputs.values() for tensor in output.history()):
         if tensor.layer and type(tensor.layer) in STATEFUL:
@@ -77,7 +77,7 @@ def stateful(network: arch.ZooNetwork) -> dict[str, tuple[Layer, Tensor]]:
 
 
 def last_weighted(output: Tensor) -> set[Layer]:
-    """The layers with weights behind which only computing comes: pixels leave them, in float32 under any policy."""
+    """The last layers with weights. They run in float32 under any policy, because pixels leave them."""
     last: set[Layer] = set()
     pending = [output]
     while pending:

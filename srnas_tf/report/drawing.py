@@ -38,7 +38,7 @@ def describe(block: Block, features: int) -> str:
 
 def _words(made: Plan) -> Iterator[str]:
     yield words(made.first)
-    width = made.first.outputs
+    width = made.first.out_channels
     for step in made.steps:
         if step.tapped:
             yield f"{step.distilled} channels, by a {words(step.branch[0])} of all {width}, kept"
@@ -46,13 +46,13 @@ def _words(made: Plan) -> Iterator[str]:
             through = f" through a {words(step.branch[0])}" if step.branch else ""
             yield f"{step.distilled} of {width} channels kept{through}"
         for conv in step.trunk:
-            yield f"{words(conv)} {conv.inputs} to {conv.outputs}"
+            yield f"{words(conv)} {conv.in_channels} to {conv.out_channels}"
         width = step.width
-    yield f"{words(made.last)} {made.last.inputs} to {made.last.outputs}"
+    yield f"{words(made.last)} {made.last.in_channels} to {made.last.out_channels}"
     if made.inside:
         yield "plus the block's input"
-    yield f"all concatenated, {made.fusion.inputs} channels"
-    fusion = f"{words(made.fusion)} {made.fusion.inputs} to {made.fusion.outputs}"
+    yield f"all concatenated, {made.fusion.in_channels} channels"
+    fusion = f"{words(made.fusion)} {made.fusion.in_channels} to {made.fusion.out_channels}"
     kind = ATTENTIONS[made.attends]
     attention = [] if made.attends == "none" else [kind.words]
     yield from (fusion, *attention) if kind.fused else (*attention, fusion)
@@ -132,7 +132,7 @@ class _Picture:
 
     def _conv(self, conv: AnyConv, trunk: Band, x: float) -> tuple[Band, float]:
         self._flow(x, x + self.step, trunk, trunk)
-        after = Band(TOP, conv.outputs)
+        after = Band(TOP, conv.out_channels)
         self._box(conv, x + self.step / 2, trunk, after)
         self._flow(x + self.step / 2, x + self.step, after, after)
         self._count(x + self.step - 3, after)
@@ -162,11 +162,11 @@ class _Picture:
             for step, other in zip((s for s in self.made.steps if s.distilled), self.lanes, strict=True)
             if other < lane
         )
-        return Band(TOP + (self.made.last.outputs + above) * self.unit, distilled)
+        return Band(TOP + (self.made.last.out_channels + above) * self.unit, distilled)
 
     def _end(self, trunk: Band, x: float) -> None:
         last, fusion = self.made.last, self.made.fusion
-        after, joined, out = (Band(TOP, n) for n in (last.outputs, fusion.inputs, fusion.outputs))
+        after, joined, out = (Band(TOP, n) for n in (last.out_channels, fusion.in_channels, fusion.out_channels))
         place = self.join - 1.5 * self.step
         self._flow(x, place, trunk, trunk)
         self._box(last, place, trunk, after)

@@ -22,13 +22,13 @@ COSTS = {
 }
 """What a network costs: the label of an axis, and its unit."""
 
-MOST = 2000
+MAX_POINTS = 2000
 """Points and steps of a chart at most: more do not show."""
 
 CONTROLS = {name: f"control: {name}" for name in ("random", "grid", "spread")}
 """Networks that no search has chosen, by their origin in a journal: what the others have to beat."""
 
-MOST_VALUES = 8
+MAX_VALUES = 8
 """Of a property, so that networks are told apart by it."""
 
 RUNGS = ("faint", "third", "other", "strong")
@@ -78,7 +78,7 @@ def says(entry: Entry) -> str:
     return f"{recipes(entry)}: {entry['psnr']:.3f} dB, {costs}{trained}"
 
 
-def thinned(values: Sequence, most: int = MOST) -> Sequence:
+def thinned(values: Sequence, most: int = MAX_POINTS) -> Sequence:
     """Evenly, the first and the last included."""
     if len(values) <= most:
         return values
@@ -161,7 +161,7 @@ def _facts(measured: Sequence[Entry]) -> dict[str, Callable[[Entry], str]]:
     found = {}
     for key, of in asked.items():
         count = len({of(entry) for entry in measured})
-        if 1 < count <= MOST_VALUES:
+        if 1 < count <= MAX_VALUES:
             found[key] = of
     return found
 
@@ -183,8 +183,8 @@ def _dimension(network: Any, name: str) -> str:
     """A network's value of a dimension; `mixed` where its blocks differ."""
     if not isinstance(network, Network):
         return ""
-    if name in network.measures:
-        return str(network.measures[name])
+    if name in network.hyperparameters:
+        return str(network.hyperparameters[name])
     values = {str(getattr(block, name)) for block in network.blocks}
     return values.pop() if len(values) == 1 else "mixed"
 

@@ -192,14 +192,14 @@ def answer(holdings: Holdings) -> dict | None:
 def _frame(network: Network) -> list[str]:
     """What stands around the blocks, in the order in which data flows."""
     frame = network.frame
-    before = [f"{drawing.words(conv)}, {conv.inputs} → {conv.outputs}" for conv in frame.head]
-    *aggregate, smooth, upsample = (f"{drawing.words(c)}, {c.inputs} → {c.outputs}" for c in frame.tail)
+    before = [f"{drawing.words(conv)}, {conv.in_channels} → {conv.out_channels}" for conv in frame.conv_first]
+    *aggregate, after_body, upsample = (f"{drawing.words(c)}, {c.in_channels} → {c.out_channels}" for c in frame.tail)
     blocks = f"{len(network.blocks)} blocks, {network.width} channels"
     return [
         *before,
         blocks,
         *(f"all outputs: {conv}" for conv in aggregate),
-        f"{smooth}, plus the input of the blocks",
+        f"{after_body}, plus the input of the blocks",
         upsample,
         "pixel shuffle",
     ]

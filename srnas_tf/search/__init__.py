@@ -1,1 +1,1 @@
-"""Which network: search over a trained supernet."""
+"""The search for a network."""

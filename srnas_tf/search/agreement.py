@@ -1,4 +1,4 @@
-"""How well one measurement of networks ranks them as another does: rank correlations, and how sure they are."""
+"""Rank correlations between two measurements of networks, with their uncertainty."""
 
 import itertools
 import math
@@ -12,13 +12,13 @@ from scipy.stats import rankdata
 from srnas_tf.seeding import generator
 
 RESAMPLES = 1000
-"""Of a bootstrap."""
+"""Resamples of a bootstrap."""
 INTERVAL = (2.5, 97.5)
-"""Percentiles between which 95 % of the resamples lie."""
+"""The percentiles of a 95 % interval."""
 
 
 class Estimate(NamedTuple):
-    """A figure and its bootstrap interval of 95 %; all are nan where too little is known."""
+    """A figure and its 95 % bootstrap interval; nan if too little is known."""
 
     value: float
     low: float
@@ -26,8 +26,8 @@ class Estimate(NamedTuple):
 
 
 def kendall_tau(one: ArrayLike, other: ArrayLike) -> np.ndarray:
-    """Kendall's tau-b, -1 to 1, along the last axis; nan where all values of one are equal."""
-    # By hand, as SciPy's takes a pair of samples at a time, and a bootstrap has a thousand.
+    """Kendall's tau-b, -1 to 1, along the last axis; nan if all values of one sample are equal."""
+    # By hand: SciPy takes one pair of samples at a time, and a bootstrap has a thousand.
     a, b = (np.sign(x[..., :, None] - x[..., None, :]) for x in (np.asarray(one, float), np.asarray(other, float)))
     return _cosine(a.reshape(*a.shape[:-2], -1), b.reshape(*b.shape[:-2], -1))
 
@@ -50,7 +50,7 @@ def bootstrap(statistic: Callable[..., np.ndarray], columns: Sequence[Sequence[f
     """A statistic of some columns, and its percentile interval over resampled rows (Efron 1979).
 
     Args:
-        statistic: takes columns, [..., rows]; nan where it has no value, which resamples of few rows may lead to.
+        statistic: (columns, [..., rows]) -> values; nan if there is none, as may happen in resamples of few rows.
         columns: of equal lengths; a row is a network.
         seed: of the resampling. Equal numbers of rows are resampled alike.
     """
@@ -64,12 +64,12 @@ def bootstrap(statistic: Callable[..., np.ndarray], columns: Sequence[Sequence[f
 
 
 class Comparison(NamedTuple):
-    """How well a measurement ranks networks, beside a simpler one.
+    """How well a measurement ranks networks, compared with a simpler one.
 
     Attributes:
-        measured: by the name of a correlation, the measurement's with the truth.
-        control: the same of the simpler measurement.
-        advantage: what the measurement has ahead of the control.
+        measured: the measurement's correlation with the truth, by its name.
+        control: the simpler measurement's correlation, by its name.
+        advantage: their difference, by name.
     """
 
     measured: dict[str, Estimate]
@@ -78,7 +78,7 @@ class Comparison(NamedTuple):
 
 
 def compare(measured: Sequence[float], control: Sequence[float], truth: Sequence[float], seed: int) -> Comparison:
-    """Both correlations of two measurements of the same networks with the truth, and their differences."""
+    """Compares two measurements of the same networks with the truth."""
     results: list[dict[str, Estimate]] = [{}, {}, {}]
     for name, correlation in CORRELATIONS.items():
 
@@ -92,11 +92,12 @@ def compare(measured: Sequence[float], control: Sequence[float], truth: Sequence
 
 
 class Repeats(NamedTuple):
-    """What repeating a measurement changes, and so what a ranking can agree with at best.
+    """The differences between repetitions of a measurement. No ranking can be expected to agree better.
 
     Attributes:
-        kendall_tau: of one repetition with another, mean over their pairs; nan without repetition.
-        spread: standard deviation between the repetitions of a network, root mean square over networks; likewise.
+        kendall_tau: mean over pairs of repetitions; nan without repetition.
+        spread: standard deviation between the repetitions of a network, root mean square over networks; nan without
+            repetition.
     """
 
     kendall_tau: float
@@ -104,7 +105,7 @@ class Repeats(NamedTuple):
 
 
 def repeats(values: Sequence[Sequence[float]]) -> Repeats:
-    """Of measurements, [networks, repetitions]."""
+    """The differences between repetitions, from measurements [networks, repetitions]."""
     table = np.array(values, float)
     if not table.size or table.shape[1] < 2:
         return Repeats(math.nan, math.nan)

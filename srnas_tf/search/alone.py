@@ -1,4 +1,4 @@
-"""A search that trains its networks alone, in rungs: all of them shortly, the best of these for longer, and so on."""
+"""A search that trains networks alone, in rungs: all of them for a short time, the best for longer, and so on."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from srnas_tf.seeding import generator
 from srnas_tf.workdir.files import write_json
 
 Train = Callable[[tuple[str, int]], float]
-"""(a network's text, steps) -> validation PSNR, dB, of the network trained alone for so many steps."""
+"""(a network's text, steps) -> its validation PSNR (dB) after so many steps alone."""
 USUAL = Pick()
 
 
@@ -32,25 +32,27 @@ def search_alone(
     run: Executor = in_turn,
     show: Callable[[list[dict]], None] = lambda measured: None,
 ) -> list[dict]:
-    """Searches the networks that a budget allows, and writes `journal.jsonl`, `front.json` and `best.json`.
+    """Searches within a budget, and writes `journal.jsonl`, `front.json` and `best.json`.
 
-    The strategy proposes the networks of the first rung, and learns from that rung alone. Those of each further rung
-    are the best of the one before. The journal has a line a training, and is the search's whole state, as in `search`.
+    The strategy proposes the networks of the first rung, and learns from that rung alone. Each further rung takes the
+    best of the one before. The journal has a line for each training, and is the search's whole state, as in `search`.
 
     Args:
-        feasible: the networks.
-        rungs: how many networks are trained for how long.
+        feasible: the networks within the budget.
+        rungs: numbers of networks and of steps.
         train: trains a network.
-        folder: for the files.
-        pick: which networks to go on with.
-        run: who trains. The journal does not depend on it.
-        show: is told what the first rung measured so far, after each iteration; and each further rung, at its end.
+        folder: for the three files.
+        pick: chooses the networks to go on with.
+        run: the executor. The journal does not depend on it.
+        show: called with all measurements of the first rung after each of its iterations, and with each further rung at
+            its end.
 
     Returns:
-        The `settings.top_k` to go on with, best first, of the last rung; of the rungs before it, where that has fewer.
+        The `settings.top_k` networks to go on with, best first. If the last rung has fewer, those of earlier rungs
+        follow.
 
     Raises:
-        UserError: where the journal is of another search.
+        UserError: if the journal is of another search.
     """
     folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(folder / "journal.jsonl", run)
@@ -89,14 +91,14 @@ def search_alone(
             ranked.append([{**proposed[c], "psnr": p, "rung": number, "steps": rung.steps} for c, p in psnrs.items()])
             if number > 1:
                 show(ranked[-1])
-    write_json(folder / "front.json", front(ranked[-1], settings.weighed))
+    write_json(folder / "front.json", front(ranked[-1], settings.objective_names))
     top = _best(ranked, settings, pick)
     write_json(folder / "best.json", top)
     return top
 
 
 def _best(ranked: Sequence[list[dict]], settings: SearchSettings, pick: Pick) -> list[dict]:
-    """Those to go on with of the last rung, then, by PSNR, of those before it; each network once."""
+    """The networks to go on with: those of the last rung, then those of earlier rungs by PSNR, each once."""
     top = chosen(ranked[-1], settings, pick)
     for entries in reversed(ranked[:-1]):
         known = {entry["arch"] for entry in top}

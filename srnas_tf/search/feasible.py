@@ -1,4 +1,4 @@
-"""The networks of a space that a budget allows, and uniform draws of them."""
+"""The networks of a space within a budget, and uniform draws of them."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,32 +14,32 @@ from srnas_tf.arch.space import Codes
 from srnas_tf.errors import UserError
 
 BATCH = 64
-"""Networks that are drawn at once."""
+"""Networks drawn at once."""
 STATES = 2_000_000
-"""Sums of costs up to which networks are counted exactly."""
+"""Different sums of costs, up to which networks are counted exactly."""
 PATIENCE = 1_000
-"""Batches in vain, one after another, after which nothing is drawn any more."""
+"""Drawing ends after so many batches in a row without a network."""
 
 
 @dataclass(frozen=True)
 class Price:
-    """What networks cost: what stands around the blocks, and each block.
+    """A cost of networks, as a sum over the frame and the blocks.
 
     Attributes:
-        of_frame: of a network, all but its blocks.
-        of_block: of a block in a network like the one given: of its width, stem and scale.
+        of_frame: network -> cost of all but its blocks.
+        of_block: (block, network) -> cost of the block in a network of that width, stem and scale.
     """
 
     of_frame: Callable[[Network], float]
     of_block: Callable[[Block, Network], float]
 
     def __call__(self, network: Network) -> float:
-        """Of a whole network."""
+        """The cost of a whole network."""
         return self.of_frame(network) + sum(self.of_block(block, network) for block in network.blocks)
 
 
 Prices = Mapping[str, Price]
-"""By the name of the cost."""
+"""By name."""
 
 PRICES: Prices = {
     "params": Price(lambda network: network.frame.params, lambda block, like: plan(block, like.width).params),
@@ -48,27 +48,27 @@ PRICES: Prices = {
         lambda block, like: plan(block, like.width).macs(like.pixels()),
     ),
 }
-"""Parameters, and MACs at 1280x720 output. Latency joins them where it was measured."""
+"""Parameters, and MACs at 1280x720 output. Latency is added if it was measured."""
 
 
 class Cost(NamedTuple):
-    """A cost of a trunk's networks: a sum over blocks.
+    """A cost of a trunk's networks, as a sum over blocks.
 
     Attributes:
-        base: of the network of the cheapest paths.
-        extra: for each position, what each of its paths costs beyond the cheapest, >= 0.
+        base: the cost of the network of the cheapest paths.
+        extra: for each position, the cost of each path above the cheapest, >= 0.
     """
 
     base: float
     extra: tuple[np.ndarray, ...]
 
     def of(self, paths: Sequence[int]) -> float:
-        """Of the network of these paths."""
+        """The cost of the network of these paths."""
         return self.base + sum(extra[path].item() for extra, path in zip(self.extra, paths, strict=True))
 
 
 def additive(space: Space, trunk: int, price: Price) -> Cost:
-    """The cost of a trunk's networks; exact where prices are integers."""
+    """The cost of a trunk's networks; exact if prices are integers."""
     some = space.network(space.compose(trunk, (0,) * space.trunks[trunk].depth))
     of_blocks = {block: price.of_block(block, some) for block in dict.fromkeys(itertools.chain(*_own(space, trunk)))}
     costs = [np.array([of_blocks[block] for block in blocks]) for blocks in _own(space, trunk)]
@@ -82,7 +82,7 @@ def _own(space: Space, trunk: int) -> Sequence[tuple[Block, ...]]:
 
 
 class Survey(NamedTuple):
-    """What a trunk, or a space, has within limits."""
+    """The networks of a trunk or a space within limits."""
 
     networks: int
     smallest: tuple[int, ...]
@@ -90,16 +90,16 @@ class Survey(NamedTuple):
 
 
 class _Trunk:
-    """The networks of one trunk within limits, and exact uniform draws of them by rejection.
+    """The networks of one trunk within limits, with exact uniform draws by rejection.
 
-    Each path is proposed by exp(-weights . cost), so that networks come out at about the limits, and a network within
-    them is kept with probability exp(weights . (cost - limits)), which undoes the preference: each is proposed and kept
-    with probability 1 / `bound`. The weights are those that keep the most (a convex problem); without limits they are
-    0, and all is kept.
+    Each path is proposed with probability proportional to exp(-weights . cost). Proposals then cost about as much as
+    the limits. A network within the limits is kept with probability exp(weights . (cost - limits)). This undoes the
+    preference: each network is proposed and kept with probability 1 / `bound`. The weights maximize the share that is
+    kept, which is a convex problem. Without limits they are 0, and all networks are kept.
 
     Attributes:
-        log_bound: logarithm of `bound`: at least as many networks are within the limits, and exactly as many if there
-            are no limits; -inf where there is none.
+        log_bound: logarithm of `bound`. At most `bound` networks are within the limits, and exactly as many without
+            limits. -inf if there is none.
         example: the paths of a network within the limits, or None.
     """
 
@@ -115,16 +115,16 @@ class _Trunk:
         self._chances = [special.softmax(-self._weights @ self._extra(i)) for i in range(len(choices))]
 
     def propose(self, rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Paths [count, depth], and which of them to keep: each network is as likely as the others."""
+        """Paths [count, depth], and whether to keep each. All networks are equally likely."""
         drawn = np.stack([rng.choice(len(chance), count, p=chance) for chance in self._chances], axis=1)
         over = sum(self._extra(i)[:, drawn[:, i]] for i in range(len(self._chances))) - self._slack[:, None]
         kept = (over <= 0).all(axis=0) & (rng.random(count) < np.exp(self._weights @ np.minimum(over, 0)))
         return drawn, kept
 
     def survey(self, sized: Cost) -> "Survey | None":
-        """How many networks are within the limits, and the extremes of a cost; None where there are too many to tell.
+        """The number of networks within the limits, and the extremes of a cost; None if there are too many to count.
 
-        Networks that begin alike in all costs are counted together, position by position.
+        Position by position, networks with equal sums of costs so far are counted together.
         """
         bounds, slack = [*self._bound, sized], np.append(self._slack, np.inf)
         sums, times, examples = np.zeros((1, len(bounds))), np.ones(1, object), np.zeros(1, object)
@@ -145,7 +145,7 @@ class _Trunk:
         return Survey(int(times.sum()), *map(self._decoded, ends))
 
     def _decoded(self, number: int) -> tuple[int, ...]:
-        """Paths from digits, each of a base of its own."""
+        """Paths from numbers in a mixed base."""
         paths = []
         for choices in reversed(self._choices):
             number, path = divmod(number, choices)
@@ -158,7 +158,7 @@ class _Trunk:
         return np.array(rows, float).reshape(len(rows), self._choices[position])
 
     def _tilt(self) -> tuple[float, np.ndarray]:
-        """The logarithm of the bound, and the weights that make it least."""
+        """The logarithm of the bound, and the weights that minimize it."""
         positions = range(len(self._choices))
         if not self._bound:
             return sum(np.log(count) for count in self._choices), np.zeros(0)
@@ -178,8 +178,8 @@ class _Trunk:
         return loss(found.x)[0], found.x / unit
 
     def _find(self) -> tuple[tuple[int, ...] | None, tuple[int, float]]:
-        """A network within the limits; or None, with the limit that cannot be met, and the least that it would take."""
-        # Of two that begin a network, one that costs no more in anything serves as well.
+        """A network within the limits. If there is none: None, the limit that cannot be met, and the least that can."""
+        # Of two beginnings of a network, one that is at least as cheap in every cost can stand for both.
         begun: dict[tuple[float, ...], tuple[int, ...]] = {(0.0,) * len(self._bound): ()}
         for position in range(len(self._choices)):
             extra = self._extra(position).T
@@ -201,18 +201,18 @@ class _Trunk:
 class Feasible:
     """The networks of a space within limits.
 
-    Draws are uniform over the networks of all trunks together, however tight the limits are. A trunk is drawn in
-    proportion to the bound on how many of its networks fit, and a network of it is then proposed and kept with the
-    inverse of that bound (`_Trunk`): so each network of any trunk comes up with the same probability, and what is not
-    kept begins anew with a trunk. Trunks come up in proportion to how many of their networks fit.
+    Draws are uniform over the networks of all trunks together, however tight the limits are. First a trunk is drawn in
+    proportion to the bound on how many of its networks fit. Then one of its networks is proposed and kept with the
+    inverse of that bound (`_Trunk`). Each network of any trunk therefore has the same probability. If a network is not
+    kept, the next draw begins with a trunk again.
 
     Args:
-        space: what networks there are.
+        space: the networks.
         limits: the highest cost of each kind.
-        prices: what the space's networks cost; those without a limit are there to be asked for.
+        prices: all costs, also those without a limit.
 
     Raises:
-        UserError: if no network meets the limits, with what the least costs.
+        UserError: if no network meets the limits. It says what the cheapest costs.
     """
 
     def __init__(self, space: Space, limits: Mapping[str, float], prices: Prices = PRICES) -> None:
@@ -239,9 +239,9 @@ class Feasible:
         return {name: cost.of(paths) for name, cost in self._trunks[trunk].costs.items()}
 
     def draws(self, rng: np.random.Generator) -> Iterator[Codes]:
-        """Networks within the limits, each equally likely, again and again.
+        """An endless draw of networks within the limits, all equally likely.
 
-        They end, with one that is known, where so many draws were in vain that there is next to nothing to be had.
+        If very many draws in a row are rejected, it ends with a network that is known.
         """
         vain = 0
         while vain < PATIENCE:
@@ -251,7 +251,7 @@ class Feasible:
         yield self.example
 
     def _batch(self, rng: np.random.Generator) -> list[Codes]:
-        """What is kept of `BATCH` proposals, in order."""
+        """The networks that are kept of `BATCH` proposals, in order."""
         chosen = np.zeros(BATCH, int)
         if len(self._trunks) > 1:
             chosen = rng.choice(len(self._trunks), BATCH, p=self._chances)
@@ -264,9 +264,9 @@ class Feasible:
         return [codes for _, codes in sorted(kept.items())]
 
     def survey(self) -> Survey | None:
-        """How many networks are within the limits, and the codes of the smallest and the largest by parameters.
+        """The number of networks within the limits, and the codes of the smallest and the largest by parameters.
 
-        None where there are too many sums of costs to tell.
+        None if there are too many sums of costs to count.
         """
         if not self.limits:
             ends = (self.space.smallest(PRICES["params"]), self.space.largest(PRICES["params"]))
@@ -289,19 +289,24 @@ class Feasible:
     def _check_some(self) -> None:
         if any(trunk.example is not None for trunk in self._trunks):
             return
-        # Of all trunks, the one that meets the most limits, and takes least of the next one.
+        # The trunk that meets the most limits, and then needs the least of the next one.
         reached = max(trunk.missed[0] for trunk in self._trunks)
         least = min(trunk.missed[1] for trunk in self._trunks if trunk.missed[0] == reached)
         names = list(self.limits)
         others = "".join(f" within --max_{other}={self.limits[other]}" for other in names[:reached])
         name = names[reached]
         raise UserError(
-            f"--max_{name}={self.limits[name]}: the smallest network of space {self.space}{others} needs {least}"
+            f"--max_{name}={self.limits[name]}: the smallest network of space {self.space}{others} needs {_said(least)}"
         )
 
 
+def _said(cost: float) -> str:
+    """Counts as they are, milliseconds in three digits."""
+    return f"{cost:.3g}" if cost % 1 else f"{cost:.0f}"
+
+
 def _least(sums: dict[tuple[float, ...], tuple[int, ...]]) -> dict[tuple[float, ...], tuple[int, ...]]:
-    """Those that no other one is below or equal to in every cost."""
+    """The sums of costs that no other one dominates."""
     kept: list[tuple[float, ...]] = []
     for spent in sorted(sums):
         if not kept or not (np.array(kept) <= spent).all(axis=1).any():

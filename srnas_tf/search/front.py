@@ -1,4 +1,4 @@
-"""What a search came to: the front of its networks, and those to go on with."""
+"""The results of a search: the front of its networks, and those to go on with."""
 
 from collections.abc import Sequence
 
@@ -12,16 +12,16 @@ def chosen(entries: Sequence[dict], settings: SearchSettings, pick: Pick) -> lis
     """The networks to go on with, best first, `settings.top_k` at most.
 
     Args:
-        entries: what was measured, in the order of proposal: `psnr`, and costs by their names.
-        settings: the search's.
-        pick: which to go on with.
+        entries: the measurements in the order of proposal, each with `psnr` and its costs.
+        settings: of the search.
+        pick: how to choose.
 
     Raises:
-        UserError: where nothing was measured within the budget.
+        UserError: if nothing was measured within the budget.
     """
     kind = pick.pick or ("knee" if settings.strategy == "pareto" else "psnr")
     if kind == "knee":
-        return knee(front(entries, settings.weighed), settings.weighed)[: settings.top_k]
+        return knee(front(entries, settings.objective_names), settings.objective_names)[: settings.top_k]
     if kind != "psnr":
         name, limit = pick.limit
         least = min(entry[name] for entry in entries)
@@ -32,9 +32,9 @@ def chosen(entries: Sequence[dict], settings: SearchSettings, pick: Pick) -> lis
 
 
 def front(entries: Sequence[dict], objectives: Sequence[str]) -> list[dict]:
-    """The networks that no other one beats in PSNR and all objectives, cheapest first.
+    """The Pareto front by PSNR and all objectives, cheapest first.
 
-    Of networks that are equal in all of them, the first stays.
+    Of equal networks, the first one stays.
     """
     ordered = sorted(entries, key=lambda entry: (*(entry[name] for name in objectives), -entry["psnr"]))
     kept: list[dict] = []
@@ -48,9 +48,9 @@ def front(entries: Sequence[dict], objectives: Sequence[str]) -> list[dict]:
 
 
 def knee(entries: Sequence[dict], objectives: Sequence[str]) -> list[dict]:
-    """A front's networks, those first that lie farthest from the plane through its extremes (Das 1999).
+    """A front's networks in the order of their distance from the plane through its extremes, farthest first (Das 1999).
 
-    Each quantity is scaled to 0..1 over the front, so that the plane's normal is (1, ..., 1) and distance a sum.
+    Each quantity is scaled to 0..1 over the front. The plane's normal is then (1, ..., 1), and the distance is a sum.
     """
     values = np.array([_values(entry, objectives) for entry in entries])
     low, high = values.min(axis=0), values.max(axis=0)
@@ -59,5 +59,5 @@ def knee(entries: Sequence[dict], objectives: Sequence[str]) -> list[dict]:
 
 
 def _values(entry: dict, objectives: Sequence[str]) -> np.ndarray:
-    """What is to be small."""
+    """The values to minimize."""
     return np.array([-entry["psnr"], *(entry[name] for name in objectives)])

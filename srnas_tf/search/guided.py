@@ -1,4 +1,4 @@
-"""A search that is led by a model of what networks come to: explore, predict, and train what promises most."""
+"""A search that is guided by a predictor: explore, predict, and train the most promising networks."""
 
 import dataclasses
 import math
@@ -16,22 +16,22 @@ from srnas_tf.search.settings import SearchSettings
 from srnas_tf.search.spreading import best_of, measures, spread
 
 EXPLORING = 4 / 7
-"""Share of the iterations in which networks are spread over the space, before any model is believed."""
+"""Share of the iterations that explore, before the predictor is used."""
 POOL = 10
-"""Networks that are drawn for each that is picked to explore."""
+"""Networks drawn for each one that is picked to explore."""
 IMAGINED, GENERATIONS = 64, 16
-"""Population and generations of NSGA-II on the model, which costs no training."""
+"""Population and generations of NSGA-II on the predictor, which costs no training."""
 OPTIMISM = 1.0
-"""Standard deviations by which a network counts as better than predicted: what is little known is tried."""
+"""Standard deviations added to a prediction, so that uncertain networks are tried."""
 
 
 class Guided:
-    """Trains networks that are spread over the space, then those of which a predictor promises most.
+    """Trains networks that are spread over the space, then those that a predictor ranks highest.
 
-    To explore, networks of equal blocks and random ones are mixed, and spread over costs, widths and depths. Then,
-    again and again, a Gaussian process is fitted to all that was measured (`predictor`); NSGA-II goes through networks
-    by PSNR, predicted with optimism, and cost; the next population is half those of the highest PSNR within the budget,
-    half those that lie spread over the front.
+    To explore, it mixes networks of equal blocks with random ones, and spreads them over costs, widths and depths. Each
+    later iteration fits a Gaussian process to all measurements (`predictor`). NSGA-II then searches by optimistic PSNR
+    and cost. Half of the next population have the highest PSNR within the budget. The other half are spread over the
+    front.
     """
 
     def __init__(self, settings: SearchSettings, feasible: Feasible) -> None:
@@ -59,19 +59,19 @@ class Guided:
         return list(pool.take(iter(picked), size, "spread"))
 
     def _promising(self, pool: Pool, rng: np.random.Generator) -> list[Codes]:
-        """Networks that were not proposed yet, in the order in which to train them."""
+        """New networks, in the order in which to train them."""
         space, half = self._feasible.space, self._settings.population // 2
         predictor = Predictor([space.network(codes) for codes in self._psnrs], list(self._psnrs.values()))
         imagined = self._imagine(predictor, pool.seen, rng)
         best = best_of(imagined, self._settings.population)
         entries = [{"codes": codes, "psnr": psnr, **self._feasible.price(codes)} for codes, psnr in imagined.items()]
-        ahead = [entry["codes"] for entry in front(entries, self._settings.weighed)]
+        ahead = [entry["codes"] for entry in front(entries, self._settings.objective_names)]
         others = [codes for codes in ahead if codes not in best[:half]]
         spaced = [others[i] for i in spread(measures(self._feasible, others), half, rng)] if others else []
         return [*best[: len(best) - half], *spaced, *best[len(best) - half :]]
 
     def _imagine(self, predictor: Predictor, seen: set[Codes], rng: np.random.Generator) -> dict[Codes, float]:
-        """What the model promises of the networks that NSGA-II goes through."""
+        """The optimistic PSNR of all networks that NSGA-II visits."""
         nsga = NSGA(dataclasses.replace(self._settings, population=IMAGINED), self._feasible)
         promised: dict[Codes, float] = {}
         for _ in range(GENERATIONS):

@@ -1,4 +1,4 @@
-"""The measurements of a search, kept as they are made: its whole state."""
+"""The journal of a search. Each measurement is a line, and together they are its whole state."""
 
 import contextlib
 from collections.abc import Callable, Generator, Sequence
@@ -14,7 +14,7 @@ from srnas_tf.workdir.journal import append_line, read_lines
 
 
 class Journal:
-    """The measurements of a search, in order: those of an earlier process are not made again."""
+    """The measurements of a search, in order. Those of an earlier process are not repeated."""
 
     def __init__(self, path: Path, run: Executor) -> None:
         self._path, self._earlier, self._count = path, read_lines(path), 0
@@ -22,7 +22,7 @@ class Journal:
 
     @property
     def networks(self) -> int:
-        """How many networks an earlier process measured."""
+        """The number of networks that an earlier process measured."""
         return len({str(line.get("codes")) for line in self._earlier})
 
     def entries(
@@ -33,18 +33,19 @@ class Journal:
         together: int = 1,
         task: Callable[[dict], Any] = lambda facts: facts["codes"],
     ) -> Generator[float, None, None]:
-        """The next measurements, each as it is asked for: a line of the facts and, under its kind, what was measured.
+        """Yields the next measurements, each when it is asked for. Its line holds the facts and, under `kind`, the
+        value.
 
         Args:
-            many: what is known of each network; its `codes`, and its `steps` where it is trained for so many.
-            kind: of measurement.
-            measure: what measures a network, by its task.
-            together: how many neighbours are best measured by one process.
-            task: what of the facts `measure` is given.
+            many: the facts of each network: its `codes` and, if it is trained, its `steps`.
+            kind: name of the measurement.
+            measure: task -> value.
+            together: how many neighbours one process should measure.
+            task: facts -> argument of `measure`.
 
         Raises:
-            UserError: where an earlier process measured something else there.
-            Interrupted: where a signal asked for the end meanwhile; the line is written.
+            UserError: if an earlier process measured something else.
+            Interrupted: if a signal asked for the end. The line is written.
         """
         known = self._earlier[self._count : self._count + len(many)]
         for facts, line in zip(many, known, strict=False):
@@ -65,7 +66,7 @@ class Journal:
 
 
 def facts_of(feasible: Feasible, candidate: Candidate, iteration: int) -> dict:
-    """What a journal says of a network before it is measured."""
+    """The facts of a network in a journal, before its measurement."""
     return {
         "arch": str(feasible.space.network(candidate.codes)),
         "codes": list(candidate.codes),

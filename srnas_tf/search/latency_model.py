@@ -1,4 +1,4 @@
-"""How long any network of a wide space takes on one machine: told from what timed networks took."""
+"""Predicts the latency of any network of a wide space on one machine, from some networks that were timed."""
 
 import dataclasses
 import functools
@@ -23,22 +23,22 @@ from srnas_tf.search.spreading import measures, spread
 from srnas_tf.seeding import generator
 
 VERSION = 2
-"""Of the file's format, which export/latency/README.md describes; 1 is a table of blocks (`arch.latency`)."""
-LEAST = 20
-"""Timed networks."""
+"""The version of the file's format (export/latency/README.md). Version 1 is a table of blocks (`arch.latency`)."""
+MIN_NETWORKS = 20
+"""The least number of timed networks."""
 WORST_ERROR, WORST_RANK = 0.2, 0.85
-"""A model that is further off than that, by the median, or orders networks worse, is not searched by."""
+"""Limits of a model's median error and rank correlation. A search refuses worse models."""
 
 
 RANGE, POOL = 30, 4
-"""How many times the MACs of the smallest network others take that are timed; networks to pick each of them from."""
+"""The largest timed network's MACs, as a multiple of the smallest's; and networks drawn for each one that is timed."""
 
 
 class Check(NamedTuple):
-    """How well each timed network is told from all the others.
+    """How well each timed network is predicted from all others.
 
     Attributes:
-        error: median of the differences, as a share of what was measured.
+        error: median of the differences, as a share of the measured latency.
         rank: Spearman's correlation of the two.
     """
 
@@ -48,23 +48,23 @@ class Check(NamedTuple):
 
 @dataclass(frozen=True)
 class LatencyModel:
-    """Milliseconds as a sum over layers: each kind has a price for being called, and for what it does.
+    """Milliseconds as a sum over layers. Each kind of layer has a price for its call and one for its work.
 
-    Prices are fitted to timed networks (least squares of relative errors, none below 0) over what `arch.work` counts.
-    So latency is a sum over the blocks of a trunk, as parameters and MACs are.
+    `arch.work` counts calls and work. Prices are fitted to timed networks, by least squares of relative errors, and
+    none is below 0. Latency is then a sum over the blocks of a trunk, as parameters and MACs are.
 
     Attributes:
-        machine: what was measured, in words.
-        runtime: `tf`, `onnxruntime`, `litert`, or another one that a file made elsewhere names.
+        machine: its name.
+        runtime: `tf`, `onnxruntime`, `litert`, or any other name in a file from elsewhere.
         runtime_version: its version.
-        threads: how many it could use, >= 1.
+        threads: threads that the runtime could use, >= 1.
         input_size: of the low-resolution image: HEIGHTxWIDTH.
         date: of the measurement, as 2026-11-29.
         scale: enlargement of all networks.
         networks: milliseconds, > 0, by the network's text form.
 
     Raises:
-        ValueError: where a network is of another scale, or there are fewer than `LEAST`.
+        ValueError: if a network has another scale, or there are fewer than `MIN_NETWORKS`.
     """
 
     machine: str
@@ -80,12 +80,12 @@ class LatencyModel:
         for text in self.networks:
             if (network := Network.parse(text)).scale != self.scale:
                 raise ValueError(f"network {text} is of scale {network.scale}, not {self.scale}")
-        if len(self.networks) < LEAST:
-            raise ValueError(f"it has {len(self.networks)} networks, and takes {LEAST} or more")
+        if len(self.networks) < MIN_NETWORKS:
+            raise ValueError(f"it has {len(self.networks)} networks, and takes {MIN_NETWORKS} or more")
 
     @functools.cached_property
     def kinds(self) -> tuple[str, ...]:
-        """What is counted, by its names in `arch.work`."""
+        """The counts that have a price, by their names in `arch.work`."""
         return tuple(sorted({kind for each in self._works for kind in each}))
 
     @functools.cached_property
@@ -97,7 +97,7 @@ class LatencyModel:
 
     @functools.cached_property
     def _fitted(self) -> tuple[LinearRegression, np.ndarray, np.ndarray]:
-        """The regression, and what it was fitted to: counts for each measured millisecond, and ones."""
+        """The regression, and its data: counts for each measured millisecond, and ones."""
         measured = np.array(list(self.networks.values()))
         counts = self._matrix(self._works) / measured[:, None]
         regression = LinearRegression(positive=True, fit_intercept=False)
@@ -105,24 +105,24 @@ class LatencyModel:
 
     @property
     def prices(self) -> dict[str, float]:
-        """Milliseconds of one of each kind."""
+        """Milliseconds for one of each kind."""
         return dict(zip(self.kinds, self._fitted[0].coef_.tolist(), strict=True))
 
     def predict(self, network: Network) -> float:
         """Milliseconds of a network.
 
         Raises:
-            UserError: where it has layers of a kind that no timed network has.
+            UserError: if it has a kind of layer that no timed network has.
         """
         return self._of(work(network))
 
     def of_frame(self, network: Network) -> float:
         """Milliseconds of a network without its blocks. Raises as `predict`."""
-        return self._of(of_frame(network.folded))
+        return self._of(of_frame(network.deployed))
 
     def of_block(self, block: Block, like: Network) -> float:
         """Milliseconds that a block adds to a network like this one. Raises as `predict`."""
-        return self._of(of_block(block.folded, like.width))
+        return self._of(of_block(block.deployed, like.width))
 
     def _of(self, counted: Work) -> float:
         for kind in counted:
@@ -134,20 +134,20 @@ class LatencyModel:
 
     @functools.cached_property
     def checked(self) -> Check:
-        """By leaving out each network in turn."""
+        """Cross-validation: each network is left out in turn."""
         regression, counts, measured = self._fitted
         shares = cross_val_predict(regression, counts, np.ones(len(counts)), cv=LeaveOneOut())
         rank = stats.spearmanr(shares * measured, measured).statistic
         return Check(float(np.median(np.abs(shares - 1))), float(rank))
 
     def check(self, space: Space, source: str) -> None:
-        """Refuses a model that cannot tell the networks of a space.
+        """Refuses a model that cannot predict the networks of a space.
 
         Args:
             source: the flag or file to name.
 
         Raises:
-            UserError: with what is wrong.
+            UserError: says what is wrong.
         """
         if space.scale != self.scale:
             raise UserError(f"{source}: is of scale {self.scale}, and the networks are of scale {space.scale}")
@@ -166,7 +166,7 @@ class LatencyModel:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """The model as plain data: what it is fitted to."""
+        """The model as plain data: the networks that it is fitted to."""
         return {"version": VERSION, **dataclasses.asdict(self)}
 
     @classmethod
@@ -174,7 +174,7 @@ class LatencyModel:
         """The inverse of `to_json`.
 
         Raises:
-            ValueError: saying what is wrong.
+            ValueError: says what is wrong.
         """
         values = check_fields(cls, data, VERSION)
         check_full("network", values["networks"], Network.parse)
@@ -182,31 +182,39 @@ class LatencyModel:
 
 
 def _works_of(space: Space) -> Iterator[Work]:
-    """What can stand in a network of a space."""
+    """The work of every part that a network of a space can have."""
     for trunk in space.trunks:
-        yield of_frame(Network(space.scale, trunk.width, space.blocks[:1] * trunk.depth, trunk.stem).folded)
+        yield of_frame(Network(space.scale, trunk.width, space.blocks[:1] * trunk.depth, trunk.stem).deployed)
     for block in space.blocks:
-        yield of_block(block.folded, max(space.width))
+        yield of_block(block.deployed, max(space.width))
 
 
 def to_time(space: Space, limits: Mapping[str, float], count: int, seed: int = 0) -> list[Network]:
-    """Networks of a space to fit a model to: of equal blocks and drawn ones, spread over MACs, widths and depths.
+    """The networks of a space to time for a model: some of equal blocks and random ones, spread over MACs, widths and
+    depths.
 
-    They take up to `RANGE` times the MACs of the smallest; what is larger is told by what its layers take.
+    They need at most `RANGE` times the MACs of the smallest one. Larger networks are predicted from their layers.
 
     Args:
-        space: with how many networks there may be fewer than wanted.
-        limits: of `PRICES`, which they keep to.
-        count: wanted.
+        space: it may hold fewer networks than `count`.
+        limits: of `PRICES`, which all networks meet.
+        count: the number of networks.
 
     Raises:
-        UserError: where no network keeps to the limits.
+        UserError: if no network meets the limits, or fewer than `MIN_NETWORKS` do.
     """
     most = RANGE * space.smallest(PRICES["macs"]).macs()
-    within = Feasible(space, {**limits, "macs": min(limits.get("macs", most), most)})
     rng = generator(seed, "latency")
-    grid = [codes for codes in space.uniform() if within.allows(codes)]
-    mixed = [grid[i] for i in rng.permutation(len(grid))[: POOL * count]]
-    mixed += itertools.islice(within.draws(rng), POOL * count)
-    different = list(dict.fromkeys(mixed))
-    return [space.network(different[i]) for i in spread(measures(within, different), count, rng)]
+    small = {**limits, "macs": min(limits.get("macs", most), most)}
+    for bounds in (small, limits):  # large networks, too, if there are too few small ones
+        within = Feasible(space, bounds)
+        grid = [codes for codes in space.uniform() if within.allows(codes)]
+        mixed = [grid[i] for i in rng.permutation(len(grid))[: POOL * count]]
+        mixed += itertools.islice(within.draws(rng), POOL * count)
+        different = list(dict.fromkeys(mixed))
+        if len(different) >= MIN_NETWORKS:
+            return [space.network(different[i]) for i in spread(measures(within, different), count, rng)]
+    raise UserError(
+        f"--runtime: the space has {len(different)} networks{' within the limits' if limits else ''}, and their "
+        f"latency is told from {MIN_NETWORKS} or more; give --width, --depth or --recipes more values"
+    )

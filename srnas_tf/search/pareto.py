@@ -22,15 +22,15 @@ from srnas_tf.search.settings import SearchSettings
 
 
 class NSGA:
-    """A random population, then offspring of the fittest: by rank of domination, and the emptier neighbourhood.
+    """A random population, then offspring of the fittest, by domination rank and crowding distance.
 
-    Tournaments, uniform crossover, and mutation that draws a path anew are pymoo's, asked and told iteration by
-    iteration. What is over the budget, or was proposed before, is not taken for offspring.
+    Tournaments, uniform crossover, and mutation by a new path are pymoo's. Offspring over the budget, or proposed
+    before, are left out.
     """
 
     def __init__(self, settings: SearchSettings, feasible: Feasible) -> None:
         self._size = settings.population
-        self._feasible, self._weighed = feasible, settings.weighed
+        self._feasible, self._objective_names = feasible, settings.objective_names
         self._refuses = _Refuses(self._codes)
         self._algorithm = NSGA2(
             pop_size=self._size,
@@ -39,7 +39,7 @@ class NSGA:
             eliminate_duplicates=self._refuses,
         )
         paths = {i: Choice(options=range(count)) for i, count in enumerate(feasible.space.cardinalities)}
-        problem = Problem(vars=paths, n_obj=1 + len(settings.weighed))
+        problem = Problem(vars=paths, n_obj=1 + len(settings.objective_names))
         self._algorithm.setup(problem, termination=NoTermination())
         self._asked: list[Codes] = []
 
@@ -48,7 +48,7 @@ class NSGA:
         if self._algorithm.is_initialized:
             self._algorithm.random_state, self._refuses.pool = rng, pool
             offspring = self._algorithm.ask()
-            # Having found none is no reason to end: what is missing is drawn.
+            # The algorithm must not end if it finds none: missing networks are drawn.
             self._algorithm.termination.force_termination = False
             found = map(self._codes, offspring if offspring is not None else ())
             candidates = list(pool.take(found, self._size, "offspring"))
@@ -61,7 +61,7 @@ class NSGA:
             return
         prices = map(self._feasible.price, self._asked)
         wanted = [
-            [-psnrs[codes], *(price[name] for name in self._weighed)]
+            [-psnrs[codes], *(price[name] for name in self._objective_names)]
             for codes, price in zip(self._asked, prices, strict=True)
         ]
         measured = Population.new("X", np.array(self._asked, object))
@@ -73,7 +73,7 @@ class NSGA:
 
 
 class _Refuses(DuplicateElimination):
-    """Individuals that a pool does not allow, or that come twice."""
+    """Leaves out individuals that a pool does not allow, or that come twice."""
 
     pool: Pool
 

@@ -1,7 +1,7 @@
-"""What a search strategy is, and where it takes architectures from.
+"""The interface of a search strategy, and the pool from which it proposes.
 
-A strategy proposes the architectures of one iteration and is told what came of them. It draws from a generator made of
-(seed, iteration), so a search that is replayed from its journal proposes what it did before.
+A strategy proposes the networks of one iteration, and is then told their measurements. It draws from a generator made
+of (seed, iteration). A search that is replayed from its journal therefore proposes the same networks again.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,11 +13,11 @@ from srnas_tf.arch.space import Codes
 from srnas_tf.search.feasible import Feasible
 
 TRIES = 2_000
-"""Draws in vain, one after another, after which the rest of a population is taken for not to be had."""
+"""A population stays incomplete after so many rejected draws in a row."""
 
 
 class Candidate(NamedTuple):
-    """A proposed network, and how it came up."""
+    """A proposed network and its origin."""
 
     codes: Codes
     origin: str
@@ -25,14 +25,14 @@ class Candidate(NamedTuple):
 
 
 class Pool:
-    """The architectures that may still be proposed: within the budget, each once."""
+    """The networks that can still be proposed: within the budget, each once."""
 
     def __init__(self, feasible: Feasible, seen: set[Codes]) -> None:
         self.space, self._feasible, self._seen = feasible.space, feasible, set(seen)
 
     @property
     def seen(self) -> set[Codes]:
-        """What was proposed already."""
+        """The networks that were proposed already."""
         return set(self._seen)
 
     def allows(self, codes: Codes) -> bool:
@@ -40,7 +40,7 @@ class Pool:
         return codes not in self._seen and self._feasible.allows(codes)
 
     def take(self, source: Iterator[Codes], count: int, origin: str) -> Iterator[Candidate]:
-        """Up to `count` new architectures from a source; it gives up where that ends, or after `TRIES` in vain."""
+        """At most `count` new networks from a source. Fewer if it ends, or after `TRIES` rejected ones in a row."""
         failures = 0
         while count > 0 and failures < TRIES and (codes := next(source, None)):
             if not self.allows(codes):
@@ -51,15 +51,15 @@ class Pool:
             yield Candidate(codes, origin)
 
     def fill(self, candidates: list[Candidate], size: int, rng: np.random.Generator) -> list[Candidate]:
-        """The candidates, and up to `size` others drawn uniformly from what the budget allows."""
+        """The candidates, filled up to `size` by uniform draws within the budget."""
         return candidates + list(self.take(self._feasible.draws(rng), size - len(candidates), "random"))
 
 
 class Strategy(Protocol):
-    """Proposes, and learns."""
+    """Proposes networks, and may learn from their measurements."""
 
     def ask(self, pool: Pool, rng: np.random.Generator) -> list[Candidate]:
-        """The architectures of the next iteration."""
+        """The networks of the next iteration."""
 
     def tell(self, psnrs: Mapping[Codes, float]) -> None:
-        """All that was measured so far, dB, in the order of proposal."""
+        """Called with all measurements so far (dB), in the order of proposal."""

@@ -1,4 +1,4 @@
-"""What PSNR a network will come to, told from those of networks that were trained."""
+"""Predicts the PSNR of a network from those of trained networks."""
 
 import functools
 import warnings
@@ -18,7 +18,7 @@ from srnas_tf.arch.work import work
 
 
 class Prediction(NamedTuple):
-    """Of several networks: PSNR and its standard deviation, dB, [networks]."""
+    """PSNR and its standard deviation of several networks, dB, [networks]."""
 
     psnr: np.ndarray
     deviation: np.ndarray
@@ -28,7 +28,7 @@ _counted = functools.lru_cache(65536)(work)
 
 
 def features(network: Network, kinds: Sequence[str]) -> list[float]:
-    """What a network is described by: its size, its shape, its letters, and what `arch.work` counts.
+    """The features of a network: its size, its shape, its letters, and the counts of `arch.work`.
 
     Args:
         kinds: of work.
@@ -42,11 +42,11 @@ def features(network: Network, kinds: Sequence[str]) -> list[float]:
 
 
 class Predictor:
-    """A Gaussian process over `features`: a linear trend, what is similar is alike, and noise of seeds.
+    """A Gaussian process over `features`: a linear trend, a smooth part, and the noise of seeds.
 
     Args:
-        networks: that were trained.
-        psnrs: what they reached, dB.
+        networks: the trained networks.
+        psnrs: their PSNR, dB.
     """
 
     def __init__(self, networks: Sequence[Network], psnrs: Sequence[float]) -> None:
@@ -61,5 +61,5 @@ class Predictor:
         return np.array([features(network, self._kinds) for network in networks])
 
     def predict(self, networks: Sequence[Network]) -> Prediction:
-        """Of networks, trained or not."""
+        """The prediction for any networks."""
         return Prediction(*self._model.predict(self._matrix(networks), return_std=True))

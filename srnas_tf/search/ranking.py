@@ -1,4 +1,4 @@
-"""Which networks of a space are trained alone, to see whether a supernet ranks them as they end up."""
+"""Chooses networks to train alone, to check how well a supernet ranks them."""
 
 import itertools
 import os
@@ -18,11 +18,11 @@ from srnas_tf.settings import MANY, check, setting
 
 SPREADS = ("psnr", "size")
 POOL = 10
-"""Networks that are drawn, and measured, for each that is picked."""
+"""Networks that are drawn and measured for each one that is picked."""
 BAND = 0.05
-"""How far the sizes of networks of about one size lie from the middle one at most, as a share of it."""
+"""The largest distance of the band's networks from the median size, as a share of it."""
 TRIES = 100
-"""Draws for each network of a pool, after which a small space is taken to hold no more."""
+"""A pool stays incomplete after so many draws for each of its networks."""
 _LEAN = 3.0
 
 Measure = Callable[[Sequence[int]], float]
@@ -31,23 +31,21 @@ Measure = Callable[[Sequence[int]], float]
 
 @dataclass(frozen=True)
 class RankSettings:
-    """What a supernet's ranking is held against."""
+    """The trainings that a supernet's ranking is compared with."""
 
-    rank_networks: int = setting(
-        20, "networks over the space's whole range; and as many of about one size", bounds=(3, 100_000)
-    )
-    rank_steps: int = setting(0, "training steps of each of them alone; 0: as the supernet", bounds=(0, MANY))
+    rank_networks: int = setting(20, "networks of all sizes, and as many of about one size", bounds=(3, 100_000))
+    rank_steps: int = setting(0, "training steps of each network alone; 0: as many as the supernet", bounds=(0, MANY))
     rank_seeds: int = setting(
-        1, "trainings of each, of one seed after the other; its PSNR is their mean", bounds=(1, 1000)
+        1, "trainings of each network, with different seeds; its PSNR is their mean", bounds=(1, 1000)
     )
     rank_spread: str = setting(
         "psnr",
-        "what they are spread over: parameters and the supernet's PSNR; or size, parameters alone: any supernet of "
-        "the space then has the same networks",
+        "what the networks are spread over: psnr: parameters and the supernet's PSNR; size: parameters alone, so that "
+        "all supernets of a space have the same networks",
         SPREADS,
     )
     rank_from: str = setting(
-        "", "another supernet's workdir: rank its networks, by what --mode=rank trained there, instead of training any"
+        "", "workdir of another supernet: rank the networks that --mode=rank trained there, and train none"
     )
 
     def __post_init__(self) -> None:
@@ -57,22 +55,23 @@ class RankSettings:
 
     @property
     def overrides(self) -> dict[str, Any]:
-        """The fields of `TrainSettings` that these decide."""
+        """The fields of `TrainSettings` that these settings decide."""
         return {"steps": self.rank_steps} if self.rank_steps else {}
 
 
 def choose(space: Space, settings: RankSettings, seed: int, measure: Measure) -> list[dict]:
-    """The networks to train: a function of space, settings and seed, and, spread over PSNR, of what is measured.
+    """The networks to train. They depend on space, settings and seed; with cells of PSNR, also on measurements.
 
-    Two samples of `settings.rank_networks` each: "range" lies over the sizes of the whole space, "band" within 5 % of
-    the size that is in the middle of the space, where size alone says nothing. Each is drawn from a pool of ten times
-    as many, evenly over cells of parameters, or of parameters and PSNR. A small space may not hold as many.
+    There are two samples of `settings.rank_networks` networks. "range" covers all sizes of the space. "band" lies
+    within 5 % of the median size, so that size alone cannot rank it. Each sample is drawn from a pool of ten times as
+    many, evenly over cells of parameters, or of parameters and PSNR. A small space may hold fewer.
 
     Args:
-        measure: the supernet's PSNR of a network.
+        measure: codes -> the supernet's PSNR.
 
     Returns:
-        In order of codes: `arch`, `codes`, `params`, `macs`, `supernet_psnr`, `samples` (the names of those it is in).
+        For each network, in the order of codes: `arch`, `codes`, `params`, `macs`, `supernet_psnr`, and the names of
+            its `samples`.
     """
     rng = generator(seed, "ranking")
     pools = {"range": _over_range(space, POOL * settings.rank_networks, rng)}
@@ -104,7 +103,7 @@ def _facts(space: Space, codes: Codes, psnr: float, samples: list[str]) -> dict:
 
 
 def _measure_all(networks, measure: Measure) -> dict[Codes, float]:
-    """In order of codes: networks that begin alike are cheaper one after the other."""
+    """Measured in the order of codes, because neighbours share features."""
     ordered = sorted(set(networks))
     measured = {}
     with progress("rank: networks in the supernet", len(ordered)) as report:
@@ -115,9 +114,9 @@ def _measure_all(networks, measure: Measure) -> dict[Codes, float]:
 
 
 def _over_range(space: Space, count: int, rng: np.random.Generator) -> list[Codes]:
-    """Different networks of all sizes: each drawn with a lean of its own to small or to large paths.
+    """Different networks of all sizes. Each is drawn with its own preference for small or large paths.
 
-    Drawn uniformly, blocks that are large and blocks that are small would nearly always make up for each other.
+    In uniform draws, large and small blocks would nearly always balance.
     """
     start = space.codes(space.smallest(lambda network: network.params)) or ()
     weights = []
@@ -135,7 +134,7 @@ def _over_range(space: Space, count: int, rng: np.random.Generator) -> list[Code
 
 
 def _within_band(space: Space, count: int, rng: np.random.Generator) -> list[Codes]:
-    """Different networks, each as likely as the others, whose sizes are within the band around their median."""
+    """Different networks, equally likely, whose sizes are within the band around their median."""
     sizes = [space.network(space.sample(rng)).params for _ in range(count)]
     middle = sorted(sizes)[count // 2]  # one that there is
 

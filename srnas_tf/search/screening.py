@@ -1,24 +1,25 @@
-"""Measuring roughly first, and exactly only what may be among the best."""
+"""Screening: measures all networks roughly, and only those exactly that may be among the best."""
 
 from collections.abc import Mapping
 
 from srnas_tf.arch.space import Codes
 
 PROBES = 10
-"""Networks that are measured both ways before any is dismissed."""
+"""Networks that are measured both ways before any is ruled out."""
 
 
 class Screening:
-    """Says which network has to be measured exactly next, so that the best are those of an exact search.
+    """Chooses the next network to measure exactly, so that the best are those of an exact search.
 
-    Rough measurement (a lower precision, say) moves all networks by about the same amount. What exact measurement added
-    to the rough one is known of the networks measured both ways. Of the others none adds more, it is taken, than the
-    most seen, and as much again as what was seen varies: who cannot get among the best with that is dismissed.
+    A rough measurement (for instance in a lower precision) shifts all networks by about the same amount. The difference
+    between exact and rough is known for networks that were measured both ways. For the others, the largest difference
+    so far, plus the range of the differences so far, counts as the most. A network that cannot be among the best with
+    that is ruled out.
 
     Args:
-        best: how many networks the search goes by.
-        rough: what was measured roughly, by codes; the caller adds to it.
-        exact: what was measured exactly, by codes; the caller adds to it.
+        best: how many networks the search needs.
+        rough: rough measurements by codes. The caller adds to it.
+        exact: exact measurements by codes. The caller adds to it.
     """
 
     def __init__(self, best: int, rough: Mapping[Codes, float], exact: Mapping[Codes, float]) -> None:
@@ -26,19 +27,19 @@ class Screening:
 
     @property
     def reach(self) -> float:
-        """What an exact measurement is taken to add at most."""
+        """The most that an exact measurement is assumed to add."""
         if len(self._exact) < PROBES:
             return float("inf")
         added = [self._exact[codes] - self._rough[codes] for codes in self._exact]
         return max(added) + (max(added) - min(added))
 
     def promising(self) -> list[Codes]:
-        """What is not measured exactly, in the order in which `next` will ask for it."""
+        """The networks without an exact measurement, in the order of `next`."""
         left = [codes for codes in self._rough if codes not in self._exact]
         return sorted(left, key=self._rough.__getitem__, reverse=True)
 
     def next(self) -> Codes | None:
-        """The most promising network that is not measured exactly; None where none can be among the best."""
+        """The most promising network without an exact measurement; None if none can be among the best."""
         left = (codes for codes in self._rough if codes not in self._exact)
         promising = max(left, key=self._rough.__getitem__, default=None)
         if promising is None:

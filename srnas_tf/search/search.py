@@ -1,4 +1,4 @@
-"""The search: proposes, measures each architecture, and keeps a journal from which it goes on."""
+"""The search: proposes networks, measures each, and keeps a journal from which it resumes."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ Measure = Callable[[Sequence[int]], float]
 """Codes -> validation PSNR, dB."""
 USUAL = Pick()
 TOGETHER = 8
-"""Neighbours in the order of codes that are best measured by one process: they have features in common."""
+"""Neighbours in the order of codes that one process should measure: they share features."""
 
 
 def search(
@@ -34,25 +34,25 @@ def search(
     run: Executor = in_turn,
     show: Callable[[list[dict]], None] = lambda measured: None,
 ) -> list[dict]:
-    """Searches the networks that a budget allows, and writes `journal.jsonl`, `front.json` and `best.json`.
+    """Searches within a budget, and writes `journal.jsonl`, `front.json` and `best.json`.
 
-    The journal is the search's whole state: a search that was killed proposes the same architectures again and takes
-    from the journal what it measured before.
+    The journal is the search's whole state. A search that was killed proposes the same networks again, and takes their
+    measurements from the journal.
 
     Args:
-        feasible: the networks.
-        evaluate: what the search goes by.
-        folder: for the files.
-        screen: a cheaper, rough measurement. Given one, only what may be among the best is measured by `evaluate`.
-        pick: which networks to go on with.
-        run: who measures. The journal does not depend on it.
-        show: is told all that is measured so far after each iteration, those of an earlier process too.
+        feasible: the networks within the budget.
+        evaluate: the measurement that decides.
+        folder: for the three files.
+        screen: a cheaper, rough measurement. If given, `evaluate` measures only networks that may be among the best.
+        pick: chooses the networks to go on with.
+        run: the executor. The journal does not depend on it.
+        show: called after each iteration with all measurements so far, including those of an earlier process.
 
     Returns:
-        The `settings.top_k` to go on with, best first: `arch`, `codes`, `psnr`, its costs, `iteration`, `origin`.
+        The `settings.top_k` networks to go on with, best first: `arch`, `codes`, `psnr`, costs, `iteration`, `origin`.
 
     Raises:
-        UserError: where the journal is of another search.
+        UserError: if the journal is of another search.
     """
     folder.mkdir(parents=True, exist_ok=True)
     journal = Journal(folder / "journal.jsonl", run)
@@ -63,7 +63,7 @@ def search(
     screening = Screening(settings.parents, rough, exact)
 
     def settled() -> dict[Codes, float]:
-        """In the order of proposal."""
+        """The measurements in the order of proposal."""
         return {codes: exact[codes] for codes in proposed if codes in exact}
 
     def measured() -> list[dict]:
@@ -74,21 +74,22 @@ def search(
         for iteration in range(settings.iterations):
             pool = Pool(feasible, set(proposed))
             rng = generator(settings.seed, f"search {settings.strategy}", iteration)
-            # In order of codes: networks that begin alike are cheaper one after the other.
+            # In the order of codes, because neighbours share features.
             fresh = {each.codes: facts_of(feasible, each, iteration) for each in sorted(strategy.ask(pool, rng))}
             measure, kind, found = (screen, "screened", rough) if screen else (evaluate, "psnr", exact)
             entries = journal.entries(list(fresh.values()), kind, measure, TOGETHER)
             for codes, value in zip(fresh, entries, strict=True):
                 proposed[codes], found[codes] = fresh[codes], value
                 report(len(proposed), f"best {max(exact.values()):.3f} dB" if exact else "")
-            # One after the other until none can be among the best; an executor of many goes ahead, maybe in vain.
+            # One after the other, until none can be among the best. An executor of many goes ahead, and may measure too
+            # many.
             rivals = [proposed[codes] for codes in screening.promising()]
             with contextlib.closing(journal.entries(rivals, "psnr", evaluate)) as entries:
                 while rival := screening.next():
                     exact[rival] = next(entries)
             strategy.tell(settled())
             show(measured())
-    write_json(folder / "front.json", front(measured(), settings.weighed))
+    write_json(folder / "front.json", front(measured(), settings.objective_names))
     top = chosen(measured(), settings, pick)
     write_json(folder / "best.json", top)
     return top

@@ -1,4 +1,4 @@
-"""How a space is searched, and within which budget."""
+"""The settings of a search and its budget."""
 
 import dataclasses
 import importlib.util
@@ -12,23 +12,25 @@ from srnas_tf.train.settings import PRECISIONS
 
 STRATEGIES = ("evolution", "random", "pareto", "grid", "halving", "guided", "tpe")
 TRAIN_ALONE = ("grid", "halving", "guided", "tpe")
-"""Strategies whose networks are trained alone unless --rungs says otherwise."""
+"""Strategies that train networks alone by default."""
 EXTRAS = {"pareto": ("pymoo", "pareto"), "guided": ("pymoo", "pareto"), "tpe": ("optuna", "tpe")}
-"""What a strategy needs besides: a module, and the extra that it comes with."""
+"""The modules that strategies need, and the extras that install them."""
 SUPERNET = "supernet"
 USUAL_RUNGS = (1500, 4000, 12000)
 COSTS = ("params", "macs", "latency_ms")
-"""What a network costs, by name."""
+"""The costs of a network."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a network may cost at most; 0 sets no limit."""
+    """The most that a network may cost; 0 sets no limit."""
 
-    max_params: int = setting(0, "parameters that a found network may have at most; 0: no limit", bounds=(0, 10**18))
-    max_macs: int = setting(0, "MACs at 1280x720 output that it may take at most; 0: no limit", bounds=(0, 10**18))
+    max_params: int = setting(0, "most parameters of a found network; 0: no limit", bounds=(0, 10**18))
+    max_macs: int = setting(
+        0, "most MACs of a found network, for 1280x720 pixels of output; 0: no limit", bounds=(0, 10**18)
+    )
     max_latency_ms: float = setting(
-        0.0, "milliseconds that it may take at most, as --runtime has it; 0: no limit", bounds=(0, MANY)
+        0.0, "most milliseconds of a found network, measured in --runtime; 0: no limit", bounds=(0, MANY)
     )
 
     def __post_init__(self) -> None:
@@ -42,28 +44,26 @@ class Budget:
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """How networks are proposed; the defaults are those of Guo et al. 2020 for Algorithm 1, but for their size."""
+    """How networks are proposed. Except for their size, the defaults are those of Guo et al. 2020 for Algorithm 1."""
 
     strategy: str = setting("evolution", "how candidates are proposed", STRATEGIES)
-    population: int = setting(50, "architectures an iteration", bounds=(2, 1_000_000))
-    iterations: int = setting(
-        20, "iterations; the search evaluates population * iterations architectures", bounds=(1, MANY)
-    )
+    population: int = setting(50, "networks in an iteration", bounds=(2, 1_000_000))
+    iterations: int = setting(20, "iterations; the search measures population * iterations networks", bounds=(1, MANY))
     mutation: float = setting(0.1, "probability that a mutation changes a block's path")
-    top_k: int = setting(3, "best architectures to report and retrain", bounds=(1, 1_000_000))
-    objectives: str = setting(
-        "macs", "what PSNR is weighed against on the front: one or two of params, macs, latency_ms"
-    )
+    top_k: int = setting(3, "best networks to report and to train again", bounds=(1, 1_000_000))
+    objectives: str = setting("macs", "costs on the front besides PSNR: one or two of params, macs, latency_ms")
     search_precision: str = setting(
-        "float32", "Keras dtype policy of a first, rough measurement; the best are measured in float32", PRECISIONS
+        "float32",
+        "Keras dtype policy of a first, rough measurement; the best networks are measured again in float32",
+        PRECISIONS,
     )
-    seed: int = setting(0, "seed of all that is drawn", bounds=(0, MANY))
+    seed: int = setting(0, "seed of all randomness", bounds=(0, MANY))
 
     def __post_init__(self) -> None:
         check(self)
         if not 0 < self.mutation <= 1:
             raise UserError(f"--mutation={self.mutation}: must be above 0 and at most 1")
-        if not self.weighed or len(self.weighed) > 2 or not set(self.weighed) <= set(COSTS):
+        if not self.objective_names or len(self.objective_names) > 2 or not set(self.objective_names) <= set(COSTS):
             raise UserError(f"--objectives={self.objectives}: give one or two of {', '.join(COSTS)}, a comma between")
         module, extra = EXTRAS.get(self.strategy, ("", ""))
         if module and importlib.util.find_spec(module) is None:
@@ -75,18 +75,18 @@ class SearchSettings:
             )
 
     @property
-    def weighed(self) -> tuple[str, ...]:
-        """The costs that PSNR is weighed against."""
+    def objective_names(self) -> tuple[str, ...]:
+        """The names of the costs on the front."""
         return tuple(dict.fromkeys(name.strip() for name in self.objectives.split(",") if name.strip()))
 
     @property
     def parents(self) -> int:
-        """Size of Algorithm 1's Topk, where parents come from: a fifth of the population, as in Guo et al."""
+        """Size of Algorithm 1's Topk, from which parents come: a fifth of the population, as in Guo et al."""
         return max(self.top_k, self.population // 5)
 
 
 class Rung(NamedTuple):
-    """A round of trainings: how many networks, and for how many steps each."""
+    """A round of trainings: the number of networks, and the steps of each."""
 
     networks: int
     steps: int
@@ -94,19 +94,19 @@ class Rung(NamedTuple):
 
 @dataclass(frozen=True)
 class RungSettings:
-    """How candidates are trained alone: all of them shortly, the best of these for longer, and so on.
+    """How candidates are trained alone: all of them for a short time, the best for longer, and so on.
 
-    Successive halving (Jamieson and Talwalkar 2016). Each rung trains from the first step, by the whole schedule of its
-    length: what ranks networks is then what a training of that length comes to.
+    This is successive halving (Jamieson and Talwalkar 2016). Each rung trains from the first step, with the whole
+    schedule of its length. Networks are then ranked by complete trainings of one length.
     """
 
     rungs: str = setting(
         "",
-        "training steps of a candidate alone, from rung to rung, rising; supernet: it is measured with the supernet's "
-        "weights; unless given, 1500,4000,12000 for grid, halving, guided and tpe, else supernet",
+        "rising numbers of steps that candidates train alone (1500,4000,12000); supernet: they are measured with the "
+        "supernet's weights; by default 1500,4000,12000 for grid, halving, guided and tpe, and supernet for others",
     )
     survivors: str = setting(
-        "", "networks that go on to the second rung, the third, and so on; unless given, a quarter of those before"
+        "", "numbers of networks in the second rung, the third, and so on; by default a quarter of those before"
     )
 
     def __post_init__(self) -> None:
@@ -128,10 +128,10 @@ class RungSettings:
         return [int(part) for part in parts]
 
     def of(self, search: SearchSettings) -> tuple[Rung, ...]:
-        """The rungs of a search; none where the supernet measures.
+        """The rungs of a search; none if the supernet measures.
 
         Raises:
-            UserError: where more networks go on to a rung than there are.
+            UserError: if more networks go on to a rung than there are.
         """
         steps = self._numbers("rungs")
         if not self.rungs and search.strategy in TRAIN_ALONE:
@@ -147,12 +147,12 @@ class RungSettings:
 
 @dataclass(frozen=True)
 class Pick:
-    """Which of the networks that a search measured to go on with."""
+    """How the networks to go on with are chosen."""
 
     pick: str = setting(
         "",
-        "networks to go on with: psnr (the best), knee (of the front), or the best within a limit (macs:2e9); "
-        "unless given, knee for --strategy=pareto, else psnr",
+        "networks to train again: psnr (the best), knee (of the front), or the best within a limit (macs:2e9); "
+        "by default knee for --strategy=pareto, and psnr for others",
     )
 
     def __post_init__(self) -> None:
@@ -162,7 +162,7 @@ class Pick:
 
     @property
     def limit(self) -> tuple[str, float]:
-        """The cost that is limited, and its limit; not a number where there is none."""
+        """The limited cost and its limit, which is nan if there is none."""
         name, _, number = self.pick.partition(":")
         try:
             return name, float(number)
@@ -170,6 +170,20 @@ class Pick:
             return name, float("nan")
 
 
+@dataclass(frozen=True)
+class PlanSettings:
+    """How long the pipeline may take if it is given a budget of milliseconds alone."""
+
+    minutes: float = setting(
+        40.0,
+        "with --max_latency_ms, and no flag of space, search or training: minutes that the pipeline may take, about",
+        bounds=(1, MANY),
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
 def weighs_latency(settings: SearchSettings, budget: Budget, pick: Pick) -> bool:
-    """Whether a search has to know how long networks take."""
-    return "latency_ms" in (*settings.weighed, *budget.limits, pick.limit[0])
+    """Whether a search needs the latency of networks."""
+    return "latency_ms" in (*settings.objective_names, *budget.limits, pick.limit[0])

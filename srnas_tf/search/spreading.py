@@ -1,4 +1,4 @@
-"""Picking few of many: the best, or such that lie evenly."""
+"""Picks a few of many: the best, or some that are spread evenly."""
 
 import heapq
 import itertools
@@ -12,14 +12,14 @@ from srnas_tf.search.feasible import Feasible
 
 
 def spread(columns: Sequence[Sequence[float]], count: int, rng: np.random.Generator) -> list[int]:
-    """Rows that lie as evenly as can be over the cells of a grid from the least to the greatest of each column.
+    """Rows that are spread evenly over a grid, which reaches from the least to the greatest value of each column.
 
-    The grid has about as many cells as rows are wanted. Cells take turns, in random order; each gives a random row of
-    its own while it has one.
+    The grid has about `count` cells. Cells take turns in random order. Each gives one of its rows at random while it
+    has any.
 
     Args:
         columns: of equal lengths.
-        count: rows wanted; fewer are returned where there are not as many.
+        count: rows to pick; all if there are fewer.
     """
     side = math.ceil(count ** (1 / len(columns)))
     places = []
@@ -35,7 +35,9 @@ def spread(columns: Sequence[Sequence[float]], count: int, rng: np.random.Genera
 
 
 def measures(feasible: Feasible, many: Sequence[Codes]) -> list[list[float]]:
-    """Columns to spread networks over: latency where it is known, else MACs, by their logarithms; width; depth."""
+    """Columns to spread networks over: the logarithm of latency, or of MACs if latency is unknown; that of width;
+    depth.
+    """
     prices = [feasible.price(codes) for codes in many]
     name = "latency_ms" if "latency_ms" in prices[0] else "macs"
     trunks = [feasible.space.trunks[feasible.space.split(codes)[0]] for codes in many]
@@ -47,5 +49,5 @@ def measures(feasible: Feasible, many: Sequence[Codes]) -> list[list[float]]:
 
 
 def best_of(psnrs: Mapping[Codes, float], count: int) -> list[Codes]:
-    """The best by PSNR; of equal ones, the first proposed."""
+    """The best by PSNR. Of equal ones, those that were proposed first."""
     return heapq.nlargest(count, psnrs, key=psnrs.__getitem__)

@@ -1,4 +1,4 @@
-"""How candidates are proposed: the thesis' Algorithm 1, random search and a grid as its controls, and others."""
+"""The strategies: the thesis' Algorithm 1, random search and a grid as its controls, and others."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -14,7 +14,7 @@ from srnas_tf.seeding import generator
 
 
 class Random:
-    """Uniform over what the budget allows."""
+    """Uniform draws within the budget."""
 
     def __init__(self, settings: SearchSettings, feasible: Feasible) -> None:
         self._population = settings.population
@@ -65,12 +65,12 @@ def _endless(draw: Callable[[], Codes]) -> Iterator[Codes]:
 
 
 class Grid:
-    """Networks whose blocks are all equal: what one would write down by hand, and the control of any search.
+    """Networks whose blocks are all equal, as one would write them by hand: a control for other strategies.
 
-    Where the budget allows more of them than the search has room for, they are spread over costs, widths and depths.
+    If there are more than the search has room for, they are spread over costs, widths and depths.
 
     Raises:
-        UserError: where the budget allows none.
+        UserError: if the budget allows none.
     """
 
     def __init__(self, settings: SearchSettings, feasible: Feasible) -> None:
@@ -91,7 +91,7 @@ class Grid:
 
 
 def _pareto(settings: SearchSettings, feasible: Feasible) -> Strategy:
-    # Imported where it is wanted: pymoo is an extra.
+    # Imported here, because pymoo is an extra.
     from srnas_tf.search.pareto import NSGA
 
     return NSGA(settings, feasible)
@@ -118,4 +118,4 @@ STRATEGIES: dict[str, Callable[[SearchSettings, Feasible], Strategy]] = {
     "guided": _guided,
     "tpe": _tpe,
 }
-"""By `--strategy`; its names are those of `settings.STRATEGIES`."""
+"""By `--strategy`. The names are those of `settings.STRATEGIES`."""

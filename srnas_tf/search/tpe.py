@@ -1,4 +1,4 @@
-"""Optuna's tree-structured Parzen estimator (Bergstra et al. 2011): a control of another house."""
+"""Optuna's tree-structured Parzen estimator (Bergstra et al. 2011), as a control."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,11 +11,11 @@ from srnas_tf.search.pool import Candidate, Pool
 from srnas_tf.search.settings import SearchSettings
 
 OUTSIDE = 0.0
-"""dB that a network counts for which the budget does not allow, so that such are not proposed again."""
+"""The PSNR (dB) that networks over the budget count for, so that similar ones are not proposed."""
 
 
 class TPE:
-    """Each code is a categorical parameter; what the budget does not allow counts as a network without any quality."""
+    """Each code is a categorical parameter. Networks over the budget count as very bad."""
 
     def __init__(self, settings: SearchSettings, feasible: Feasible) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)

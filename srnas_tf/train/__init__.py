@@ -1,1 +1,1 @@
-"""Weights: the step, the loop, schedules, path sampling, checkpoints, measurement."""
+"""Training: the step, the loop, schedules, path sampling, checkpoints, measurement."""

@@ -1,11 +1,11 @@
-"""Adam that leaves alone what the sampled paths do not use."""
+"""Adam that changes only the weights of the sampled paths."""
 
 import math
 from collections.abc import Sequence
 
 import tensorflow as tf
 
-from srnas_tf.train.trainee import Part
+from srnas_tf.train.trainable import Part
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 _SCALE_UP_AFTER = 2000
@@ -14,16 +14,16 @@ _SCALE_UP_AFTER = 2000
 class PathAdam(tf.Module):
     """Adam (Kingma and Ba 2015) over parts of variables, inside `strategy.run`.
 
-    What a step does not use keeps its weights and both its moments to the bit. Each path counts its own steps; where
-    paths share rows, each number does. So its bias correction is that of the steps it took part in, which is what an
-    optimizer does that is handed no gradient for the other weights. Gradients that are not finite change nothing,
-    and are counted in `rejected`.
+    All other weights and their moments stay bit-identical. Each path counts its own steps; if paths share rows, each
+    number does. The bias correction is therefore that of the steps that a path took part in. An optimizer that gets no
+    gradient for the other weights does the same. Gradients that are not finite change nothing, and `rejected` counts
+    them.
 
     Args:
-        parts: what to train. Create the optimizer where their variables were created: in the strategy's scope.
+        parts: the weights to train. Create the optimizer in the strategy's scope, as their variables.
         ema: decay of a moving average of the weights, kept in `averages`; 0 keeps none.
-        loss_scaling: whether losses are scaled against float16's underflow (dynamic: halved where gradients
-            overflow, doubled after 2000 steps without).
+        loss_scaling: whether losses are scaled against float16's underflow. The scale is halved if gradients overflow,
+            and doubled after 2000 steps without.
     """
 
     def __init__(self, parts: Sequence[Part], ema: float = 0.0, loss_scaling: bool = False) -> None:
@@ -40,12 +40,13 @@ class PathAdam(tf.Module):
         self._good_steps = _zeros((), tf.int64)
 
     def apply(self, gradients: Sequence[tf.Tensor], rate: tf.Tensor, paths: tf.Tensor) -> None:
-        """One step; call it in replica context with this replica's share of the gradients of the scaled loss.
+        """Takes one step. Call it in replica context, with this replica's share of the gradients of the scaled loss.
 
         Args:
-            gradients: of each part: by its rows for one network (`Part.padded`), by the whole part for several.
+            gradients: for each part, those of its rows for one network (`Part.padded`), those of the whole part for
+                several.
             rate: the learning rate, float [].
-            paths: int32 [networks, slots]. What several of them use moves once.
+            paths: int32 [networks, slots]. Weights that several networks use move once.
         """
         replica = tf.distribute.get_replica_context()
         summed = list(gradients)
@@ -70,12 +71,12 @@ class PathAdam(tf.Module):
         ema = self._ema
 
         def advance(rows, counted, moves, gradient, variable, rate, first, second, counts, scale, *averages):
-            """Moves some rows of the variable, or the whole of it where they are None.
+            """Moves some rows of the variable, or all of it if `rows` is None.
 
             Args:
                 rows: int32 [rows].
-                counted: where `counts` has the steps of what moves.
-                moves: bool, what of the rows moves; of a shape that broadcasts to them.
+                counted: index of the steps in `counts`.
+                moves: bool, the numbers that move; broadcasts to the rows' shape.
                 gradient: float, of the rows' shape.
             """
             count = _get(counts, counted) + 1.0
@@ -123,7 +124,7 @@ class PathAdam(tf.Module):
 
 
 def _counted(part: Part) -> tuple[int, ...]:
-    """The shape of what counts its own steps: the whole, each path, or each number."""
+    """The shape of the step counts: one for the whole, for each path, or for each number."""
     if part.used is not None:
         return tuple(part.variable.shape)
     return () if part.starts is None else part.starts.shape
@@ -147,7 +148,7 @@ def _like(variable) -> tf.Variable:
 
 
 def _get(variable, rows) -> tf.Tensor:
-    """Some rows of a variable, or one number of it; read where they are, and not from a copy of the whole."""
+    """Some rows of a variable, or one number of it, read without a copy of the whole."""
     return tf.convert_to_tensor(variable) if rows is None else tf.gather(variable, rows)
 
 

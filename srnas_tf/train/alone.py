@@ -1,4 +1,4 @@
-"""Networks trained alone, one after another, by whoever is asked."""
+"""Trains networks alone, in this process or in others."""
 
 import dataclasses
 import hashlib
@@ -15,14 +15,14 @@ from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 
 Task = tuple[str, Path, Mapping[str, Any]]
-"""A network by its text; a folder for it; and what its recipe has otherwise than the others."""
+"""A network's text, its folder, and the settings of its recipe that differ from the others'."""
 
 
 class Alone:
-    """Trains a network by its text, in a folder, and says which validation PSNR (dB) it reached.
+    """Trains a network in a folder, and returns its validation PSNR (dB).
 
-    One whose file is there is not trained again, and not even built. It pickles as what it is made of: whoever gets it
-    reads the photographs himself, and writes into the same folders. It takes and raises what `Job` does.
+    A network whose file exists is neither built nor trained again. Another process gets the arguments of this object.
+    It reads the images itself, and writes into the same folders. Arguments and errors are those of `Job`.
     """
 
     def __init__(
@@ -45,15 +45,15 @@ class Alone:
 
 
 class InRungs:
-    """Trains networks alone for as many steps as asked, each in a folder that recipe, photographs and text name.
+    """Trains networks alone for a given number of steps. Recipe, images and text name the folder of each.
 
-    A network that one search trained by a recipe is found by any other that keeps its networks in the same folder.
+    Searches that use the same folder share the networks that they trained by the same recipe.
 
     Args:
         alone: trains them.
-        recipe: of all of them, but for the number of steps.
-        data: what they learn from.
-        folder: for all of them.
+        recipe: of all networks, except for the number of steps.
+        data: the images.
+        folder: for all networks.
     """
 
     def __init__(self, alone: Alone, recipe: TrainSettings, data: DataSettings, folder: Path) -> None:
@@ -66,7 +66,7 @@ class InRungs:
         return self._alone((network, self.folder(network, steps), {"steps": steps}))
 
     def folder(self, network: str, steps: int) -> Path:
-        """Where a network's training of so many steps lies."""
+        """The folder of a network's training of so many steps."""
         recipe = dataclasses.asdict(dataclasses.replace(self._recipe, steps=steps))
         return self._folder / f"{steps}-{_digest([network, recipe, self._photographs])}"
 

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: the newest few, each whole."""
+"""The newest checkpoints of a training."""
 
 import logging
 import shutil
@@ -12,15 +12,15 @@ log = logging.getLogger(__name__)
 
 
 class Checkpoints:
-    """The checkpoints of a folder: `ckpt-<steps done>.index` and the `.data` files that it speaks of.
+    """The checkpoints of a folder: `ckpt-<steps done>.index` and the `.data` files that it names.
 
-    The names alone say which there are. TensorFlow's own manager goes by the clock, and forgets all of them where that
-    was set back.
+    The files' names alone tell which checkpoints exist. TensorFlow's own manager goes by the clock, and forgets them
+    all if the clock was set back.
 
     Args:
         folder: for them.
         keep: how many to keep, >= 1.
-        objects: what they hold, by name.
+        objects: the contents, by name.
     """
 
     def __init__(self, folder: Path, keep: int, **objects) -> None:
@@ -30,7 +30,7 @@ class Checkpoints:
 
     @property
     def paths(self) -> list[Path]:
-        """What TensorFlow takes for the names of the checkpoints, oldest first."""
+        """The checkpoints' paths, as TensorFlow names them, oldest first."""
         return list(self._by_steps().values())
 
     def _by_steps(self) -> dict[int, Path]:
@@ -39,7 +39,7 @@ class Checkpoints:
         return {int(name): steps[name] for name in sorted(filter(str.isdecimal, steps), key=int)}
 
     def restore(self) -> int:
-        """Goes back to the newest checkpoint that can be read; returns the steps done, 0 where there is none."""
+        """Restores the newest checkpoint that can be read. Returns the steps done; 0 if there is none."""
         for path in reversed(self.paths):
             try:
                 _read_through(path)
@@ -51,34 +51,34 @@ class Checkpoints:
         return 0
 
     def save(self, done: int) -> None:
-        """Adds a checkpoint, and removes the oldest one too many.
+        """Adds a checkpoint, and removes the oldest ones beyond `keep`.
 
         Args:
             done: steps so far.
 
         Raises:
-            WorkError: where it cannot be written; the earlier ones stay.
+            WorkError: if it cannot be written. The earlier ones stay.
         """
         self._done.assign(done)
         partial = self._folder / "partial"
         with writing(self._folder, tf.errors.OpError):
             try:
                 self._checkpoint.write(str(partial / f"ckpt-{done}"))
-                # What the index names is there before it is.
+                # The data come first: the index must not name files that are not there.
                 for path in sorted(partial.iterdir(), key=lambda path: path.suffix == ".index"):
                     path.replace(self._folder / path.name)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)  # on a full disk, what there is of it takes up room
-            # A later one could not be read, or this would have begun there.
+            # Later checkpoints could not be read, or the run would have begun there.
             earlier = [path for steps, path in self._by_steps().items() if steps <= done]
             for path in set(self.paths) - set(earlier[-self._keep :]):
-                # The index first: it must not name what is gone.
+                # The index goes first: it must not name files that are gone.
                 for file in sorted(self._folder.glob(f"{path.name}.*"), key=lambda file: file.suffix != ".index"):
                     file.unlink()
 
 
 def _read_through(path: Path) -> None:
-    """Reads every tensor of a checkpoint, which checks its sums: a restore that broke off would leave half of it."""
+    """Reads every tensor of a checkpoint, which checks its sums. A restore that fails halfway would leave a mixture."""
     reader = tf.train.load_checkpoint(str(path))
     for name in reader.get_variable_to_shape_map():
         reader.get_tensor(name)

@@ -1,4 +1,4 @@
-"""PSNR and SSIM of anything that enlarges, over a set of pairs."""
+"""PSNR and SSIM of any upscaler over a set of pairs."""
 
 import functools
 import itertools
@@ -17,7 +17,7 @@ from srnas_tf.nets import Net, Supernet
 from srnas_tf.train.pieces import TRACING, Pieces
 
 Upscaler = Callable[[np.ndarray], np.ndarray]
-"""RGB [height, width, 3], uint8, uint16, or float32 in 0..1 -> float RGB, enlarged, 1.0 = white, not clipped."""
+"""RGB [height, width, 3], uint8, uint16, or float32 in 0..1 -> enlarged float RGB, 1.0 is white, not clipped."""
 
 
 SHOWN = 192
@@ -27,15 +27,15 @@ T = TypeVar("T")
 
 
 def lanes() -> int:
-    """How many photographs are measured at once: as many as the processor counts for devices."""
+    """How many images are measured at once: as many as the processor counts as devices."""
     return len(tf.config.list_logical_devices("CPU"))
 
 
 class Lanes:
-    """An upscaler that can enlarge several images at once, by a trace for each.
+    """An upscaler that enlarges several images at once, each in a lane with its own trace.
 
-    Two traces have no kernel in common. With oneDNN (TensorFlow 2.21) a convolution and the sum behind it become one
-    kernel, and two threads that run it at once crash, or get wrong numbers.
+    Two traces share no kernel. With oneDNN (TensorFlow 2.21) a convolution and the addition behind it become one
+    kernel. Two threads that run such a kernel at once crash, or get wrong numbers.
 
     Args:
         trace: the upscaler of a lane, by its number.
@@ -49,7 +49,7 @@ class Lanes:
         return self._trace(0)(lr)
 
     def then(self, change: Callable[[np.ndarray], np.ndarray]) -> "Lanes":
-        """The same lanes, with what each gives passed on through a function."""
+        """The same lanes, with a function applied to each output."""
 
         def changed(i: int) -> Upscaler:
             upscale = self._trace(i)
@@ -58,13 +58,13 @@ class Lanes:
         return Lanes(changed, self.count)
 
     def share(self, i: int, measure: Callable[[np.ndarray, Pair], T], pairs: Sequence[Pair]) -> list[T]:
-        """What a lane has to do of `measured`: every `count`-th pair, beginning with its own number."""
+        """A lane's share of `measured`: every `count`-th pair, beginning with its own number."""
         upscale = self._trace(i)
         return [measure(upscale(pair.lr), pair) for pair in pairs[i :: self.count]]
 
 
 def measured(upscale: Upscaler, measure: Callable[[np.ndarray, Pair], T], pairs: Sequence[Pair]) -> list[T]:
-    """What `measure` says of each pair's enlarged image and the pair, in order; as many at once as there are lanes."""
+    """`measure` of each pair's enlarged image and the pair, in order. All lanes work at once."""
     if not isinstance(upscale, Lanes) or upscale.count == 1:
         return [measure(upscale(pair.lr), pair) for pair in pairs]
     found: list = [None] * len(pairs)
@@ -92,7 +92,7 @@ class Scores(NamedTuple):
         return float(np.mean(self.ssims))
 
     def summary(self) -> dict:
-        """Means, as `evaluate.json` has them; a PSNR without end, of equal images, is null there."""
+        """The means for `evaluate.json`. An infinite PSNR, of equal images, is null there."""
         psnr = self.psnr if np.isfinite(self.psnr) else None
         return {"psnr": psnr, "ssim": self.ssim, "images": len(self.psnrs)}
 
@@ -124,7 +124,7 @@ def side_by_side(upscale: Upscaler, pair: Pair, scale: int) -> np.ndarray:
 
 
 def validation_psnr(upscale: Upscaler, pairs: Sequence[Pair], scale: int) -> float:
-    """What validation and search go by: the mean PSNR, dB, of an upscaler."""
+    """The mean PSNR (dB) of an upscaler. Validation and search go by it."""
     return float(np.mean(measured(upscale, functools.partial(_psnr, scale=scale), pairs)))
 
 
@@ -135,7 +135,7 @@ def _psnr(enlarged: np.ndarray, pair: Pair, scale: int) -> float:
 def scores(
     upscale: Upscaler, pairs: Sequence[Pair], scale: int, told: Callable[[int, str], None] = lambda done, name: None
 ) -> Scores:
-    """Both figures of each image; `told` hears how many are done, and which was the last."""
+    """PSNR and SSIM of each image. `told` is called with the number of images done and the last one."""
     done = itertools.count(1)
 
     def both(enlarged: np.ndarray, pair: Pair) -> tuple[float, float]:
@@ -154,7 +154,7 @@ def bicubic(scale: int) -> Upscaler:
 
 
 def of_network(network: Net) -> Lanes:
-    """A network, traced once a lane for all image sizes."""
+    """The upscaler of a network. Each lane has one trace for all image sizes."""
 
     @functools.cache
     def traced(i: int) -> Callable:
@@ -166,7 +166,7 @@ def of_network(network: Net) -> Lanes:
 
 
 def of_paths(supernet: Supernet) -> Callable[[Sequence[int]], Lanes]:
-    """A supernet's networks by their codes; those of one lane have the traces of their pieces in common."""
+    """The upscalers of a supernet's networks, by codes. Those of one lane share the traces of their pieces."""
     pieces = [Pieces(supernet) for _ in range(lanes())]
 
     def at(codes: Sequence[int]) -> Lanes:

@@ -28,13 +28,13 @@ from srnas_tf.train.evaluate import Validation, of_network, of_paths, side_by_si
 from srnas_tf.train.loop import fit
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 from srnas_tf.train.teacher import teacher_of
-from srnas_tf.train.trainee import single_path, whole
+from srnas_tf.train.trainable import trainable_network, trainable_supernet
 from srnas_tf.workdir.files import write_text
 
 log = logging.getLogger(__name__)
 
 VALIDATION_PATHS = 4
-"""Networks of a supernet, drawn once, whose mean PSNR stands for it while it trains."""
+"""Networks of a supernet, drawn once. Their mean PSNR is its validation PSNR while it trains."""
 
 
 def _mirrored(machine: MachineSettings) -> tf.distribute.Strategy:
@@ -50,17 +50,17 @@ DISTRIBUTIONS: dict[str, Callable[[MachineSettings], tf.distribute.Strategy]] = 
 
 
 class Job:
-    """What a training needs besides a model: photographs, a recipe, and devices.
+    """A training without its model: images, a recipe, and devices.
 
     Args:
-        data: which photographs.
+        data: the images.
         settings: the recipe.
         machine: how to use this machine.
         scale: enlargement.
         home: the experiment's folder.
 
     Raises:
-        UserError: where the photographs cannot be used.
+        UserError: if the images cannot be used.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Job:
             print(self._shares(), file=sys.stderr, flush=True)
 
     def by(self, settings: TrainSettings) -> "Job":
-        """The same photographs and devices, by another recipe."""
+        """The same images and devices with another recipe."""
         job = copy.copy(self)
         job._follow(settings)
         return job
@@ -93,22 +93,24 @@ class Job:
 
     @property
     def writes(self) -> bool:
-        """Whether files are this process' to write: always, but for the workers beside a chief."""
+        """Whether this process writes files. Of several workers, only the chief does."""
         return workers.writes(self.strategy)
 
     def shared(self, make: Callable[[], Any]) -> Any:
-        """What a function returns, as JSON can hold it; of several workers the chief alone calls it, for all."""
+        """The value of a function, which JSON must be able to hold. Of several workers, only the chief calls it, for
+        all.
+        """
         return workers.from_chief(self.strategy, make)
 
     def train_supernet(
         self, space: arch.Space, folder: Path, start_from: Callable[[Supernet], None] | None = None
     ) -> Supernet:
-        """Trains a supernet, the sampled paths of a step at once, and writes it to `supernet.keras` in the folder.
+        """Trains a supernet, and writes it to `supernet.keras` in the folder.
 
         Args:
-            space: its networks.
-            folder: for it, its checkpoints and metrics.
-            start_from: changes the weights that were drawn from the seed.
+            space: the supernet's.
+            folder: for the model, its checkpoints and metrics.
+            start_from: changes the first weights, which are drawn from the seed.
         """
         self._check_agreed(space)
         settings, policy = self.settings, self._begin()
@@ -117,7 +119,7 @@ class Job:
             initialize(supernet, settings.seed, settings.first_weights)
             if start_from:
                 start_from(supernet)
-            trainee = single_path(supernet)
+            trainable = trainable_supernet(supernet)
             teacher = teacher_of(settings, space.smallest(lambda each: each.macs()))
         twin = Supernet(space)
         at = of_paths(twin)
@@ -136,7 +138,7 @@ class Job:
 
         subject = f"supernet of {space}"
         trained = fit(
-            self.strategy, trainee, self.patches, settings, folder, validate, networks_at, distills, teacher, subject
+            self.strategy, trainable, self.patches, settings, folder, validate, networks_at, distills, teacher, subject
         )
         _load(twin, trained)
         if self.writes:
@@ -146,15 +148,15 @@ class Job:
     def train_network(
         self, network: arch.Architecture, folder: Path, start_from: Callable[[Net], None] | None = None
     ) -> Net:
-        """Trains one network and writes it to `model.keras` in the folder, its recipe and score within.
+        """Trains one network, and writes it to `model.keras` in the folder, with its recipe and score.
 
         Args:
-            network: which.
-            folder: for it, its checkpoints and metrics.
-            start_from: changes the weights that were drawn from the seed.
+            network: the architecture.
+            folder: for the model, its checkpoints and metrics.
+            start_from: changes the first weights, which are drawn from the seed.
 
         Raises:
-            UserError: where the folder holds the training of another network.
+            UserError: if the folder holds the training of another network.
         """
         self._check_agreed(network)
         self.shared(lambda: _claim(folder, network))
@@ -164,7 +166,7 @@ class Job:
             initialize(model, settings.seed, settings.first_weights)
             if start_from:
                 start_from(model)
-            trainee = whole(model)
+            trainable = trainable_network(model)
             teacher = teacher_of(settings, network)
         twin = build(network)
         upscale = of_network(twin)
@@ -175,9 +177,16 @@ class Job:
             return Validation(psnr, side_by_side(upscale, self.pairs[0], self.scale))
 
         recipe = {**dataclasses.asdict(settings), "data": self.data.data, "low_resolution": self._low_resolution}
-        if trainee.parts:
+        if trainable.parts:
             trained = fit(
-                self.strategy, trainee, self.patches, settings, folder, validate, teacher=teacher, subject=str(network)
+                self.strategy,
+                trainable,
+                self.patches,
+                settings,
+                folder,
+                validate,
+                teacher=teacher,
+                subject=str(network),
             )
         else:
             log.warning("%s has no weights: nothing to train", network)
@@ -190,7 +199,7 @@ class Job:
         return twin
 
     def _shares(self) -> str:
-        """What each of several workers does, in one line."""
+        """The share of each worker, in one line."""
         all_devices, devices = self.strategy.num_replicas_in_sync, len(self.strategy.extended.worker_devices)
         return (
             f"{all_devices // devices} workers of {devices} device(s): --batch={self.settings.batch} is that of all "
@@ -199,7 +208,7 @@ class Job:
         )
 
     def _begin(self) -> str:
-        """The dtype policy of a training. A line says it, and what computes."""
+        """The dtype policy of a training. Prints it, with the devices."""
         policy = self.shared(lambda: precision.settle(self.settings.precision, self._home))
         if self.writes:
             _tell(f"training in {policy} on {in_use(self.strategy.num_replicas_in_sync)}")
@@ -219,12 +228,12 @@ class Job:
 
 @functools.cache
 def _tell(line: str) -> None:
-    """Says it on stderr, once: a search may train hundreds of networks alike."""
+    """Prints a line on stderr once: a search may train hundreds of networks alike."""
     print(line, file=sys.stderr, flush=True)
 
 
 def _claim(folder: Path, network: arch.Architecture) -> None:
-    """Marks a folder as that of one network: checkpoints of another would be taken for its own."""
+    """Marks a folder as one network's. Another network would otherwise take its checkpoints for its own."""
     record = folder / "arch.txt"
     if not record.exists():
         write_text(record, f"{network}\n")
@@ -233,6 +242,6 @@ def _claim(folder: Path, network: arch.Architecture) -> None:
 
 
 def _load(model: Net | Supernet, weights: list[np.ndarray]) -> None:
-    """Weights by position: the twin has the same variables, in float32 and outside any strategy."""
+    """Sets weights by position. The twin has the same variables, in float32 and outside any strategy."""
     for variable, value in zip(model.trainable_variables + model.non_trainable_variables, weights, strict=True):
         variable.assign(value)

@@ -21,7 +21,7 @@ from srnas_tf.train.evaluate import Validation
 from srnas_tf.train.losses import Distance, l1, l2, loss_of
 from srnas_tf.train.settings import TrainSettings
 from srnas_tf.train.teacher import Teacher
-from srnas_tf.train.trainee import Trainee
+from srnas_tf.train.trainable import TrainableModel
 from srnas_tf.train.writer import Metrics
 
 LOG_EVERY = 20
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 def fit(
     strategy: tf.distribute.Strategy,
-    trainee: Trainee,
+    trainee: TrainableModel,
     patches: Patches,
     settings: TrainSettings,
     folder: Path,
@@ -127,7 +127,7 @@ def fit(
 
 def make_step(
     strategy: tf.distribute.Strategy,
-    trainee: Trainee,
+    trainee: TrainableModel,
     optimizer: PathAdam,
     distills: bool = False,
     distance: Distance = l1,

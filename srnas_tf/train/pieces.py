@@ -1,4 +1,4 @@
-"""A supernet's networks, put together of compiled pieces."""
+"""Runs a supernet's networks in compiled pieces."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -8,20 +8,21 @@ import tensorflow as tf
 from srnas_tf.nets import Supernet
 
 TRACING = threading.Lock()
-"""Traces are made one after the other, whoever wants them."""
+"""Only one thread traces at a time."""
 
 
 class Pieces:
-    """Runs any network of a supernet by functions that are traced one by one, when a network first needs them.
+    """Runs any network of a supernet in pieces. Each piece is traced when a network first needs it.
 
-    A trace of the whole supernet would hold every block of every trunk and position, and its gradient, before the first
-    step; a trace of each network would be one for each step.
+    One trace of the whole supernet would hold every block of every trunk and position, with its gradient, before the
+    first step. One trace for each network would be one for each step.
 
-    Two threads must not run one trace: with oneDNN (TensorFlow 2.21) a convolution and the sum behind it become one
-    kernel, and two threads that run it at once crash, or get wrong numbers. Each thread has pieces of its own.
+    Each thread has its own pieces, because two threads must not run one trace. With oneDNN (TensorFlow 2.21) a
+    convolution and the addition behind it become one kernel. Two threads that run such a kernel at once crash, or get
+    wrong numbers.
 
     Args:
-        supernet: whose networks.
+        supernet: the networks' supernet.
     """
 
     def __init__(self, supernet: Supernet) -> None:
@@ -40,6 +41,6 @@ class Pieces:
                 with TRACING:
                     return piece(*inputs)
 
-            # Images may have any size: from the second one on, one trace serves all.
+            # Images may have any size. From the second size on, one trace serves all.
             self._traced[piece] = tf.function(traced, autograph=False, reduce_retracing=True)
         return self._traced[piece]

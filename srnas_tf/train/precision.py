@@ -1,4 +1,4 @@
-"""The dtype policy of training, and what this machine is good at."""
+"""Chooses the dtype policy of training, by a measurement on this machine."""
 
 import logging
 import time
@@ -11,19 +11,19 @@ from srnas_tf.errors import UserError
 from srnas_tf.workdir.files import write_text
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
-"""What `auto` may come to."""
+"""The policies that `auto` may choose."""
 
 _WORTH_IT = 0.9
-"""A lower precision must take at most this share of float32's time."""
+"""`auto` takes a lower precision if it needs at most this share of float32's time."""
 
 log = logging.getLogger(__name__)
 
 
 def settle(precision: str, folder: Path) -> str:
-    """The policy to train with.
+    """The dtype policy to train with.
 
-    What `auto` finds is kept in the folder, the experiment's: a resumed run computes as it began, and networks that are
-    compared were trained alike.
+    The choice of `auto` is kept in the experiment's folder. A resumed run then computes as it began, and networks that
+    are compared were trained alike.
     """
     if precision != "auto":
         return precision
@@ -48,7 +48,7 @@ def _fastest() -> str:
 
 
 def _convolution_seconds(precision: str) -> float:
-    """Median time of a forward and backward pass of the convolution that IMDN mostly consists of."""
+    """Median seconds of a forward and backward pass of IMDN's most frequent convolution."""
     layer = keras.layers.Conv2D(64, 3, padding="same", dtype=precision)
     x = tf.random.stateless_uniform((16, 48, 48, 64), (0, 0), dtype=layer.compute_dtype)
     layer.build(x.shape)

@@ -1,4 +1,4 @@
-"""Which paths of the supernet a step trains, as a function of (seed, step), and what they learn from."""
+"""Path sampling: the networks that a step trains, as a function of (seed, step), and their targets."""
 
 import functools
 from collections.abc import Callable
@@ -14,8 +14,9 @@ class Sampling(NamedTuple):
     """A way to train a supernet.
 
     Attributes:
-        draw: (space, seed, step counted from 0) -> the paths that the step trains on its batch, as many in each step.
-        distills: whether the paths after the first learn the first's output instead of the photograph.
+        draw: (space, seed, step counted from 0) -> codes of the networks that the step trains on its batch, equally
+            many in each step.
+        distills: whether all networks but the first learn the first's output instead of the image.
     """
 
     draw: Callable[[Space, int, int], tuple[Codes, ...]]
@@ -28,10 +29,10 @@ def _uniform(space: Space, seed: int, step: int) -> tuple[Codes, ...]:
 
 
 def _fair(space: Space, seed: int, step: int) -> tuple[Codes, ...]:
-    """Strict fairness (Chu et al. 2021): as many networks as a block has paths, each path of each block in one of them.
+    """Strict fairness (Chu et al. 2021): the networks of a step use each path of each block exactly once.
 
     Raises:
-        UserError: where blocks differ in their number of paths, so that none of them could be used once alone.
+        UserError: if blocks differ in their number of paths.
     """
     if len(set(space.cardinalities)) > 1:
         raise UserError(f"--sampling=fair: the blocks of space {space} have not all as many paths; give another")
@@ -41,7 +42,7 @@ def _fair(space: Space, seed: int, step: int) -> tuple[Codes, ...]:
 
 
 def _sandwich(space: Space, seed: int, step: int) -> tuple[Codes, ...]:
-    """The network of most parameters, that of fewest, and a random one (Yu and Huang 2019)."""
+    """The largest network by parameters, the smallest, and a random one (Yu and Huang 2019)."""
     return (*_extremes(space), space.sample(generator(seed, "path", step)))
 
 

@@ -1,4 +1,4 @@
-"""The learning rate over a run, as a share of its highest."""
+"""Learning-rate schedules: the rate of a step, as a share of the highest."""
 
 import math
 from collections.abc import Callable

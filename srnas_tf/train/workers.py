@@ -1,4 +1,4 @@
-"""Training on several machines at once: joining the cluster, agreeing, and noticing that someone is gone."""
+"""Training on several machines: joining the cluster, agreeing, and noticing lost workers."""
 
 import contextlib
 import functools
@@ -31,20 +31,20 @@ _PEERS_LOST = (
 
 
 _REGISTERING = 5.0
-"""Seconds beyond its own limit that TensorFlow may take to come together; where someone is lost then, it never ends."""
+"""Seconds beyond its own limit that TensorFlow may take to connect. If a worker is lost meanwhile, it never ends."""
 
 
 @functools.cache
 def join(patience: float, silence: float) -> tf.distribute.MultiWorkerMirroredStrategy:
-    """The strategy of all workers of TF_CONFIG. It must come before TensorFlow's first operation.
+    """The strategy of all workers in TF_CONFIG. Call it before TensorFlow's first operation.
 
     Args:
         patience: seconds to wait for the others.
-        silence: seconds after which one that nothing is heard from counts as lost.
+        silence: seconds without a sign of life, after which a worker counts as lost.
 
     Raises:
-        UserError: where TF_CONFIG does not say who they are.
-        WorkError: where they do not come.
+        UserError: if TF_CONFIG does not name the workers.
+        WorkError: if they do not come.
     """
     cluster = read_cluster()
     others = [address for place, address in enumerate(cluster.addresses) if place != cluster.place]
@@ -55,18 +55,18 @@ def join(patience: float, silence: float) -> tf.distribute.MultiWorkerMirroredSt
         f"TF_CONFIG: {' or '.join(others)} came and was lost before all were registered, within "
         f"--patience={patience:g}; start the same command on all workers again"
     )
-    # TensorFlow takes SIGTERM for itself, and would live on.
+    # TensorFlow handles SIGTERM itself, and would keep running.
     with deadline(patience + _REGISTERING, late), stderr_aside(), interrupt.kept():
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    # Every worker has a whole share of every batch: they need not ask each other at each step.
+    # Every worker has its full share of every batch, so that they need not ask each other at each step.
     strategy.extended.experimental_enable_get_next_as_optional = False
     return strategy
 
 
 def _set_deadlines(cluster: Cluster, patience: float, silence: float) -> None:
-    """In place of the strategy's own: an hour for one that is lost on its way in, ten seconds for one that was there.
+    """Replaces the strategy's own deadlines: an hour for a worker that never comes, ten seconds for one that was there.
 
-    So little is too little for a host that is short of processors. There is no public way to say it.
+    Ten seconds are too few on a busy host. There is no public way to set them.
     """
     tasks = {"chief": int(cluster.chief_apart), "worker": len(cluster.addresses) - cluster.chief_apart}
     config = tf.compat.v1.ConfigProto().experimental.coordination_config
@@ -83,16 +83,16 @@ def _set_deadlines(cluster: Cluster, patience: float, silence: float) -> None:
 
 
 def writes(strategy: tf.distribute.Strategy) -> bool:
-    """Whether files are this process' to write: always, but for the workers beside a chief."""
+    """Whether this process writes files. Of several workers, only the chief does."""
     return strategy.extended.should_checkpoint
 
 
 def from_chief(strategy: tf.distribute.Strategy, make: Callable[[], Any]) -> Any:
-    """What the chief makes, for all workers. They wait for it.
+    """The chief's value, for all workers. They wait for it.
 
     Args:
-        strategy: of the workers.
-        make: returns what JSON can hold; it runs on the chief alone.
+        strategy: the workers'.
+        make: runs on the chief alone. JSON must be able to hold its value.
     """
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return make()
@@ -104,12 +104,12 @@ def from_chief(strategy: tf.distribute.Strategy, make: Callable[[], Any]) -> Any
 
 
 def _sum(strategy: tf.distribute.Strategy, values: np.ndarray) -> np.ndarray:
-    """Over all workers, in float32, which every device reduces: exact up to 2**24."""
+    """The sum over all workers. It is computed in float32, and exact up to 2**24."""
     return strategy.reduce(tf.distribute.ReduceOp.SUM, tf.constant(values, tf.float32), axis=None).numpy()
 
 
 def anyone(strategy: tf.distribute.Strategy) -> Callable[[bool], bool]:
-    """A question that all workers ask each other, at the same moments: whether it is so for any of them."""
+    """A function that tells whether something is true for any worker. All workers must call it at the same moments."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return bool
 
@@ -121,10 +121,10 @@ def anyone(strategy: tf.distribute.Strategy) -> Callable[[bool], bool]:
 
 
 def check_agreed(strategy: tf.distribute.Strategy, facts: dict[str, Any]) -> None:
-    """Refuses to train with workers that would train something else: their collective operations would never meet.
+    """Refuses workers that would train something else, because their collective operations would never meet.
 
     Raises:
-        UserError: where a fact is not what it is for the chief.
+        UserError: if a fact differs from the chief's.
     """
     digests = {name: hashlib.sha256(repr(fact).encode()).hexdigest() for name, fact in facts.items()}
     differing = [name for name, digest in from_chief(strategy, lambda: digests).items() if digest != digests[name]]
@@ -137,7 +137,7 @@ def check_agreed(strategy: tf.distribute.Strategy, facts: dict[str, Any]) -> Non
 
 @contextlib.contextmanager
 def own(strategy: tf.distribute.Strategy, folder: Path) -> Iterator[Path]:
-    """The folder for what all workers write: that of the experiment for the chief, one that goes away for others."""
+    """The folder for files that all workers write: the experiment's for the chief, a temporary one for the others."""
     if writes(strategy):
         yield folder
         return
@@ -147,13 +147,13 @@ def own(strategy: tf.distribute.Strategy, folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def losses_told(cluster: Cluster) -> Iterator[None]:
-    """Turns what TensorFlow raises where a worker is gone into one line.
+    """Turns TensorFlow's error about a lost worker into one line.
 
     Args:
-        cluster: who trains together.
+        cluster: the workers.
 
     Raises:
-        WorkError: then.
+        WorkError: if a worker is lost.
     """
     try:
         yield
@@ -164,7 +164,7 @@ def losses_told(cluster: Cluster) -> Iterator[None]:
 
 
 def _lost(cluster: Cluster, error: tf.errors.OpError) -> str:
-    """Who, and whether its process has ended or nothing is heard of it any more."""
+    """The lost worker, and whether its process ended or went silent."""
     text = str(error)
     who = cluster.named(text)
     if "heartbeat" in text.lower():  # which all send to the chief

@@ -1,5 +1,6 @@
-"""What TensorBoard shows: of a training its metrics, which are a journal too, its settings, and what it makes of a
-photograph; and the course of a search.
+"""Writes metrics of a training run to its journal and to TensorBoard, and the course of a search to TensorBoard.
+
+TensorBoard also gets a run's settings, and an image at each validation.
 """
 
 import contextlib
@@ -67,11 +68,11 @@ class Metrics:
 
     Args:
         folder: of the run.
-        step: the step the run goes on from; lines that an earlier process wrote past it are dropped.
+        step: the step from which the run continues. Later lines of an earlier process are dropped.
         hparams: its settings by name, for TensorBoard.
 
     Raises:
-        WorkError: here and later, where something cannot be written.
+        WorkError: here and later, if something cannot be written.
     """
 
     def __init__(self, folder: Path, step: int, hparams: Mapping[str, Any] = MappingProxyType({})) -> None:
@@ -89,25 +90,25 @@ class Metrics:
         self._board.show(step, images)
 
     def write(self, step: int, **values: float) -> None:
-        """Adds a line; it says how many seconds have passed since the process began, too."""
+        """Adds a line, with the seconds since the process began."""
         append_line(self._path, {"step": step, **values, "seconds": round(seconds_since_start(), 3)})
         self._board.add(step, values)
 
     def close(self) -> None:
-        """No more lines will come."""
+        """Closes the files."""
         self._board.close()
 
 
 class SearchBoard:
-    """A search for TensorBoard, over the number of measured networks: the PSNR of each, and the best so far, dB.
+    """A search in TensorBoard: the PSNR (dB) of each measured network, and the best so far.
 
-    A search that goes on is drawn anew, from its journal.
+    A resumed search is drawn anew from its journal.
 
     Args:
         folder: of the search.
 
     Raises:
-        WorkError: here and later, where something cannot be written.
+        WorkError: here and later, if something cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -115,7 +116,7 @@ class SearchBoard:
         self._board, self._shown, self._best = _Board(folder), set[tuple[int, ...]](), -math.inf
 
     def show(self, measured: list[dict]) -> None:
-        """Draws what is new among all that was measured so far: `codes`, `psnr` and, if any, `rung` of each."""
+        """Draws the new ones of all measurements so far, each with `codes`, `psnr` and, if any, `rung`."""
         for entry in measured:
             if (key := (entry.get("rung", 1), *entry["codes"])) not in self._shown:
                 self._shown.add(key)

@@ -1,1 +1,1 @@
-"""A folder that belongs to one experiment: its record, its lock, its journals."""
+"""The workdir, a folder that belongs to one experiment: its record, its lock, its journals."""

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Writes files whole or not at all."""
 
 import contextlib
 import glob
@@ -15,10 +15,10 @@ from srnas_tf.errors import UserError, writing
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a whole file or nothing: a reader never sees half of it.
+    """Writes a file whole or not at all. A reader never sees half of it.
 
     Raises:
-        WorkError: where it cannot be written.
+        WorkError: if it cannot be written.
     """
     with writing(path), whole(path) as partial, partial.open("x", encoding="utf-8") as file:
         file.write(text)
@@ -31,16 +31,16 @@ _PARTIAL = ".partial-"
 
 @contextlib.contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """A file to write that takes another one's place if all goes well, and goes away if not.
+    """A temporary file that replaces another one if the block ends well, and is removed if not.
 
-    Its name is its own, so that two who write the same file do not write into each other's; who comes last stays. What
-    a kill left of earlier ones is removed once it is a day old.
+    Its name is unique, so that two processes can write the same file; the last one wins. Rests of kills are removed
+    once they are a day old.
 
     Yields:
-        Where to write; the name ends as that of `path` does.
+        The path to write. Its suffix is that of `path`.
 
     Raises:
-        OSError: where it cannot take its place.
+        OSError: if it cannot replace the file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{_PARTIAL}{secrets.token_hex(4)}-{path.name}")
@@ -53,7 +53,7 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def is_partial_of(path: Path, whole_path: Path) -> bool:
-    """Whether a file is what a kill left of another one that was being written."""
+    """Whether a file is the rest of a kill while another file was written."""
     name = path.name.removeprefix(_PARTIAL)
     return path.name.startswith(_PARTIAL) and name[8:] == f"-{whole_path.name}" and path.parent == whole_path.parent
 
@@ -74,10 +74,10 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """What a file that `write_json` wrote says.
+    """Reads a file that `write_json` wrote.
 
     Raises:
-        UserError: where it cannot be read, or is no JSON.
+        UserError: if it cannot be read, or is no JSON.
     """
     try:
         return reading.parse(reading.content(path))
@@ -88,7 +88,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_record(path: Path, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """A record that `write_json` wrote, with these fields at least, each of its type. Raises as `read_json`."""
+    """Reads a record with at least these fields and their types. Raises as `read_json`."""
     found = read_json(path)
     try:
         reading.check_fields(found, fields)
@@ -98,10 +98,10 @@ def read_record(path: Path, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_records(path: Path, fields: Mapping[str, Any], what: str) -> list[dict[str, Any]]:
-    """A list of such records, of one at least. Raises as `read_json`.
+    """Reads a list with at least one such record. Raises as `read_json`.
 
     Args:
-        what: the list is of, for the message.
+        what: name of the records, for messages.
     """
     found = read_json(path)
     if not isinstance(found, list) or not found:

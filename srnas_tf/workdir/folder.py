@@ -18,23 +18,23 @@ S = TypeVar("S")
 
 
 class Workdir:
-    """A folder that belongs to one experiment, and says which in `experiment.json`: a section a kind of settings.
+    """A folder that belongs to one experiment. `experiment.json` records its settings, with a section for each kind.
 
-    The first run of a mode writes the sections that it uses. A later run takes from there what its flags leave open,
-    and is refused, with nothing written, where they contradict. A section that describes one subfolder holds as long
-    as that subfolder is there: who removes `search/` may search the same supernet anew.
+    The first run of a mode writes its sections. A later run takes settings from there that its flags do not give. If
+    flags contradict the record, it is refused, and nothing is written. A section for one subfolder is valid as long as
+    that subfolder exists: without `search/`, the same supernet can be searched again.
 
-    A process that writes in the folder has its lock. It takes it when it enters the context, or, where there is no
-    folder yet, when it makes it; the end of the context gives it back.
+    A process that writes in the folder holds its lock. It takes the lock when it enters the context, or when it makes
+    the folder. The end of the context releases it.
 
     Args:
         path: of the folder.
-        owned: whether to write in it alone; for a process that only reads, or works for one that has the lock, False:
-            it claims nothing.
-        command: arguments of the command line, to be kept in `runs.jsonl` once something is written; None keeps none.
+        owned: whether to take the lock. False for a process that only reads, or works for the lock's holder.
+        command: arguments of the command line for `runs.jsonl`, recorded once something is written; None records
+            nothing.
 
     Raises:
-        UserError: where there is a record that cannot be read.
+        UserError: if there is a record that cannot be read.
     """
 
     FOLDERS: ClassVar = {
@@ -64,10 +64,10 @@ class Workdir:
         self._announced = False
 
     def __enter__(self) -> Self:
-        """Takes the lock of a folder that is there, before minutes are spent on what could not be written.
+        """Takes the lock of an existing folder, before minutes are spent in vain.
 
         Raises:
-            UserError: where another process has it, or the folder cannot be written.
+            UserError: if another process has it, or the folder cannot be written.
         """
         if self.path.is_dir():
             self._own()
@@ -87,7 +87,7 @@ class Workdir:
         return self._lock is not None
 
     def holds(self, section: str) -> bool:
-        """Whether a section is recorded, and what was made by it still there."""
+        """Whether a section is recorded, and its subfolder still exists."""
         folder = self.FOLDERS.get(section)
         return section in self._sections and (folder is None or (self.path / folder).exists())
 
@@ -97,11 +97,11 @@ class Workdir:
         Args:
             section: its name in the record.
             kind: the settings' dataclass.
-            given: what the user asked for explicitly.
+            given: explicit values from the user.
             defaults: values of fields that differ from the dataclass' own.
 
         Raises:
-            UserError: where a given flag contradicts the record.
+            UserError: if a given flag contradicts the record.
         """
         if not self.holds(section):
             return kind(**(defaults | given))
@@ -125,11 +125,10 @@ class Workdir:
         return settled
 
     def claim(self, **sections: Any) -> None:
-        """Records the sections that are not recorded yet; makes the folder.
+        """Records new sections, and makes the folder.
 
         Raises:
-            UserError: where the folder holds other things and no record, cannot be written, or belongs to another
-                process.
+            UserError: if the folder holds other things and no record, cannot be written, or belongs to another process.
         """
         if not self._lock:
             return
@@ -139,7 +138,7 @@ class Workdir:
             if self._recorded() != self._sections:
                 raise UserError(f"--workdir={self.path}: another process began there meanwhile; give another")
             own = {self.record, self.path / lock.NAME, self.path / lock.OWNER, self.path / runs.NAME}
-            # A partial file is what a kill left of the first claim.
+            # A partial file is the rest of a kill in the first claim.
             others = [path for path in set(self.path.iterdir()) - own if not _is_left(path, own)]
             if not self._sections and others:
                 raise UserError(f"--workdir={self.path}: is not empty and holds no {self.record.name}; give another")
@@ -149,10 +148,10 @@ class Workdir:
             write_json(self.record, self._sections)
 
     def make(self) -> None:
-        """Makes the folder, takes its lock, says on stderr which it is, and keeps the command that writes there.
+        """Makes the folder, takes its lock, prints its name on stderr, and records the command.
 
         Raises:
-            UserError: where it cannot be written, or belongs to another process.
+            UserError: if it cannot be written, or belongs to another process.
         """
         self._own()
         if not self._announced:
@@ -191,5 +190,5 @@ def _is_left(path: Path, own: set[Path]) -> bool:
 
 
 def _plain(settings: Any) -> dict[str, Any]:
-    """Settings as their record has them once it is read again."""
+    """Settings as JSON, as they are read again."""
     return json.loads(json.dumps(dataclasses.asdict(settings)))

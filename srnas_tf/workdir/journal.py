@@ -1,4 +1,4 @@
-"""Files of one JSON object a line that survive a kill."""
+"""Journals: files with one JSON object on each line, which survive a kill."""
 
 import json
 from pathlib import Path
@@ -9,10 +9,10 @@ from srnas_tf.workdir.files import write_text
 
 
 def read_lines(path: Path) -> list[dict]:
-    """The whole lines of a journal; a last line that a kill or a full disk cut short is dropped, from the file too.
+    """The complete lines of a journal. A last line that a kill or a full disk cut short is also removed from the file.
 
     Raises:
-        UserError: where one of them is no JSON object.
+        UserError: if one of them is no JSON object.
     """
     if not path.exists():
         return []
@@ -43,7 +43,7 @@ def append_line(path: Path, entry: dict) -> None:
     """Adds a line.
 
     Raises:
-        WorkError: where it cannot be written; what there is of it, `read_lines` will drop.
+        WorkError: if it cannot be written. `read_lines` removes an incomplete line.
     """
     with writing(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(entry) + "\n")

@@ -1,4 +1,4 @@
-"""One process at a time in a folder, on Linux, macOS and Windows."""
+"""A lock that admits one process at a time to a folder, on Linux, macOS and Windows."""
 
 import contextlib
 import errno
@@ -15,27 +15,26 @@ from srnas_tf.errors import WorkError
 from srnas_tf.workdir.files import write_text
 
 NAME = ".lock"
-"""The file in a folder that its owner holds locked. Nothing is in it, and nothing is written into it."""
+"""The locked file in a folder. It is always empty."""
 OWNER = ".lock-owner"
-"""The file beside it that says who that is."""
+"""The file beside it that names the owner."""
 
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
-"""What file systems without locks answer: some network mounts."""
+"""Errors of file systems without locks, such as some network mounts."""
 _PATIENCE = 0.2
-"""Seconds: an owner who is just leaving takes the file away that another one has opened."""
+"""Seconds to try again, because a leaving owner may remove the file that was just opened."""
 
 log = logging.getLogger(__name__)
 
 
 class HeldError(Exception):
-    """Another process has the lock; says which."""
+    """Another process has the lock. The message names it."""
 
 
 class Lock:
     """The right to write in a folder, which one process has at a time.
 
-    The system takes it back when its owner ends, however that comes about: a file that a kill left behind keeps nobody
-    out.
+    The system releases it when its owner ends in any way. A file that is left after a kill locks nobody out.
 
     Args:
         folder: must exist when the lock is taken.
@@ -50,8 +49,8 @@ class Lock:
         """Takes the lock, unless this object has it already.
 
         Raises:
-            HeldError: where another has it.
-            OSError: where the folder is missing or cannot be written, or the lock is no file of its own.
+            HeldError: if another process has it.
+            OSError: if the folder is missing or cannot be written, or the lock is no regular file.
         """
         if self._taken:
             return
@@ -71,7 +70,7 @@ class Lock:
             write_text(self._owner, f"pid {os.getpid()} on {socket.gethostname()}\n")
 
     def release(self) -> None:
-        """Gives the lock back, and removes its files, where this object has it."""
+        """Releases the lock and removes its files, if this object has it."""
         if not self._taken:
             return
         for path in (self._owner, self._path):  # while it is held: who opened it meanwhile opens the next one
@@ -81,7 +80,7 @@ class Lock:
         self._taken = False
 
     def _check_file(self) -> None:
-        """Refuses a link, a pipe or a folder in the place of the lock: it would be another file's."""
+        """Refuses a link, a pipe or a folder in the place of the lock."""
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISREG(self._path.lstat().st_mode):
                 raise OSError(errno.EINVAL, f"its {NAME} is no file of its own")

@@ -1,4 +1,4 @@
-"""What was run in a folder: each command that wrote there, when, with which versions, on what processor."""
+"""Records the runs in a folder: each command that wrote there, with its time, versions and processor."""
 
 import datetime
 import platform
@@ -12,9 +12,9 @@ from srnas_tf.host.devices import processor
 from srnas_tf.workdir.journal import append_line
 
 NAME = "runs.jsonl"
-"""The file in a workdir: a line a process."""
+"""The file in a workdir, with a line for each process."""
 PACKAGES = ("tensorflow", "keras", "numpy")
-"""Whose versions results may depend on."""
+"""Packages whose versions may change results."""
 
 
 def note(folder: Path, arguments: Sequence[str]) -> None:
@@ -25,7 +25,7 @@ def note(folder: Path, arguments: Sequence[str]) -> None:
         arguments: of the command line, without the program.
 
     Raises:
-        WorkError: where it cannot be written.
+        WorkError: if it cannot be written.
     """
     line = {
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -37,7 +37,7 @@ def note(folder: Path, arguments: Sequence[str]) -> None:
 
 
 def _versions() -> dict[str, str]:
-    """Of the packages that are installed."""
+    """The versions of installed packages."""
     found = {}
     for name in PACKAGES:
         try:

@@ -193,12 +193,12 @@ def test_selective_kernels():
 def test_blueprint_convolutions():
     block = Block("SCSCS", conv="blueprint")
     convs = [(32, 32), (24, 32), (24, 32), (24, 8)]
-    separable = sum(inputs * outputs + 10 * outputs for inputs, outputs in convs)
+    separable = sum(in_channels * out_channels + 10 * out_channels for in_channels, out_channels in convs)
     attention, fusion = 32 * 2 + 2 + 2 * 32 + 32, 32 * 32 + 32
     assert plan(block, 32).params == separable + attention + fusion
     light = Network(4, 32, (block,) * 3, "light")
-    smooth = 32 * 32 + 10 * 32
-    frame = (27 + 1) * 32 + (3 * 32 + 1) * 32 + smooth + (9 * 32 + 1) * 48
+    conv_after_body = 32 * 32 + 10 * 32
+    frame = (27 + 1) * 32 + (3 * 32 + 1) * 32 + conv_after_body + (9 * 32 + 1) * 48
     assert light.params == frame + 3 * plan(block, 32).params
     assert str(light).startswith("x4:w32:light:imdn:r0.25:b3:f1:SCSCS-")
     thin = Network(4, 32, (block,) * 3, "thin")
@@ -214,9 +214,9 @@ def test_taps_without_attention():
     assert plan(block, 32).macs(10) == 10 * (3 * 9 * 32 * 32 + 9 * 32 * 8 + 3 * 32 * 8 + 32 * 32)
     assert plan(Block("SCSCS"), 32).params - plan(Block("SCSCS", "bare"), 32).params == 32 * 2 + 2 + 2 * 32 + 32
     expanded = Block("TC", "bare", conv="expanded")
-    assert plan(expanded, 32).learned - plan(expanded.folded, 32).params == sum(
-        inputs * 2 * inputs + kernel**2 * 2 * inputs * outputs
-        for inputs, outputs, kernel in [(32, 32, 3), (32, 8, 1), (32, 32, 3), (32, 8, 3)]
+    assert plan(expanded, 32).trainable_params - plan(expanded.deployed, 32).params == sum(
+        in_channels * 2 * in_channels + kernel**2 * 2 * in_channels * out_channels
+        for in_channels, out_channels, kernel in [(32, 32, 3), (32, 8, 1), (32, 32, 3), (32, 8, 3)]
     )
     tapped = Space(space="tapped", stages=2, width=32)
     assert [choice.recipe for choice in tapped.blocks] == ["T", "TC", "TCT", "TCC", "TCCT", "TCTC", "TCTCT"]
@@ -226,12 +226,15 @@ def test_taps_without_attention():
 def test_expanded_convolutions_cost_what_they_fold_to():
     expanded = Network(4, 32, (Block("SCSCS", conv="expanded_blueprint"), Block("SC", conv="expanded")), "expanded")
     used = Network(4, 32, (Block("SCSCS", conv="blueprint"), Block("SC")), "thin")
-    assert expanded.folded == used == used.folded
-    assert (expanded.params, expanded.macs()) == (used.params, used.macs()) == (used.learned, used.macs())
+    assert expanded.deployed == used == used.deployed
+    assert (expanded.params, expanded.macs()) == (used.params, used.macs()) == (used.trainable_params, used.macs())
     mixing = [(32, 32, 1), (24, 32, 1), (24, 32, 1), (24, 8, 1), (32, 32, 3), (24, 32, 3), (32, 8, 3)]
     mixing += [(32, 32, 1), (32, 48, 1)]  # after the blocks
-    rows = sum(inputs * 2 * inputs + size**2 * 2 * inputs * outputs for inputs, outputs, size in mixing)
-    assert expanded.learned == expanded.params + rows
+    rows = sum(
+        in_channels * 2 * in_channels + size**2 * 2 * in_channels * out_channels
+        for in_channels, out_channels, size in mixing
+    )
+    assert expanded.trainable_params == expanded.params + rows
 
 
 def test_attention_is_a_field_of_its_own():
@@ -261,9 +264,9 @@ def test_a_block_may_be_narrower_within():
     assert plan(block, 32).macs(10) == 10 * (9 * 32 * 16 + 9 * 16 * 16 + 9 * 16 * 4 + 16 * 4 + 8 * 32)
     reduced = plan(Block("SC", "reduced", inner=0.5), 32)
     assert [step.distilled for step in reduced.steps] == [4, 0]
-    assert (reduced.last.outputs, reduced.fusion.inputs, reduced.fusion.outputs) == (12, 16, 32)
-    assert plan(Block("SCSCS", inner=2.0), 16).first.outputs == 32
-    assert plan(Block("C", "full", inner=0.37), 33).first.outputs == 12
+    assert (reduced.last.out_channels, reduced.fusion.in_channels, reduced.fusion.out_channels) == (12, 16, 32)
+    assert plan(Block("SCSCS", inner=2.0), 16).first.out_channels == 32
+    assert plan(Block("C", "full", inner=0.37), 33).first.out_channels == 12
 
 
 @pytest.mark.parametrize("inner", [0, -1, 9, float("nan"), 0.01, 0.1])
@@ -300,7 +303,7 @@ def test_what_attention_costs(attention):
 def test_a_plain_convolution_among_separable_ones():
     """The letter P: 3x3 and of all channels, whatever the others are; trained as a sum where they are."""
     assert plan(Block("P", "full", conv="blueprint"), 48).steps[0].trunk == (Conv(48, 48),)
-    assert plan(Block("P", "full", conv="reparam_blueprint"), 48).steps[0].trunk[0].folded == Conv(48, 48)
+    assert plan(Block("P", "full", conv="reparam_blueprint"), 48).steps[0].trunk[0].deployed == Conv(48, 48)
     with_p, with_c = (plan(Block(letter, "full", conv="blueprint"), 48) for letter in "PC")
     assert with_p.params - with_c.params == (9 * 48 + 1) * 48 - SEPARABLE
 
@@ -322,7 +325,7 @@ def test_blocks_in_a_row_are_not_brought_together(stem):
     assert concatenated.params - rows.params == (3 * 32 + 1) * 32
     assert concatenated.macs(1600) - rows.macs(1600) == 100 * 3 * 32 * 32
     assert Network.parse(str(rows)) == rows
-    assert rows.folded.stem == ("thin_row" if stem == "expanded_row" else stem)
+    assert rows.deployed.stem == ("thin_row" if stem == "expanded_row" else stem)
 
 
 def test_reparameterized_convolutions_cost_what_they_fold_to():
@@ -331,7 +334,7 @@ def test_reparameterized_convolutions_cost_what_they_fold_to():
     assert {p.params for p in counts.values()} == {counts["blueprint"].params}
     rows = 2 * 32 * (32 + 32) * 2 + 2 * 32 * (32 + 8) * 2
     factors = 32 + 32 + 8
-    added = {kind: p.learned - p.params for kind, p in counts.items()}
+    added = {kind: p.trainable_params - p.params for kind, p in counts.items()}
     assert added["reparam_blueprint"] == factors
     assert added["expanded_blueprint"] == rows
     assert added["expanded_reparam_blueprint"] == rows + factors
@@ -368,40 +371,40 @@ def test_every_plan_adds_up(block, width):
         planned = plan(block, width)
     except UserError:
         assume(False)
-    trunk = planned.first.outputs
+    trunk = planned.first.out_channels
     inner = round(width * block.inner)
-    assert (planned.first.inputs, trunk) == (width, inner)
+    assert (planned.first.in_channels, trunk) == (width, inner)
     kept = []
     for letter, step in zip(block.recipe, planned.steps, strict=True):
         assert bool(step.distilled) == LETTERS[letter].distils
         goes_on = trunk if step.tapped else trunk - step.distilled
         for conv in step.trunk:
-            assert conv.inputs == goes_on
-            goes_on = conv.outputs
+            assert conv.in_channels == goes_on
+            goes_on = conv.out_channels
         enters = trunk if step.tapped else step.distilled
-        assert all((conv.inputs, conv.outputs) == (enters, step.distilled) for conv in step.branch)
+        assert all((conv.in_channels, conv.out_channels) == (enters, step.distilled) for conv in step.branch)
         assert step.branch or not step.tapped
         assert step.width == goes_on >= 1
         trunk = step.width
         kept += [step.distilled] * LETTERS[letter].distils
-    assert planned.last.inputs == trunk
-    concatenated = sum(kept) + planned.last.outputs
-    assert min([*kept, planned.last.outputs]) >= 1
+    assert planned.last.in_channels == trunk
+    concatenated = sum(kept) + planned.last.out_channels
+    assert min([*kept, planned.last.out_channels]) >= 1
     if ENDINGS[block.ending].fills:
         assert concatenated == inner
     if planned.inside:
-        assert planned.last.outputs == width  # to which the block's input is added
-    assert (planned.fusion.inputs, planned.fusion.outputs) == (concatenated, width)
+        assert planned.last.out_channels == width  # to which the block's input is added
+    assert (planned.fusion.in_channels, planned.fusion.out_channels) == (concatenated, width)
     assert planned.attends == block.attention == (block.attention or ENDINGS[block.ending].attention)
     if block.attention == "cca":
         squeeze, excite = planned.attention
-        assert (squeeze.inputs, excite.outputs) == (concatenated, concatenated)
-        assert squeeze.outputs == excite.inputs == max(1, concatenated // 16)
+        assert (squeeze.in_channels, excite.out_channels) == (concatenated, concatenated)
+        assert squeeze.out_channels == excite.in_channels == max(1, concatenated // 16)
     # A weight is used once a pixel, or once an image; a bias costs no multiplication.
     convs = [part for conv in (*planned.inner, *planned.ends) for part in _parts(conv)]
     uses = [1 if getattr(conv, "pooled", False) else 360 // getattr(conv, "shrunk", 1) ** 2 for conv in convs]
     assert all(
-        conv.params - conv.macs(360) // used in (0, conv.outputs) for conv, used in zip(convs, uses, strict=True)
+        conv.params - conv.macs(360) // used in (0, conv.out_channels) for conv, used in zip(convs, uses, strict=True)
     )
     assert planned.macs(360) == sum(conv.macs(360) for conv in convs)
     assert planned.params == sum(conv.params for conv in convs)
@@ -412,7 +415,7 @@ def _parts(conv):
     if isinstance(conv, SelectiveConv):
         return (*conv.branches, conv.squeeze, *conv.excites)
     if isinstance(conv, ExpandedConv):
-        return _parts(conv.folded)
+        return _parts(conv.deployed)
     return (conv.pointwise, conv.depthwise) if isinstance(conv, BlueprintConv) else (conv,)
 
 

@@ -12,7 +12,7 @@ SPACE = wide()
 
 @pytest.mark.parametrize("seed", range(20))
 def test_work_is_a_sum_over_blocks(seed):
-    network = SPACE.network(SPACE.sample(np.random.default_rng(seed))).folded
+    network = SPACE.network(SPACE.sample(np.random.default_rng(seed))).deployed
     total = of_frame(network)
     for block in network.blocks:
         total += of_block(block, network.width)
@@ -22,7 +22,7 @@ def test_work_is_a_sum_over_blocks(seed):
 def test_work_of_a_network_by_hand():
     """`TC` taps 4 of 16 channels, convolves, and ends in a convolution of 4; a 1x1 fusion brings 8 back to 16."""
     counted = work(Network.parse("x4:w16:thin:bare:r0.25:b3:f1:TC"))
-    #                 first, trunk, last, smooth, upsample are separable; the head is plain
+    #                 first, trunk, last, conv_after_body, upsample are separable; conv_first is plain
     assert (counted["depthwise"], counted["convolution"]) == (5, 1)
     assert counted["pointwise"] == 5 + 1 + 1 + 1  # theirs, the tap, the fusion, the aggregation
     assert counted["convolution MACs"] * 1000 == 9 * 16 * 16  # 3 channels fill one vector of 16
@@ -34,7 +34,7 @@ def test_work_of_a_network_by_hand():
     assert counted["concatenation channels"] * 1000 == 8
 
 
-def test_what_is_folded_works_as_what_it_folds_to():
+def test_expanded_convolutions_work_as_their_deploy_form():
     for kinds in (("e3", "k3"), ("x5", "b5")):
         trained, used = (Network.parse(f"x4:w16:bare:r0.25:{kind}:f1:TCC-C") for kind in kinds)
         assert work(trained) == work(used)

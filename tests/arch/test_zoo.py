@@ -10,7 +10,7 @@ import tensorflow as tf
 from figures import SYSTEMS
 
 from srnas_tf import arch, nets
-from srnas_tf.arch.graph import Affine, Convolve, Deconvolve, Mix
+from srnas_tf.arch.graph import Affine, Convolve, Deconvolve, WeightedSum
 from srnas_tf.data import imresize
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
@@ -84,8 +84,8 @@ def _counted_macs(model, height: int, width: int) -> int:
         ("drrn", (Convolve,), 297216),
         ("memnet", (Convolve,), 676992),
         ("memnet", (Affine,), 8962),
-        ("memnet", (Mix,), 6),
-        ("drcn", (Mix,), 16),
+        ("memnet", (WeightedSum,), 6),
+        ("drcn", (WeightedSum,), 16),
     ],
 )
 def test_what_counts_consist_of(name, kinds, count):
@@ -94,7 +94,7 @@ def test_what_counts_consist_of(name, kinds, count):
 
 def test_vdsr_without_biases():
     layers = arch.NETS["vdsr"](4).graph.layers
-    assert sum(layer.params - layer.conv.outputs for layer in layers) == 664704
+    assert sum(layer.params - layer.conv.out_channels for layer in layers) == 664704
 
 
 def test_carn_at_one_scale():

@@ -114,7 +114,7 @@ def test_a_search_keeps_to_milliseconds_of_a_table_made_elsewhere(done, invoke, 
     space = Space(**json.loads((workdir / "experiment.json").read_text())["network"])
     table = LatencyTable(
         machine="a phone", runtime="its own", runtime_version="1", threads=1, input_size="64x64", date="2026-11-23",
-        **space.network([0] * space.depth[0]).measures,
+        **space.network([0] * space.depth[0]).hyperparameters,
         frame=10.0, blocks={str(block): 9.0 - code for code, block in enumerate(space.blocks)},
     )  # fmt: skip
     latency_file.write(tmp_path / "table.json", table)

@@ -66,7 +66,7 @@ def test_supernet_search_and_retraining_of_a_wide_space(invoke, photographs, tmp
     assert invoke("--mode=retrain", work, "--init=supernet")[0] == 0
     found = load(tmp_path / "w" / "retrain" / "1" / "model.keras")
     [best] = json.loads((tmp_path / "w" / "search" / "best.json").read_text())
-    assert found.network == arch.parse(best["arch"]).folded
+    assert found.network == arch.parse(best["arch"]).deployed
     load_path(nets.SRNet(best["arch"]), supernet)  # it can be taken out of the supernet by its text
     # Other dimensions are another experiment.
     status, _, stderr = invoke("--mode=supernet", work, "--width=12/24")

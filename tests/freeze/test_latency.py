@@ -82,7 +82,7 @@ def device(monkeypatch, tmp_path):
 def test_turns_cancel_what_slows_all(device, tmp_path, capsys):
     stopwatch.main([f"--folder={tmp_path}", "--rounds=3", "--threads=2", "--machine=A phone"])
     table = latency_file.read(tmp_path / "latency-fake-t2-8x6.json")
-    assert (table.machine, table.runtime, table.threads, table.measures) == ("A phone", "fake", 2, {
+    assert (table.machine, table.runtime, table.threads, table.hyperparameters) == ("A phone", "fake", 2, {
         "scale": 2, "width": 8, "depth": 2, "stem": "light",
     })  # fmt: skip
     assert table.frame == pytest.approx(4 * 1.01)  # as in the middle one of three rounds

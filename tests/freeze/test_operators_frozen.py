@@ -9,7 +9,7 @@ from srnas_tf.data.sources import load_pairs
 from srnas_tf.freeze import litert_file
 from srnas_tf.freeze.export import export
 from srnas_tf.nets.initial import initialize
-from srnas_tf.nets.transfer import folded
+from srnas_tf.nets.transfer import reparameterized
 
 # All of them in one network: ESA, LKA, the gate; GELU and SiLU; a plain convolution among separable ones that are
 # reparameterized; a residual inside; blocks in a row; an inner width.
@@ -24,7 +24,7 @@ def exported(module_photographs, tmp_path_factory):
         block.fusion.kernel.assign(block.fusion.kernel * 3)
     pairs = load_pairs(images.find(module_photographs)[:2], 2)
     folder = tmp_path_factory.mktemp("operators") / "export"
-    return export(folded(model), pairs, folder), folder
+    return export(reparameterized(model), pairs, folder), folder
 
 
 def test_every_file_agrees(exported):
@@ -43,4 +43,4 @@ def test_built_in_operators_alone(exported):
 def test_the_card_says_how_far_it_looks(exported):
     _, folder = exported
     card = (folder / "MODEL_CARD.md").read_text("utf-8")
-    assert "Its attention looks 19 pixels far, in each block anew" in card
+    assert "Its attention looks 19 pixels far in each block" in card

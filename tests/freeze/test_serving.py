@@ -135,5 +135,5 @@ def test_a_server_may_answer_two_requests_at_once(frozen):
 def test_a_network_is_left_as_it_was(frozen):
     network = frozen[0]
     with sums_apart(network):
-        assert network.smooth.activation is not keras.activations.linear
-    assert network.smooth.activation is keras.activations.linear
+        assert network.conv_after_body.activation is not keras.activations.linear
+    assert network.conv_after_body.activation is keras.activations.linear

@@ -1,15 +1,18 @@
 """The networks that come with the package: what their cards say of them is so."""
 
+import io
 import re
+import zipfile
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import pytest
 from conftest import photograph
 from PIL import Image
 
-from srnas_tf import models
+from srnas_tf import models, nets
 from srnas_tf.data.sources import DataSettings, load_pairs
 from srnas_tf.errors import UserError
 from srnas_tf.nets import files
@@ -97,3 +100,27 @@ def test_a_model_has_a_scale_of_its_own(invoke, tmp_path):
     assert invoke("--mode=upscale", "--scale=4", *paths)[0] == 0
     with Image.open(tmp_path / "large.png") as image:
         assert image.size == (32, 32)
+
+
+def _with_earlier_names(path: Path) -> None:
+    """The file as it was written when its layers outside the blocks had other names."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    weights = io.BytesIO(members["model.weights.h5"])
+    with h5py.File(weights, "a") as file:
+        for now, earlier in (("conv_first", "head"), ("conv_after_body", "smooth")):
+            file.move(now, earlier)
+    members["model.weights.h5"] = weights.getvalue()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+@pytest.mark.parametrize("stem", ["", "strided:"])
+def test_files_with_earlier_names_of_layers_are_read(tmp_path, stem):
+    network = nets.SRNet(f"x2:w8:{stem}imdn:r0.25:k3:f1:SCSCS")
+    files.save(network, tmp_path / "model.keras")
+    _with_earlier_names(tmp_path / "model.keras")
+    read = files.load(tmp_path / "model.keras")
+    for ours, theirs in zip(network.get_weights(), read.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)

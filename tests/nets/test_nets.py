@@ -23,7 +23,7 @@ from srnas_tf.nets import files, official
 from srnas_tf.nets.conv import BlueprintConv, ExpandedConv, SelectiveConv
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.supernet import load_path
-from srnas_tf.nets.transfer import folded, take_over
+from srnas_tf.nets.transfer import reparameterized, transfer_weights
 
 
 def lr_batch(seed: int = 0, height: int = 11, width: int = 9) -> np.ndarray:
@@ -53,8 +53,8 @@ def test_any_built_block_has_the_planned_parameters(block, width):
         planned = plan(block, width)
     except UserError:
         assume(False)
-    assert nets.Block(block, width).count_params() == planned.learned
-    assert plan(block.folded, width).learned == planned.params
+    assert nets.Block(block, width).count_params() == planned.trainable_params
+    assert plan(block.deployed, width).trainable_params == planned.params
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -101,7 +101,7 @@ def _counted_macs(model, lr) -> int:
 def test_macs_are_those_of_the_graph(text, stem):
     network = Network(4, 64, (Block.parse(text),) * 2, stem)
     model = nets.SRNet(network)
-    assert model.count_params() == network.learned
+    assert model.count_params() == network.trainable_params
     assert _counted_macs(model, np.zeros((1, 6, 10, 3), np.float32)) == network.macs(6 * 10 * 16)
 
 
@@ -131,24 +131,24 @@ def test_blueprint_convolutions_mix_channels_and_then_look_around():
     np.testing.assert_allclose(layer(x), around + bias, atol=1e-4)
 
 
-FOLDED = [arch.Conv(6, 6, 3), arch.Conv(6, 4, 5), arch.BlueprintConv(6, 6, 5), arch.DepthwiseConv(6, 7)]
+DEPLOYED = [arch.Conv(6, 6, 3), arch.Conv(6, 4, 5), arch.BlueprintConv(6, 6, 5), arch.DepthwiseConv(6, 7)]
 
 
-@pytest.mark.parametrize("folded", FOLDED, ids=str)
-def test_expanded_convolutions_are_a_sum_of_linear_ways(folded):
-    value = arch.ExpandedConv(folded)
+@pytest.mark.parametrize("deployed", DEPLOYED, ids=str)
+def test_expanded_convolutions_are_a_sum_of_linear_ways(deployed):
+    value = arch.ExpandedConv(deployed)
     layer = ExpandedConv(value)
-    assert layer.count_params() == value.learned >= value.params == folded.params
+    assert layer.count_params() == value.trainable_params >= value.params == deployed.params
     rng = np.random.default_rng(0)
     layer.set_weights([rng.normal(size=weight.shape) for weight in layer.get_weights()])
     x = rng.normal(size=(2, 7, 8, 6)).astype(np.float32)
     expected = x
-    if layer.direct is not None:
-        same = x if folded.inputs == folded.outputs else 0
+    if layer.dense is not None:
+        same = x if deployed.in_channels == deployed.out_channels else 0
         wide = keras.ops.conv(keras.ops.matmul(x, layer.expand), layer.project, padding="same")
-        expected = keras.ops.conv(x, layer.direct, padding="same") + wide + same
-    if layer.filters is not None:
-        expected += keras.ops.depthwise_conv(expected, keras.ops.swapaxes(layer.filters, 2, 3), padding="same")
+        expected = keras.ops.conv(x, layer.dense, padding="same") + wide + same
+    if layer.depthwise is not None:
+        expected += keras.ops.depthwise_conv(expected, keras.ops.swapaxes(layer.depthwise, 2, 3), padding="same")
     np.testing.assert_allclose(layer(x), expected + layer.bias, atol=1e-3, rtol=1e-4)
 
 
@@ -159,11 +159,11 @@ def test_expanded_convolutions_are_a_sum_of_linear_ways(folded):
 def test_a_folded_network_computes_the_same_with_fewer_parameters(text, tmp_path):
     network = nets.build(arch.parse(f"x2:w16:{text}"))
     initialize(network, 0, "uniform")
-    plain = folded(network)
+    plain = reparameterized(network)
     for trained, used in (("e3", "k3"), ("e5", "k5"), ("x5", "b5"), ("expanded", "thin")):
         text = text.replace(trained, used)
     assert plain.network == arch.parse(f"x2:w16:{text}")
-    assert plain.count_params() == network.network.params < network.count_params() == network.network.learned
+    assert plain.count_params() == network.network.params < network.count_params() == network.network.trainable_params
     np.testing.assert_allclose(plain(lr_batch()), network(lr_batch()), atol=1e-6)
     files.save(network, tmp_path / "model.keras")
     np.testing.assert_array_equal(files.load(tmp_path / "model.keras")(lr_batch()), plain(lr_batch()))
@@ -177,7 +177,7 @@ def test_a_folded_network_gives_an_expanded_one_its_weights(kinds):
     plain, expanded = (nets.build(arch.parse(f"x2:w16:imdn:r0.25:{kind}3:f1:SCSCS")) for kind in kinds)
     initialize(plain, 0, "uniform")
     initialize(expanded, 1, "uniform")
-    assert take_over(expanded, plain) == plain.count_params()
+    assert transfer_weights(expanded, plain) == plain.count_params()
     np.testing.assert_allclose(expanded(lr_batch()), plain(lr_batch()), atol=1e-6)
 
 
@@ -244,9 +244,9 @@ def test_counts_of_any_network_are_those_of_what_is_built():
         for _ in range(60):
             network = space.network(space.sample(rng))
             trained = nets.SRNet(network)
-            assert trained.count_params() == network.learned
-            built = folded(trained)
-            assert built.count_params() == network.params == network.folded.params
+            assert trained.count_params() == network.trainable_params
+            built = reparameterized(trained)
+            assert built.count_params() == network.params == network.deployed.params
             assert _macs(built, 100) == network.macs(100 * network.scale**2)
 
 
@@ -274,7 +274,7 @@ def test_weights_are_a_function_of_the_seed():
     outputs = [model(lr_batch()).numpy() for model in models]
     np.testing.assert_array_equal(outputs[0], outputs[1])
     assert np.abs(outputs[0] - outputs[2]).max() > 1e-3
-    kernel = models[0].smooth.kernel.numpy()
+    kernel = models[0].conv_after_body.kernel.numpy()
     assert np.abs(kernel).max() == pytest.approx(1 / 12, rel=0.01)  # fan in 16 * 9
 
 

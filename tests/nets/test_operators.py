@@ -13,7 +13,7 @@ from srnas_tf.nets.conv import ACTIVATIONS, DepthwiseConv, ExpandedConv
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.resample import enlarge
 from srnas_tf.nets.supernet import load_path
-from srnas_tf.nets.transfer import folded, take_over
+from srnas_tf.nets.transfer import reparameterized, transfer_weights
 
 NETWORKS = [
     "row:inside:r0.25:b3:f1:a.esa:act.gelu:P-P",
@@ -42,7 +42,7 @@ def attention_of(kind: str, channels: int) -> keras.Layer:
 def test_what_is_built_is_what_was_counted(text):
     network = arch.parse(f"x4:w16:{text}")
     model = nets.build(network)
-    assert model.count_params() == network.learned
+    assert model.count_params() == network.trainable_params
     graph = tf.function(lambda x: model(x)).get_concrete_function(tf.TensorSpec((1, 12, 18, 3))).graph
     seen = {"Conv2D": 3, "DepthwiseConv2dNative": 2}
     macs = sum(
@@ -133,24 +133,24 @@ def test_blocks_in_a_row_go_on_alone():
     model = nets.build(arch.parse("x2:w8:row:inside:r0.25:b3:f1:P-C"))
     initialize(model, 0)
     lr = random(1, 6, 5, 3)
-    features = model.head(lr)
-    x = model.smooth(model.blocks[1](model.blocks[0](features))) + features
+    features = model.conv_first(lr)
+    x = model.conv_after_body(model.blocks[1](model.blocks[0](features))) + features
     np.testing.assert_array_equal(model(lr), keras.ops.depth_to_space(model.upsample(x), 2))
 
 
-@pytest.mark.parametrize("folds_to", [arch.BlueprintConv(6, 6, 5), arch.BlueprintConv(6, 4), arch.Conv(6, 6, 1)])
-def test_reparameterized_convolutions_are_a_sum_of_linear_ways(folds_to):
+@pytest.mark.parametrize("deployed", [arch.BlueprintConv(6, 6, 5), arch.BlueprintConv(6, 4), arch.Conv(6, 6, 1)])
+def test_reparameterized_convolutions_are_a_sum_of_linear_ways(deployed):
     """LKDN's: a 1x1 and the identity, then filters, a factor a channel and the identity."""
-    value = arch.ExpandedConv(folds_to, expansion=0, factors=True)
+    value = arch.ExpandedConv(deployed, expansion=0, factors=True)
     layer = ExpandedConv(value)
     draw(layer)
-    assert layer.count_params() == value.learned
+    assert layer.count_params() == value.trainable_params
     x = random(2, 7, 8, 6)
-    mixed = x @ layer.direct.numpy()[0, 0] + (x if folds_to.outputs == 6 else 0)
-    if layer.filters is not None:
-        filters = keras.ops.swapaxes(layer.filters, 2, 3)
-        mixed = keras.ops.depthwise_conv(mixed, filters, padding="same") + mixed + mixed * layer.factors[0, 0, 0]
-    np.testing.assert_allclose(layer(x), mixed + layer.bias, atol=1e-4)
+    dense = x @ layer.dense.numpy()[0, 0] + (x if deployed.out_channels == 6 else 0)
+    if layer.depthwise is not None:
+        filters = keras.ops.swapaxes(layer.depthwise, 2, 3)
+        dense = keras.ops.depthwise_conv(dense, filters, padding="same") + dense + dense * layer.factors[0, 0, 0]
+    np.testing.assert_allclose(layer(x), dense + layer.bias, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["reparam_blueprint", "expanded_reparam_blueprint"])
@@ -158,14 +158,14 @@ def test_reparameterized_networks_fold_and_unfold(kind):
     block = Block("TCPD", "bare", conv=kind, attention="esa")
     network = nets.SRNet(arch.Network(2, 16, (block,) * 2, "expanded_row"))
     draw(network)
-    plain, lr = folded(network), random(1, 8, 9, 3)
-    assert plain.count_params() == network.network.params < network.count_params() == network.network.learned
+    plain, lr = reparameterized(network), random(1, 8, 9, 3)
+    assert plain.count_params() == network.network.params < network.count_params() == network.network.trainable_params
     assert {block.conv for block in plain.network.blocks} == {"blueprint"}
     expected = network(lr)
     np.testing.assert_allclose(plain(lr), expected, atol=1e-4 * np.abs(expected).max())
     other = nets.SRNet(network.network)
     initialize(other, 3)
-    assert take_over(other, plain) == plain.count_params()
+    assert transfer_weights(other, plain) == plain.count_params()
     np.testing.assert_allclose(other(lr), expected, atol=1e-4 * np.abs(expected).max())
 
 

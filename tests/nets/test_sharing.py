@@ -51,7 +51,7 @@ def test_entangled_widths_depths_and_kernels_are_slices_of_the_largest():
     for code in codes[::3]:
         network = nets.SRNet(space.network(code))
         load_path(network, supernet)
-        _assert_slice(network.head, whole.head)
+        _assert_slice(network.conv_first, whole.conv_first)
         _assert_slice(network.upsample, whole.upsample)
         for block, of in zip(network.blocks, whole.blocks, strict=False):
             _assert_slice(block.first, of.first)

@@ -13,7 +13,7 @@ from srnas_tf.nets.block import Block
 from srnas_tf.nets.files import load, save
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.supernet import load_path
-from srnas_tf.nets.transfer import take_over
+from srnas_tf.nets.transfer import transfer_weights
 
 IMDN = arch.imdn(2, 16, 2)
 LIKE_IMDN = Space(stages=4, depth=2, width=16, scale=2, ending="imdn")
@@ -41,7 +41,7 @@ LR = np.random.default_rng(0).random((1, 6, 7, 3), np.float32)
 
 def test_the_same_network_takes_everything(source):
     model = fresh(IMDN)
-    assert take_over(model, source) == IMDN.params
+    assert transfer_weights(model, source) == IMDN.params
     np.testing.assert_array_equal(model(LR), source(LR))
 
 
@@ -49,7 +49,7 @@ def test_the_same_network_takes_everything(source):
 def test_a_supernet_holds_imdn_afterwards(source, space):
     supernet = nets.Supernet(space)
     initialize(supernet, 0)
-    taken = take_over(supernet, source)
+    taken = transfer_weights(supernet, source)
     assert IMDN.params <= taken < space.supernet_params
     np.testing.assert_allclose(supernet(LR, np.array([10, 10])), source(LR), atol=1e-6)
     network = nets.SRNet(space.network([10, 10]))
@@ -61,7 +61,7 @@ def test_paths_take_the_letters_that_they_share(source):
     """SCSSC and SCSCS part after SCS: first conv, one C, and the ends fit; the second C stands elsewhere."""
     model = fresh("x2:w16:imdn:r0.25:k3:f1:SCSSC-SCSSC")
     before = [v.numpy() for v in model.blocks[0].trainable_variables]
-    take_over(model, source)
+    transfer_weights(model, source)
     mine, theirs = model.blocks[0], source.blocks[0]
     np.testing.assert_array_equal(mine.first.kernel, theirs.first.kernel)
     np.testing.assert_array_equal(mine.trunks[1][0].kernel, theirs.trunks[1][0].kernel)
@@ -72,16 +72,16 @@ def test_paths_take_the_letters_that_they_share(source):
 
 def test_depths_may_differ_and_widths_may_not(source):
     deeper = fresh(arch.imdn(2, 16, 3))
-    missing = IMDN.params - take_over(deeper, source)
+    missing = IMDN.params - transfer_weights(deeper, source)
     assert missing == deeper.network.frame.aggregate.params - 16 * 16  # the 1x1 conv over all blocks is wider
     np.testing.assert_array_equal(deeper.blocks[1].last.kernel, source.blocks[1].last.kernel)
-    assert take_over(fresh(arch.imdn(2, 12, 2)), source) == 0
+    assert transfer_weights(fresh(arch.imdn(2, 12, 2)), source) == 0
 
 
 def test_another_scale_keeps_its_upsampler(source):
     model = fresh(arch.imdn(3, 16, 2))
     upsampler = model.upsample.kernel.numpy()
-    assert take_over(model, source) == IMDN.params - IMDN.frame.upsample.params
+    assert transfer_weights(model, source) == IMDN.params - IMDN.frame.upsample.params
     np.testing.assert_array_equal(model.upsample.kernel, upsampler)
 
 
@@ -89,11 +89,11 @@ def test_the_zoo_takes_from_its_like_alone(source):
     fsrcnn = nets.build(arch.parse("x2:fsrcnn"))
     initialize(fsrcnn, 3)
     other = fresh("x2:fsrcnn")
-    assert take_over(other, fsrcnn) == 12809
+    assert transfer_weights(other, fsrcnn) == 12809
     np.testing.assert_array_equal(other(LR), fsrcnn(LR))
-    assert take_over(fresh("x2:srcnn"), fsrcnn) == 0
-    assert take_over(fresh("x2:fsrcnn"), source) == 0
-    assert take_over(fresh(IMDN), fsrcnn) == 0
+    assert transfer_weights(fresh("x2:srcnn"), fsrcnn) == 0
+    assert transfer_weights(fresh("x2:fsrcnn"), source) == 0
+    assert transfer_weights(fresh(IMDN), fsrcnn) == 0
 
 
 @pytest.mark.parametrize("sharing", SHARING)
@@ -166,6 +166,6 @@ def test_a_file_begins_each_found_network(source, tmp_path, capsys):
     start = start_of(str(tmp_path / "imdn.keras"), network)
     model = fresh(network)
     start(model)
-    np.testing.assert_array_equal(model.head.kernel, source.head.kernel)
+    np.testing.assert_array_equal(model.conv_first.kernel, source.conv_first.kernel)
     [line] = capsys.readouterr().err.splitlines()
     assert f"of {network.params} parameters" in line

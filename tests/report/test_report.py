@@ -357,7 +357,7 @@ def test_a_block_is_drawn_as_its_plan_says():
         words = drawing.describe(block, width)
         assert words.count("kept") == len(kept)
         assert ("attention" in words) == bool(made.attention)
-        assert f"{made.fusion.inputs} channels" in words
+        assert f"{made.fusion.in_channels} channels" in words
         [svg] = picture.all("svg")
         height = float(svg["viewbox"].split()[3])
         for rect in picture.all("rect"):

@@ -12,7 +12,7 @@ from srnas_tf.arch import Network
 from srnas_tf.arch.work import work
 from srnas_tf.errors import UserError
 from srnas_tf.search.feasible import Feasible, Price
-from srnas_tf.search.latency_model import LEAST, LatencyModel
+from srnas_tf.search.latency_model import MIN_NETWORKS, LatencyModel
 
 SPACE = wide()
 PRICES = {"convolution": 0.3, "convolution MACs": 1.2, "pointwise MACs": 0.6, "depthwise MACs": 2.0, "call": 0.5}
@@ -80,7 +80,7 @@ def test_what_it_refuses():
     [
         ({"version": 1}, "its version is 1"),
         ({"networks": {}}, "'networks' is not an object"),
-        ({"networks": {"x2:w16:thin:bare:r0.25:b3:f1:T": 1.0}}, f"takes {LEAST} or more"),
+        ({"networks": {"x2:w16:thin:bare:r0.25:b3:f1:T": 1.0}}, f"takes {MIN_NETWORKS} or more"),
         ({"networks": {f"x4:w{w}:thin:bare:r0.25:b3:f1:T": 1.0 for w in range(16, 60)}}, "is of scale 4, not 2"),
         ({"networks": {"x2:w16:T": 1.0}}, "not in its full form"),
         ({"threads": 0}, "'threads' is 0"),

@@ -73,8 +73,8 @@ BUGS = [
     Bug("search/screening.py", "max(added) + (max(added) - min(added))", "max(added)", SEARCH),
     Bug("search/front.py", "(values <= here)", "(values < here)", SEARCH),
     Bug("search/front.py", 'key=lambda entry: -entry["psnr"])[', 'key=lambda entry: entry["psnr"])[', SEARCH),
-    Bug("search/search.py", 'line.get("codes") != facts["codes"] or ', "", SEARCH),
-    Bug("search/search.py", "left = many[len(known) :]", "left = many", SEARCH),
+    Bug("search/journal.py", ' or any(line.get(name) != facts.get(name) for name in ("codes", "steps"))', "", SEARCH),
+    Bug("search/journal.py", "left = many[len(known) :]", "left = many", SEARCH),
     Bug("search/agreement.py", "ddof=1", "ddof=0", ("search/test_rank.py", "repeats or correlations")),
     Bug("search/ranking.py", "BAND * middle", "2 * BAND * middle", ("search/test_rank.py", "function_of_the_seed")),
     # Training
@@ -94,15 +94,15 @@ BUGS = [
         ("train/test_train.py", "averages"),
     ),
     Bug(
-        "train/trainee.py",
+        "train/trainable.py",
         "tf.scatter_nd(rows[:, None], value",
         "tf.scatter_nd(rows[::-1, None], value",
         ("train/test_sampling.py", "added_up"),
     ),
     Bug(
-        "train/trainee.py",
-        "self.lesson(wanted, lr, target, codes)",
-        "self.lesson(wanted, lr, hr, codes)",
+        "train/trainable.py",
+        "self.gradients(wanted, lr, target, codes)",
+        "self.gradients(wanted, lr, hr, codes)",
         ("train/test_sampling.py", "added_up"),
     ),
     Bug("train/loop.py", '{"optimizer": optimizer, "weights"', '{"weights"', ("train/test_train.py", "resumed")),
@@ -137,8 +137,8 @@ BUGS = [
         "in self.paths",
         ("train/test_train.py", "resumed or checkpoint"),
     ),
-    Bug("train/paths.py", "tf.round(tf.clip_by_value(", "(tf.clip_by_value(", ("train/test_paths.py", "")),
-    Bug("train/paths.py", "kept[prefix] = made", "kept[(*prefix[:-1], 0)] = made", ("train/test_paths.py", "")),
+    Bug("train/scoring.py", "tf.round(tf.clip_by_value(", "(tf.clip_by_value(", ("train/test_scoring.py", "")),
+    Bug("train/scoring.py", "kept[prefix] = made", "kept[(*prefix[:-1], 0)] = made", ("train/test_scoring.py", "")),
     Bug("train/writer.py", 'line["step"] <= step]', 'line["step"] <= step + 1]', ("train/test_train.py", "resumed")),
 ]
 

@@ -17,7 +17,7 @@ from srnas_tf.train.jobs import Job
 from srnas_tf.train.loop import make_step
 from srnas_tf.train.losses import EPSILON, LOSSES, frequency, loss_of
 from srnas_tf.train.settings import MachineSettings, TrainSettings
-from srnas_tf.train.trainee import whole
+from srnas_tf.train.trainable import trainable_network
 
 RNG = np.random.default_rng(0)
 OUTPUT, WANTED = (RNG.random((2, 12, 10, 3), np.float32) for _ in range(2))
@@ -69,9 +69,9 @@ def test_a_step_takes_the_loss():
     lr, hr = (tf.constant(RNG.integers(0, 256, (2, side, side, 3)), tf.float32) for side in (8, 16))
     output = model(lr / 255.0)
     for name, weight in (("l1", 0.0), ("l2", 0.0), ("charbonnier", 0.05)):
-        trainee = whole(model)
+        trainable = trainable_network(model)
         step = make_step(
-            tf.distribute.get_strategy(), trainee, PathAdam(trainee.parts), distance=losses.loss_of(name, weight)
+            tf.distribute.get_strategy(), trainable, PathAdam(trainable.parts), distance=losses.loss_of(name, weight)
         )
         loss = step(lr, hr, tf.constant(0.0), ((),))
         assert float(loss) == pytest.approx(float(loss_of(name, weight)(output, hr / 255.0)), rel=1e-4)

@@ -21,7 +21,7 @@ from srnas_tf.train.adam import PathAdam
 from srnas_tf.train.pieces import Pieces
 from srnas_tf.train.sampling import SAMPLINGS
 from srnas_tf.train.settings import TrainSettings
-from srnas_tf.train.trainee import Part, single_path, whole
+from srnas_tf.train.trainable import Part, trainable_network, trainable_supernet
 
 __all__ = ["data"]  # a fixture
 SMALL = dataclasses.replace(SPACE, stages=1)
@@ -73,13 +73,13 @@ def _alone(supernet, codes, lr, target, loss_of):
     """Output and gradients of a network on its own, the gradients as the weights of a supernet that has no others."""
     network = nets.SRNet(supernet.space.network(codes))
     load_path(network, supernet)
-    lesson = whole(network).lesson(loss_of, lr, target, ())
-    for variable, gradient in zip(network.trainable_variables, lesson.gradients, strict=True):
+    alone = trainable_network(network).gradients(loss_of, lr, target, ())
+    for variable, gradient in zip(network.trainable_variables, alone.by_part, strict=True):
         variable.assign(gradient)
     holder = nets.Supernet(supernet.space)
     for slot, path, owner in zip(holder.slots, holder.space.paths(codes), [network, *network.blocks], strict=False):
         slot.write(path, owner.variables_in_order)
-    return lesson, [variable.numpy() for variable in holder.trainable_variables]
+    return alone, [variable.numpy() for variable in holder.trainable_variables]
 
 
 @pytest.mark.parametrize("sharing", SHARING)
@@ -88,18 +88,18 @@ def test_gradients_of_a_step_are_those_of_its_networks_alone_added_up(name, shar
     space = dataclasses.replace(SMALL, sharing=sharing)
     supernet = nets.Supernet(space)
     initialize(supernet, 0)
-    trainee = single_path(supernet)
+    trainable = trainable_supernet(supernet)
     lr, hr = _batch()
     draw, distills = SAMPLINGS[name]
     paths = draw(space, 0, 0)
-    loss, gradients = trainee.loss_and_gradients(_l1, lr, hr, paths, _l2 if distills else None)
+    loss, gradients = trainable.loss_and_gradients(_l1, lr, hr, paths, _l2 if distills else None)
     losses, wanted, target = [], 0, hr
     for codes in paths:
-        lesson, placed = _alone(supernet, codes, lr, target, _l2 if distills and losses else _l1)
-        losses.append(float(lesson.loss))
+        alone, placed = _alone(supernet, codes, lr, target, _l2 if distills and losses else _l1)
+        losses.append(float(alone.loss))
         wanted = [a + b for a, b in zip(wanted, placed, strict=True)] if wanted else placed
         if distills and len(losses) == 1:
-            target = lesson.output
+            target = alone.output
     assert float(loss) == pytest.approx(np.mean(losses), rel=1e-5)
     scale = max(float(np.abs(g).max()) for g in wanted)
     assert np.mean([by_hand.any() for by_hand in wanted]) > 0.8  # an attention's ReLU may be dead at first
@@ -129,15 +129,15 @@ def _stays(space, steps):
     """Takes the steps, and looks after each at weights, moments, averages and counts."""
     supernet = nets.Supernet(space)
     initialize(supernet, 0)
-    trainee = single_path(supernet)
-    optimizer = PathAdam(trainee.parts, ema=0.9)
+    trainable = trainable_supernet(supernet)
+    optimizer = PathAdam(trainable.parts, ema=0.9)
     lr, hr = _batch()
     update = tf.function(optimizer.apply)
-    wanted = [np.zeros(part.variable.shape, int) for part in trainee.parts]
+    wanted = [np.zeros(part.variable.shape, int) for part in trainable.parts]
     for networks in steps:
         lists = (supernet.trainable_variables, optimizer.first, optimizer.second, optimizer.averages)
         before = [[v.numpy() for v in variables] for variables in lists]
-        _, gradients = trainee.loss_and_gradients(_l1, lr, hr, networks, _l2)
+        _, gradients = trainable.loss_and_gradients(_l1, lr, hr, networks, _l2)
         update(gradients, tf.constant(0.01), tf.constant([space.paths(codes) for codes in networks]))
         for i, used in enumerate(_used(supernet, networks)):
             wanted[i] += used
@@ -145,7 +145,7 @@ def _stays(space, steps):
                 moved = variables[i].numpy() != olds[i]
                 assert not moved[~used].any()
                 assert not used.any() or moved[used].mean() > 0.8  # an attention's ReLU may be dead at first
-    for part, counts, used in zip(trainee.parts, optimizer.counts, wanted, strict=True):
+    for part, counts, used in zip(trainable.parts, optimizer.counts, wanted, strict=True):
         if part.used is not None:
             assert counts.numpy().tolist() == used.tolist()  # once a step, however many paths use it
         elif part.starts is None:
@@ -205,11 +205,11 @@ def test_what_moves_the_weights_is_traced_once(monkeypatch):
     space, rng = wide(), np.random.default_rng(0)
     supernet = nets.Supernet(space)
     initialize(supernet, 0)
-    trainee = single_path(supernet)
-    optimizer, calls = PathAdam(trainee.parts), []
+    trainable = trainable_supernet(supernet)
+    optimizer, calls = PathAdam(trainable.parts), []
     apply = optimizer.apply
     monkeypatch.setattr(optimizer, "apply", lambda *arguments: calls.append(1) or apply(*arguments))
-    step = loop.make_step(tf.distribute.get_strategy(), trainee, optimizer)
+    step = loop.make_step(tf.distribute.get_strategy(), trainable, optimizer)
     for _ in range(6):
         step(*_batch(), tf.constant(0.1), (space.sample(rng),))
     assert len(calls) == 1

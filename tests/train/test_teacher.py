@@ -19,7 +19,7 @@ from srnas_tf.train.loop import make_step
 from srnas_tf.train.losses import loss_of
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 from srnas_tf.train.teacher import teacher_of
-from srnas_tf.train.trainee import whole
+from srnas_tf.train.trainable import trainable_network
 
 STUDENT = imdn(scale=2, width=16, depth=1)
 
@@ -41,9 +41,9 @@ def test_the_loss_is_of_image_and_teacher(teacher, weight):
     student = nets.build(STUDENT)
     initialize(student, 0, "interpolation")
     taught = teacher_of(TrainSettings(teacher=str(teacher), teacher_weight=weight), STUDENT)
-    trainee = whole(student)
-    optimizer = PathAdam(trainee.parts, 0.0, False)
-    step = make_step(strategy, trainee, optimizer, distance=loss_of("charbonnier", 0.0), teacher=taught)
+    trainable = trainable_network(student)
+    optimizer = PathAdam(trainable.parts, 0.0, False)
+    step = make_step(strategy, trainable, optimizer, distance=loss_of("charbonnier", 0.0), teacher=taught)
     output, theirs = student(lr / 255), taught.network(lr / 255)
     of_image = float(loss_of("charbonnier", 0.0)(output, hr / 255))
     of_teacher = float(tf.reduce_mean(tf.abs(output - theirs)))

@@ -25,7 +25,7 @@ from srnas_tf.train import evaluate, precision
 from srnas_tf.train.adam import PathAdam
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, TrainSettings
-from srnas_tf.train.trainee import Part, single_path, whole
+from srnas_tf.train.trainable import Part, trainable_network, trainable_supernet
 
 SPACE = Space(depth=2, width=16, scale=2)
 TINY = TrainSettings(steps=6, batch=2, patch=8, learning_rate=1e-3, validate_every=3, checkpoint_every=3)
@@ -45,8 +45,8 @@ def _batch(scale: int = 2):
     return rng.random((2, 9, 8, 3), np.float32), rng.random((2, 9 * scale, 8 * scale, 3), np.float32)
 
 
-def _gradients(trainee, lr, hr, codes):
-    return trainee.loss_and_gradients(_l1, lr, hr, (codes,))[1]
+def _gradients(trainable, lr, hr, codes):
+    return trainable.loss_and_gradients(_l1, lr, hr, (codes,))[1]
 
 
 def _l1(sr, hr):
@@ -70,17 +70,17 @@ def test_gradients_of_any_trunk_are_those_of_the_network_alone(sharing):
 def _same_gradients(space, networks):
     supernet = nets.Supernet(space)
     initialize(supernet, 0)
-    trainee = single_path(supernet)
+    trainable = trainable_supernet(supernet)
     lr, hr = _batch()
     for codes in networks:
-        theirs = trainee.lesson(_l1, lr, hr, codes).gradients
+        theirs = trainable.gradients(_l1, lr, hr, codes).by_part
         network = nets.SRNet(space.network(codes))
         load_path(network, supernet)
-        alone = _gradients(whole(network), lr, hr, ())
+        alone = _gradients(trainable_network(network), lr, hr, ())
         # A supernet whose weights are the gradients, extracted, holds the gradients of the network.
         holder, received = nets.Supernet(space), nets.SRNet(space.network(codes))
         paths = space.paths(codes)
-        for variable, part, gradient in zip(holder.trainable_variables, trainee.parts, theirs, strict=True):
+        for variable, part, gradient in zip(holder.trainable_variables, trainable.parts, theirs, strict=True):
             variable.assign(part.place(gradient, part.path(paths)))
         load_path(received, holder)
         scale = max(float(np.abs(g).max()) for g in alone)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from srnas_tf.arch.graph import Graph, Luma, Recolour, Resample, Tensor
-from srnas_tf.arch.network import HD_PIXELS, MOST_CHANNELS, check_scale
+from srnas_tf.arch.graph import Graph, Luma, ReplaceLuma, Resample, Tensor
+from srnas_tf.arch.network import HD_PIXELS, MAX_CHANNELS, check_scale
 from srnas_tf.arch.zoo.bicubic import bicubic
 from srnas_tf.arch.zoo.carn import carn
 from srnas_tf.arch.zoo.drcn import drcn
@@ -34,13 +34,13 @@ def _rgb(body: Body, image: Tensor, scale: int, width: int) -> dict[int, Tensor]
 
 def _luma(body: Body, image: Tensor, scale: int, width: int) -> dict[int, Tensor]:
     """The network sees and makes Y; the colours are enlarged by bicubic."""
-    return {scale: Recolour()(Resample(scale)(image), body(Luma()(image), scale, width))}
+    return {scale: ReplaceLuma()(Resample(scale)(image), body(Luma()(image), scale, width))}
 
 
 def _enlarged_luma(body: Body, image: Tensor, scale: int, width: int) -> dict[int, Tensor]:
     """The network sees Y as bicubic enlarges it, and makes Y."""
     enlarged = Resample(scale)(image)
-    return {scale: Recolour()(enlarged, body(Luma()(enlarged), scale, width))}
+    return {scale: ReplaceLuma()(enlarged, body(Luma()(enlarged), scale, width))}
 
 
 class System(NamedTuple):
@@ -104,13 +104,13 @@ class ZooNetwork:
             return
         if not self.system.width:
             raise UserError(f"--width={self.width}: {self.name} has no channels to choose; drop it")
-        if self.width % self.system.multiple or not 1 <= self.width <= MOST_CHANNELS:
+        if self.width % self.system.multiple or not 1 <= self.width <= MAX_CHANNELS:
             raise UserError(
-                f"--width={self.width}: {self.name} can have multiples of {self.system.multiple}, up to {MOST_CHANNELS}"
+                f"--width={self.width}: {self.name} can have multiples of {self.system.multiple}, up to {MAX_CHANNELS}"
             )
 
     @property
-    def measures(self) -> dict[str, int | str]:
+    def hyperparameters(self) -> dict[str, int | str]:
         """What flags may say of any network of the zoo."""
         return {"scale": self.scale, "width": self.width}
 

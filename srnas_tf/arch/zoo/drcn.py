@@ -1,6 +1,6 @@
 """DRCN: Kim et al. 2016, "Deeply-recursive convolutional network for image super-resolution"."""
 
-from srnas_tf.arch.graph import Mix, Tensor
+from srnas_tf.arch.graph import Tensor, WeightedSum
 from srnas_tf.arch.zoo.pieces import conv, relu
 
 RECURSIONS = 16
@@ -19,4 +19,4 @@ def drcn(y: Tensor, scale: int, width: int) -> Tensor:
     for _ in range(RECURSIONS):
         x = relu(recursion(x))
         predictions.append(y + to_image(relu(reconstruct(x))))
-    return Mix(RECURSIONS)(*predictions)
+    return WeightedSum(RECURSIONS)(*predictions)

@@ -1,6 +1,6 @@
 """IDN: Hui et al. 2018, "Fast and accurate single image super-resolution via information distillation network"."""
 
-from srnas_tf.arch.graph import Resample, Take, Tensor
+from srnas_tf.arch.graph import Resample, Slice, Tensor
 from srnas_tf.arch.zoo.pieces import concat, conv, deconv, leaky
 
 SLOPE = 0.05
@@ -19,7 +19,7 @@ def _enhance(x: Tensor, width: int) -> Tensor:
     """A quarter more channels: as many of the way are kept beside the input, the others go on."""
     quarter = width // 4
     way = _convs(x, (width, 3 * quarter, 2 * quarter, width))
-    kept, rest = Take(0, quarter)(way), Take(quarter, width)(way)
+    kept, rest = Slice(0, quarter)(way), Slice(quarter, width)(way)
     return _convs(rest, (3 * quarter, width, 3 * quarter, 5 * quarter)) + concat(x, kept)
 
 
@@ -35,7 +35,7 @@ def _convs(x: Tensor, widths: tuple[int, int, int, int]) -> Tensor:
     return leaky(conv(c, d)(x), SLOPE)
 
 
-def _grouped(x: Tensor, inputs: int, outputs: int, groups: int) -> Tensor:
+def _grouped(x: Tensor, in_channels: int, out_channels: int, groups: int) -> Tensor:
     """A convolution in groups, as one a group: TensorFlow has no gradient of grouped convolutions on a CPU."""
-    size = inputs // groups
-    return concat(*(conv(size, outputs // groups)(Take(i * size, (i + 1) * size)(x)) for i in range(groups)))
+    size = in_channels // groups
+    return concat(*(conv(size, out_channels // groups)(Slice(i * size, (i + 1) * size)(x)) for i in range(groups)))

@@ -1,6 +1,6 @@
 """MemNet: Tai et al. 2017, "MemNet: a persistent memory network for image restoration"."""
 
-from srnas_tf.arch.graph import Mix, Tensor
+from srnas_tf.arch.graph import Tensor, WeightedSum
 from srnas_tf.arch.zoo.pieces import Activated, Norm, concat, conv
 
 BLOCKS, RECURSIONS = 6, 6
@@ -25,4 +25,4 @@ def memnet(y: Tensor, scale: int, width: int) -> Tensor:
         remembered = concat(*short, *memory)
         memory.append(Activated(remembered.channels, width, kernel=1)(remembered))
         predictions.append(y + reconstruct(memory[-1]))
-    return Mix(BLOCKS)(*predictions)
+    return WeightedSum(BLOCKS)(*predictions)

@@ -3,14 +3,14 @@
 from srnas_tf.arch.conv import Conv
 from srnas_tf.arch.graph import (
     Affine,
+    BatchNorm,
     Concat,
     Convolve,
     Deconvolve,
     Layer,
     Leaky,
+    PixelShuffle,
     Shift,
-    Shuffle,
-    Standardize,
     Tensor,
 )
 
@@ -18,14 +18,14 @@ DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 """Mean of DIV2K's training images, RGB in 0..1, as EDSR's authors have it."""
 
 
-def conv(inputs: int, outputs: int, kernel: int = 3, bias: bool = True) -> Layer:
+def conv(in_channels: int, out_channels: int, kernel: int = 3, bias: bool = True) -> Layer:
     """A convolution; call it twice to share its weights."""
-    return Convolve(Conv(inputs, outputs, kernel, bias=bias))
+    return Convolve(Conv(in_channels, out_channels, kernel, bias=bias))
 
 
-def deconv(inputs: int, outputs: int, kernel: int, stride: int, start: str = "drawn") -> Layer:
+def deconv(in_channels: int, out_channels: int, kernel: int, stride: int, start: str = "drawn") -> Layer:
     """A transposed convolution that enlarges by its stride."""
-    return Deconvolve(Conv(inputs, outputs, kernel), stride, start)
+    return Deconvolve(Conv(in_channels, out_channels, kernel), stride, start)
 
 
 def relu(x: Tensor) -> Tensor:
@@ -47,14 +47,14 @@ class Norm:
         self._affine = Affine(width)
 
     def __call__(self, x: Tensor) -> Tensor:
-        return self._affine(Standardize()(x))
+        return self._affine(BatchNorm()(x))
 
 
 class Activated:
     """Batch normalization and ReLU, then a convolution without bias: the order of He et al. 2016, "pre-activation"."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3) -> None:
-        self._norm, self._conv = Norm(inputs), conv(inputs, outputs, kernel, bias=False)
+    def __init__(self, in_channels: int, out_channels: int, kernel: int = 3) -> None:
+        self._norm, self._conv = Norm(in_channels), conv(in_channels, out_channels, kernel, bias=False)
 
     def __call__(self, x: Tensor) -> Tensor:
         return self._conv(relu(self._norm(x)))
@@ -68,7 +68,7 @@ def upsample(x: Tensor, width: int, scale: int, activated: bool = False) -> Tens
     """
     for factor in {2: (2,), 3: (3,), 4: (2, 2)}[scale]:
         x = conv(width, width * factor**2)(x)
-        x = Shuffle(factor)(relu(x) if activated else x)
+        x = PixelShuffle(factor)(relu(x) if activated else x)
     return x
 
 

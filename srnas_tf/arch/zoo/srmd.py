@@ -1,6 +1,6 @@
 """SRMD: Zhang et al. 2018, "Learning a single convolutional super-resolution network for multiple degradations"."""
 
-from srnas_tf.arch.graph import Shuffle, Stretch, Tensor
+from srnas_tf.arch.graph import PixelShuffle, Stretch, Tensor
 from srnas_tf.arch.zoo.pieces import conv, relu
 
 CODE = (1.0, *(0.0,) * 14)
@@ -20,4 +20,4 @@ def srmdnf(image: Tensor, scale: int, width: int) -> Tensor:
     x = relu(conv(3 + len(CODE), width)(x))
     for _ in range(10):
         x = relu(conv(width, width)(x))
-    return Shuffle(scale)(conv(width, 3 * scale**2)(x))
+    return PixelShuffle(scale)(conv(width, 3 * scale**2)(x))

@@ -1,4 +1,4 @@
-"""How low-resolution images are made of high-resolution ones: a text of named steps, one module a family of steps.
+"""Makes low-resolution images from high-resolution ones, by a text of named steps. Each family of steps has a module.
 
-`pipeline.Degradation` parses the text and applies it; `steps.STEPS` is the table of all steps.
+`pipeline.Degradation` parses the text and applies it. `steps.STEPS` is the table of all steps.
 """

@@ -1,4 +1,4 @@
-"""Blur: what lenses, hands and focus take away."""
+"""Blur, as lenses, hands and focus cause it."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from srnas_tf.data.degrade.picture import Change, Picture, Size, Window, levels
 
 REACH = 3.5
-"""Standard deviations after which a Gaussian is cut off: less than a thousandth of it lies beyond."""
+"""A Gaussian ends after so many standard deviations. Less than a thousandth of it lies beyond."""
 
 
 def _radius(sigma: float) -> int:
@@ -17,7 +17,7 @@ def _radius(sigma: float) -> int:
 
 @dataclass(frozen=True)
 class Gaussian(Change):
-    """Blur that is the same in all directions; images continue as their mirror image.
+    """Blur that is the same in all directions. Images continue as their mirror image.
 
     Args:
         sigma: standard deviation, pixels of the image at this step.
@@ -36,7 +36,7 @@ class Gaussian(Change):
             return picture.part(wanted)
         kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / self.sigma) ** 2)
         kernel /= kernel.sum()
-        # Each pixel is summed up by itself, in double precision: no window changes a bit.
+        # Each pixel is a sum of its own in double precision, so that no window changes a bit.
         rows = ndimage.correlate1d(picture.pixels, kernel, axis=0, output=np.float32)
         blurred = ndimage.correlate1d(rows, kernel, axis=1)
         return levels(picture._replace(pixels=blurred).part(wanted))
@@ -73,7 +73,7 @@ class Anisotropic(Change):
             for low, high, side in zip(wanted[:2], wanted[2:], picture.size, strict=True)
         ]
         padded = np.pad(source, (*beyond, (0, 0)), mode="symmetric")
-        # A circular convolution is wrong at its borders alone, and those are the margin.
+        # A circular convolution is wrong only at its borders, which are the margin.
         shape = padded.shape[:2]
         spectrum = np.fft.rfft2(padded, axes=(0, 1)) * np.fft.rfft2(self._kernel(radius), shape, axes=(0, 1))[..., None]
         return levels(np.fft.irfft2(spectrum, shape, axes=(0, 1))[2 * radius :, 2 * radius :])
@@ -83,6 +83,6 @@ class Anisotropic(Change):
         y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
         cos, sin = math.cos(math.radians(self.angle)), math.sin(math.radians(self.angle))
         along, aside = x * cos - y * sin, x * sin + y * cos
-        # A direction without blur still has the width of a pixel.
+        # Without blur, a direction still has the width of a pixel.
         weights = np.exp(-0.5 * ((along / max(self.sigma, 0.1)) ** 2 + (aside / max(self.across, 0.1)) ** 2))
         return weights / weights.sum()

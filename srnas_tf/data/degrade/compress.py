@@ -1,4 +1,4 @@
-"""Lossy files: what sending and storing takes away."""
+"""Lossy compression, as JPEG and WebP files have it."""
 
 import io
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from PIL import Image
 from srnas_tf.data.degrade.picture import Change, Picture, Size, Window
 
 SUBSAMPLINGS = {"420": ("4:2:0", 16), "422": ("4:2:2", 16), "444": ("4:4:4", 8)}
-"""Pillow's names, and the side of what JPEG encodes at a time, pixels."""
+"""Pillow's names, and the side of JPEG's coding units in pixels."""
 
 _BLOCK = 16
 """Side of WebP's macroblocks, pixels."""
 
 
 def _through(pixels: np.ndarray, kind: str, **options) -> np.ndarray:
-    """The image after it was a file."""
+    """The image, written to a file and read again."""
     file = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(pixels)).save(file, kind, **options)
     with Image.open(file, formats=(kind,)) as image:
@@ -25,7 +25,7 @@ def _through(pixels: np.ndarray, kind: str, **options) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Jpeg(Change):
-    """A JPEG file as Pillow writes and reads it. Its blocks lie where those of the whole image's file do.
+    """Compression by Pillow's JPEG. Blocks lie as in the file of the whole image.
 
     Args:
         quality: 1 to 100.
@@ -37,7 +37,7 @@ class Jpeg(Change):
 
     def needs(self, wanted: Window, size: Size, after: Size) -> Window:
         block = SUBSAMPLINGS[self.chroma][1]
-        # Colours of fewer samples are interpolated across the edges of blocks.
+        # Subsampled colours are interpolated across the edges of blocks.
         return wanted.grown(0 if self.chroma == "444" else 2, size, block)
 
     def apply(self, picture: Picture, wanted: Window, after: Size, rng: np.random.Generator) -> np.ndarray:
@@ -48,10 +48,10 @@ class Jpeg(Change):
 
 @dataclass(frozen=True)
 class Webp(Change):
-    """A lossy WebP file as Pillow writes and reads it.
+    """Compression by Pillow's lossy WebP.
 
-    WebP predicts each block from those before it, so that a part is not to the bit what the whole image's file holds
-    there: it is encoded with a block around it.
+    WebP predicts each block from those before it. A part is therefore encoded with a block around it, and is not
+    bit-identical to that of the whole image.
 
     Args:
         quality: 1 to 100.

@@ -1,4 +1,4 @@
-"""Noise: what sensors add."""
+"""Noise, as sensors add it."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from srnas_tf.data.degrade.picture import Change, Picture, Size, Window, levels
 
 @dataclass(frozen=True)
 class Gauss(Change):
-    """Gaussian noise, of its own for each pixel and channel.
+    """Gaussian noise, independent for each pixel and channel.
 
     Args:
         sigma: standard deviation, levels of 255.
@@ -25,14 +25,14 @@ class Gauss(Change):
 
 
 class Gray(Gauss):
-    """The same for all channels of a pixel."""
+    """Gaussian noise, equal in all channels of a pixel."""
 
     channels = 1
 
 
 @dataclass(frozen=True)
 class Poisson(Change):
-    """Shot noise: the brighter, the more.
+    """Shot noise, which grows with brightness.
 
     Args:
         strength: the standard deviation at a level is `strength` times its square root.

@@ -1,4 +1,4 @@
-"""A part of an image that knows where it lies, and what a step of a degradation does to it."""
+"""A part of an image that knows its place, and the interface of a degradation's steps."""
 
 from typing import NamedTuple, Protocol
 
@@ -9,13 +9,13 @@ Size = tuple[int, int]
 
 
 class Rectangles(Protocol):
-    """An image of which rectangles can be read: an array, or a file that is mapped."""
+    """An image whose rectangles can be read: an array, or a mapped file."""
 
     def __getitem__(self, window: tuple[slice, slice], /) -> np.ndarray: ...
 
 
 class Window(NamedTuple):
-    """A rectangle of an image, pixels; `bottom` and `right` are the first that are not in it."""
+    """A rectangle of an image in pixels. `bottom` and `right` are exclusive."""
 
     top: int
     left: int
@@ -24,11 +24,11 @@ class Window(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of an RGB array of its pixels."""
+        """The shape of an RGB array of its pixels."""
         return self.bottom - self.top, self.right - self.left, 3
 
     def grown(self, margin: int, size: Size, multiple: int = 1) -> "Window":
-        """The window with a margin on each side and edges at multiples, as far as the image reaches."""
+        """The window with a margin on each side and its edges at multiples, clipped to the image."""
         top, left = (max(0, (low - margin) // multiple * multiple) for low in self[:2])
         bottom, right = (
             min(side, -(-(high + margin) // multiple) * multiple) for high, side in zip(self[2:], size, strict=True)
@@ -41,7 +41,7 @@ class Picture(NamedTuple):
 
     Attributes:
         pixels: uint8 RGB [height, width, 3].
-        at: where they lie in the image.
+        at: their window.
         size: of the whole image.
     """
 
@@ -56,10 +56,10 @@ class Picture(NamedTuple):
 
 
 class Change:
-    """One step of a degradation whose values are drawn. As it stands here, it leaves an image as it is."""
+    """One step of a degradation, with drawn values. The base class leaves an image as it is."""
 
     def size(self, size: Size, final: Size) -> Size:
-        """Of the image after the step.
+        """Height and width of the image after the step.
 
         Args:
             size: before it.
@@ -68,19 +68,19 @@ class Change:
         return size
 
     def needs(self, wanted: Window, size: Size, after: Size) -> Window:
-        """The part of the image before the step that a part of the image after it depends on.
+        """The window of the image before the step that a window after it depends on.
 
         Args:
-            wanted: the part after it.
+            wanted: the window after it.
             size: of the whole image before it.
             after: of the whole image after it.
         """
         return wanted
 
     def apply(self, picture: Picture, wanted: Window, after: Size, rng: np.random.Generator) -> np.ndarray:
-        """The wanted part of the image after the step, uint8; the picture holds at least what that `needs`.
+        """The wanted window of the image after the step, uint8. The picture holds at least the window of `needs`.
 
-        A step that draws nothing gives the same bytes whatever part of an image is asked for, unless it says otherwise.
+        Unless it says otherwise, a step that draws nothing gives each pixel the same bytes in any window.
         """
         return picture.part(wanted)
 

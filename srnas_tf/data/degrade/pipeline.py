@@ -1,4 +1,4 @@
-"""A degradation: its text, and what it makes of an image."""
+"""A degradation: parses its text, and applies it to images."""
 
 import functools
 import itertools
@@ -24,7 +24,7 @@ class Degradation:
 
     @property
     def plain(self) -> bool:
-        """Whether it is MATLAB's bicubic reduction and nothing else."""
+        """Whether it is MATLAB's bicubic reduction alone."""
         return str(self) == DEFAULT
 
     def __str__(self) -> str:
@@ -32,16 +32,16 @@ class Degradation:
         return DEFAULT if text == PRESETS[DEFAULT] else text
 
     def window(self, hr: Rectangles, final: Size, scale: int, wanted: Window, rng: np.random.Generator) -> np.ndarray:
-        """A part of the low-resolution image of a high-resolution one.
+        """A window of an image's low-resolution image.
 
-        No more of the image is read than the part depends on, and its borders are no borders to any step.
+        Only the pixels that the window depends on are read. Its borders have no effect on any step.
 
         Args:
-            hr: uint8 [height, width, 3]; what goes beyond a multiple of the scale is left out.
+            hr: uint8 [height, width, 3]. Pixels beyond a multiple of the scale are left out.
             final: height and width of the low-resolution image.
-            scale: the enlargement to be learned.
-            wanted: the part, low-resolution pixels.
-            rng: decides what is drawn.
+            scale: the enlargement.
+            wanted: the window, low-resolution pixels.
+            rng: for the values that the steps draw.
 
         Returns:
             uint8 of the window's shape.
@@ -62,7 +62,7 @@ class Degradation:
         return pixels
 
     def whole(self, hr: np.ndarray, scale: int, rng: np.random.Generator) -> np.ndarray:
-        """The low-resolution image of a high-resolution one: `window` of all of it."""
+        """The whole low-resolution image, as `window` makes it."""
         height, width = hr.shape[0] // scale, hr.shape[1] // scale
         return self.window(hr, (height, width), scale, Window(0, 0, height, width), rng)
 
@@ -71,11 +71,11 @@ class Degradation:
 def parse(text: str) -> Degradation:
     """A degradation from its text: steps `name=value/value@probability` and presets, separated by commas.
 
-    A text without a step that divides by the scale gets a bicubic one, behind the blurs that it begins with
-    and behind each `resize` with a factor.
+    If no step divides by the scale, a bicubic reduction is added. It comes behind the blurs at the beginning and behind
+    each `resize` with a factor.
 
     Raises:
-        UserError: naming the step that is wrong, and what would do.
+        UserError: names the wrong step, and what it may be.
     """
     items = [item.strip() for item in text.split(",")]
     items = [part for item in items for part in PRESETS.get(item, item).split(",")]
@@ -102,7 +102,7 @@ def parse(text: str) -> Degradation:
 
 
 def called(text: str) -> str:
-    """The preset that a text, with all its defaults, is; the text itself if it is none."""
+    """The preset that a text with all its defaults equals; the text itself if there is none."""
     return next((name for name, preset in PRESETS.items() if str(parse(preset)) == text), text)
 
 

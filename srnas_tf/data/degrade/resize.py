@@ -1,4 +1,4 @@
-"""Resizing, by the kernels that programs use."""
+"""Resizing by the kernels that programs use."""
 
 import math
 from collections.abc import Callable
@@ -17,9 +17,9 @@ class Kernel(NamedTuple):
     """An interpolating kernel.
 
     Attributes:
-        pillows: Pillow's name of it.
-        reach: how far it reaches, pixels of the smaller image.
-        weight: of a distance, pixels of the smaller image.
+        pillows: its name in Pillow.
+        reach: its radius, pixels of the smaller image.
+        weight: distance in pixels of the smaller image -> weight.
     """
 
     pillows: Image.Resampling
@@ -43,11 +43,11 @@ KERNELS = {
 class Resize(Change):
     """Resizing to the size of the low-resolution image, or by a factor.
 
-    A bicubic reduction by a whole number is MATLAB's, to the bit; other reductions by a whole number are Pillow's.
+    Bicubic reductions by a whole number are bit-identical to MATLAB's. Other reductions by a whole number are Pillow's.
 
     Args:
         kernel: a key of `KERNELS`.
-        factor: of height and width; 0: to the size of the low-resolution image.
+        factor: of height and width. 0 resizes to the low-resolution image.
     """
 
     kernel: str
@@ -82,21 +82,21 @@ class Resize(Change):
         return levels(pixels)
 
     def _places(self, picture: Picture, wanted: Window, after: Size) -> list[np.ndarray]:
-        """The rows and the columns that are nearest to the wanted ones."""
+        """The nearest rows and columns to the wanted ones."""
         edges = zip(wanted[:2], wanted[2:], picture.size, after, picture.at[:2], strict=True)
         return [(2 * np.arange(low, high) + 1) * side // (2 * new) - start for low, high, side, new, start in edges]
 
     def _pillows(self, picture: Picture, wanted: Window, after: Size) -> np.ndarray:
-        """By a whole number. Else it could not be: Pillow rounds a box' edges to single precision."""
+        """Resizing by a whole number in Pillow. For other factors, Pillow rounds a box' edges to single precision."""
         (y, x), (top, left) = (side // new for side, new in zip(picture.size, after, strict=True)), picture.at[:2]
-        # Pillow's kernels see what lies around the box, too.
+        # Pillow's kernels also see pixels around the box.
         box = (wanted.left * x - left, wanted.top * y - top, wanted.right * x - left, wanted.bottom * y - top)
         height, width, _ = wanted.shape
         image = Image.fromarray(np.ascontiguousarray(picture.pixels))
         return np.asarray(image.resize((width, height), KERNELS[self.kernel].pillows, box))
 
     def _along(self, pixels: np.ndarray, axis: int, picture: Picture, wanted: Window, after: Size) -> np.ndarray:
-        """Rows or columns by any ratio, float64, each with the same sums whatever part of the image is asked for."""
+        """Rows or columns resized by any ratio, float64. The sums are the same in any window."""
         side, new, start = picture.size[axis], after[axis], picture.at[axis]
         kernel, shrinks = KERNELS[self.kernel], max(1.0, side / new)
         centres = (2 * np.arange(wanted[axis], wanted[axis + 2]) + 1) * side / (2 * new)
@@ -111,7 +111,7 @@ class Resize(Change):
         return total.swapaxes(0, axis)
 
     def _matlabs(self, size: Size, after: Size) -> int:
-        """What a bicubic reduction divides by; 0 if it is another step."""
+        """The divisor of a bicubic reduction; 0 for another step."""
         divisor = size[0] // after[0]
         whole = divisor > 1 and size == (after[0] * divisor, after[1] * divisor)
         return divisor if whole and self.kernel == "bicubic" else 0

@@ -1,4 +1,4 @@
-"""The table of steps: their names, and which values each takes."""
+"""The table of steps, with their names and values."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,10 +14,10 @@ class Parameter(NamedTuple):
     """A value of a step.
 
     Attributes:
-        name: what it is, for messages.
-        bounds: the least and the greatest number; None if it is a word.
-        words: what it may be, if it is a word.
-        default: its text if none is given; None: the same as the step's first value.
+        name: for messages.
+        bounds: the least and the greatest number; None for a word.
+        words: the allowed words; empty for a number.
+        default: its text if none is given. None takes the step's first value.
         whole: whether it is a whole number.
     """
 
@@ -29,11 +29,11 @@ class Parameter(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """A step.
+    """A kind of step.
 
     Attributes:
-        parameters: its values, in the order in which the text has them.
-        change: makes the change of what was drawn for each.
+        parameters: in the order of the text.
+        change: (drawn values) -> change.
     """
 
     parameters: tuple[Parameter, ...]
@@ -67,4 +67,4 @@ PHOTO = (
 )
 
 PRESETS = {"photo": PHOTO, **{kernel: f"resize={kernel}" for kernel in KERNELS}}
-"""Names that stand for texts. docs/degradations.md says why `photo` is what it is."""
+"""Names for texts. docs/degradations.md explains `photo`."""

@@ -34,8 +34,8 @@ class Step:
 
     Attributes:
         name: a key of `STEPS`.
-        values: what each of its parameters may be: words, or ranges.
-        probability: of its being taken.
+        values: words or ranges, for each parameter.
+        probability: of the step.
     """
 
     name: str
@@ -48,11 +48,11 @@ class Step:
 
     @property
     def divides(self) -> bool:
-        """Whether it leads to the size of the low-resolution image."""
+        """Whether it resizes to the low-resolution image."""
         return self.name == "resize" and self.values[1] == (Range(0, 0),)
 
     def draw(self, rng: np.random.Generator) -> Change | None:
-        """The change that an image goes through; None if the step is not taken."""
+        """Draws the change of one image; None if the step is left out."""
         if self.probability < 1 and rng.random() >= self.probability:
             return None
         drawn = []
@@ -71,7 +71,7 @@ def step_of(item: str) -> Step:
     """A step from its text.
 
     Raises:
-        UserError: naming the step, and what would do.
+        UserError: names the step, and what it may be.
     """
     name, equals, rest = (part.strip() for part in item.partition("="))
     if name not in STEPS:

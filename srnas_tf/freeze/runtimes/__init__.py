@@ -1,8 +1,8 @@
-"""The runtimes that exported files run in, a module each; all else loops over them.
+"""The runtimes for exported files, each in its own module. All other code loops over them.
 
-A module imports nothing of the package around it, and no library but numpy, before one of its functions is called: this
-folder is also what times files on devices (`stopwatch.py`), where there is nothing but numpy and one runtime. Functions
-that make files run here alone, and may import what they like.
+When it is loaded, a module imports numpy alone, and nothing of the package around it. The folder is also copied to
+devices, to time files there (`stopwatch.py`), and a device has only numpy and one runtime. Functions that make files
+never run there, and may import anything.
 """
 
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ RUNTIMES: Sequence[Runtime] = (
     ncnn.RUNTIME,
     coreml.RUNTIME,
 )
-"""Of several for one kind of file the first is the usual one."""
+"""Of several runtimes for one kind of file, the first is the usual one."""
 
 BY_NAME: dict[str, Runtime] = {runtime.name: runtime for runtime in RUNTIMES}
 
 USUAL: dict[str, Runtime] = {runtime.suffix: runtime for runtime in reversed(RUNTIMES)}
-"""By suffix of the file."""
+"""The usual runtime by suffix of the file."""
 
 _ALL = [form for runtime in RUNTIMES for form in runtime.forms]
 
 FORMS: Sequence[Form] = sorted(_ALL, key=lambda form: bool(form.stands_for))
-"""The files of an export: the SavedModel that all are made of, the others, and stages."""
+"""The files of an export: the SavedModel from which all others are made, the others, and stages."""

@@ -1,4 +1,4 @@
-"""Core ML's packages, by coremltools, in float16. They are made and read anywhere, and run on macOS alone."""
+"""Core ML: packages in float16, by coremltools. They can be made and read anywhere, and run on macOS alone."""
 
 import logging
 import sys
@@ -8,12 +8,12 @@ import numpy as np
 
 from .runtime import SIGNATURE, Form, Job, Opened, Runtime, size_of
 
-LEAST, USUAL, MOST = 16, 128, 2048
-"""Pixels a side of the images that a package takes, and of those that it is optimized for."""
+MIN_SIDE, USUAL_SIDE, MAX_SIDE = 16, 128, 2048
+"""The least and the greatest side of an image in pixels, and the side that a package is optimized for."""
 
 
 def _coremltools():
-    """The library, which warns of all other libraries' versions when it is imported."""
+    """Imports coremltools, which warns of other libraries' versions."""
     logging.getLogger("coremltools").setLevel(logging.ERROR)
     import coremltools
 
@@ -65,7 +65,7 @@ def _whole(job: Job) -> None:
             node.op = "Identity"
             del node.attr["shape"]
     alone = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), []).prune("lr:0", "sr:0")
-    sides = size or [ct.RangeDim(LEAST, MOST, USUAL), ct.RangeDim(LEAST, MOST, USUAL)]
+    sides = size or [ct.RangeDim(MIN_SIDE, MAX_SIDE, USUAL_SIDE), ct.RangeDim(MIN_SIDE, MAX_SIDE, USUAL_SIDE)]
     model = ct.convert(
         [alone],
         source="tensorflow",

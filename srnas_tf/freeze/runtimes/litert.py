@@ -1,4 +1,4 @@
-"""LiteRT files: built-in operators only, in float32, float16 and int8."""
+"""LiteRT: files of built-in operators in float32, float16 and int8."""
 
 import functools
 import tempfile
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _interpreter(path: Path, threads: int = 0) -> "Interpreter":
-    """An interpreter with a thread a core, unless told; of itself it takes one."""
+    """An interpreter, by default with one thread for each core. LiteRT's own default is one thread."""
     from ai_edge_litert.interpreter import Interpreter
 
     from .machine import cores
@@ -43,7 +43,7 @@ def _open(path: Path, threads: int = 0) -> Opened:
 
 
 def _quantized(values: np.ndarray, detail: dict) -> np.ndarray:
-    """Floats as a tensor takes them; where it takes integers, by its own scale and zero point."""
+    """Floats in the type of a tensor. Integers use its scale and zero point."""
     if detail["dtype"] == np.float32:
         return values
     scale, zero = detail["quantization"]
@@ -65,7 +65,7 @@ def _operators(path: Path) -> set[str]:
 
 
 def _check(path: Path) -> None:
-    """Refuses nothing: a file of built-in operators can only compute, and others do not load."""
+    """Accepts every file: built-in operators can only compute, and other operators do not load."""
 
 
 def _stage_files(folder: Path, count: int) -> list[Path]:
@@ -93,7 +93,7 @@ def _whole(job: Job, *, half: bool = False) -> None:
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_saved_model(str(job.source), signature_keys=[SIGNATURE])
-    # Built-in operations only: what needs Flex or a custom operation fails here, not on the phone.
+    # Built-in operations only: files that need others then fail here, not on the phone.
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if half:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -106,7 +106,7 @@ def _half(job: Job) -> None:
 
 
 def _stages(job: Job) -> None:
-    """All stages in one file, a signature each."""
+    """Writes all stages into one file, with a signature for each."""
     import tensorflow as tf
 
     from srnas_tf.freeze import stages_file
@@ -120,7 +120,7 @@ def _stages(job: Job) -> None:
 
 
 def _int8(job: Job) -> None:
-    """int8 inside the blocks; what lost most by it (docs/int8.md) stays as it is."""
+    """int8 inside the blocks. Layers that would lose the most stay float32 (docs/int8.md)."""
     from litert_quantizer import quantizer
     from litert_quantizer.recipe import TFLOperationName
 
@@ -145,7 +145,7 @@ def _int8(job: Job) -> None:
 
 
 def _held(found: dict, extremes: dict) -> dict:
-    """Ranges of tensors, by name, that hold others of the same; of photographs they are moving averages."""
+    """Widens ranges of tensors, by name, to include others. Those from photographs are moving averages."""
     return {
         name: {**known, "min": np.minimum(known["min"], other["min"]), "max": np.maximum(known["max"], other["max"])}
         if "min" in known and "min" in (other := extremes.get(name, {}))
@@ -164,11 +164,11 @@ RUNTIME = Runtime(
     forms=(
         Form("model.tflite", _whole, 1e-4, 0.001),
         Form("model_fp16.tflite", _half, 2e-2, 0.1),
-        # A pixel may be off by much at an edge: it is the PSNR that counts here.
+        # The PSNR decides here. Single pixels at edges may differ by much.
         Form("model_int8.tflite", _int8, 0.5, 0.1, needs="inner", optional=True),
-        # Rounded to levels, of which float16 between the stages may move one by one.
+        # Rounded to levels. float16 between the stages may change one by one level.
         Form("stages/stages.tflite", _stages, 1.01 / 255, 0.01, needs="stages", stands_for="model.tflite"),
     ),
-    # A stage keeps the memory that it has worked in: all of them together, gigabytes.
+    # A stage keeps its working memory. All stages together would take gigabytes.
     staged=Staged(_stage_files, _open_stages, lambda path: _interpreter(path).allocate_tensors(), kept=1),
 )

@@ -1,4 +1,4 @@
-"""The machine that files are timed on, in words."""
+"""Describes the machine that files are timed on."""
 
 import os
 import platform
@@ -8,12 +8,12 @@ from pathlib import Path
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def described(accelerators: Sequence[str] = ()) -> str:
-    """This machine, with what a runtime takes besides the processor: "2 cores, AMD EPYC"."""
+    """This machine, with a runtime's devices besides the processor: "2 cores, AMD EPYC"."""
     cpuinfo = Path("/proc/cpuinfo")
     text = cpuinfo.read_text(errors="replace") if cpuinfo.exists() else ""
     named = re.search(r"^(?:model name|Hardware)\s*: (.+)$", text, re.MULTILINE)

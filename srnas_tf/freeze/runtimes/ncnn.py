@@ -1,4 +1,4 @@
-"""ncnn's pairs of files, `NAME.param` and `NAME.bin`, as Upscayl and video2x take them; made by pnnx, in float16."""
+"""ncnn: pairs of files in float16, `NAME.param` and `NAME.bin`, made by pnnx. Upscayl and video2x read them."""
 
 import subprocess
 import tempfile
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     import onnx
 
 IMAGE, ENLARGED = "data", "output"
-"""What an image and what becomes of it are called, as programs that run Real-ESRGAN's files ask for them."""
+"""Names of input and output, as programs for Real-ESRGAN's files expect them."""
 
 SIDES = ((64, 48), (40, 72))
-"""Two sizes by which pnnx sees that any will do."""
+"""Two sizes of images, from which pnnx learns that any size is allowed."""
 
 
 def _open(path: Path, threads: int = 0) -> Opened:
@@ -54,7 +54,7 @@ def _layers(path: Path) -> list[str]:
 
 
 def _check(path: Path) -> None:
-    """Refuses layers that are not known to do nothing but compute, and blobs by other names."""
+    """Refuses layers that may do more than compute, and blobs with other names."""
     from srnas_tf.freeze.operations import NCNN
 
     layers = _layers(path)
@@ -94,12 +94,12 @@ def _whole(job: Job) -> None:
 
 
 def _shuffle_by_channel(graph: "onnx.GraphProto") -> None:
-    """Has DepthToSpace take channels in PyTorch's order (CRD): pnnx passes over TensorFlow's (DCR) without a word.
+    """Changes DepthToSpace to PyTorch's order of channels (CRD): pnnx ignores TensorFlow's (DCR) silently.
 
-    The channels that convolutions before it make are put into that order, so that all computes the same.
+    The output channels of the convolutions before it are reordered, so that the result is the same.
 
     Raises:
-        ValueError: where something else makes them.
+        ValueError: if another operator makes these channels.
     """
     import onnx
 
@@ -120,7 +120,7 @@ def _shuffle_by_channel(graph: "onnx.GraphProto") -> None:
 
 
 def _making(name: str, makers: dict, graph: "onnx.GraphProto") -> Iterator["onnx.NodeProto"]:
-    """The convolutions, from the last one back, that decide about the order of a tensor's channels."""
+    """The convolutions that decide the order of a tensor's channels, the last one first."""
     while True:
         node = makers.get(name)
         readers = sum(list(each.input).count(name) for each in graph.node)

@@ -1,4 +1,4 @@
-"""ONNX files, by onnxruntime: in float32, float16 and int8."""
+"""onnxruntime: ONNX files in float32, float16 and int8."""
 
 import copy
 import functools
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import onnxruntime
 
 OPSET = 18
-"""Of all files: the newest that tf2onnx accepts in practice."""
+"""The opset of all files, the newest that tf2onnx accepts in practice."""
 
 
 def _open(path: Path, threads: int = 0) -> Opened:
@@ -33,7 +33,7 @@ def _open(path: Path, threads: int = 0) -> Opened:
 
 
 def _session(path: Path, threads: int = 0) -> "onnxruntime.InferenceSession":
-    """A session with so many threads; with 0 one that shares its memory with all others made so."""
+    """A session with so many threads. With 0, it shares memory with all other such sessions."""
     import onnxruntime
 
     if threads:
@@ -46,7 +46,7 @@ def _session(path: Path, threads: int = 0) -> "onnxruntime.InferenceSession":
 
 @functools.cache
 def _shared() -> "onnxruntime.SessionOptions":
-    """One arena for all sessions: each on its own keeps the memory that it has worked in, gigabytes in all."""
+    """One arena for all sessions. With one each, their working memory would be gigabytes."""
     import onnxruntime
 
     arena = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
@@ -59,10 +59,10 @@ def _shared() -> "onnxruntime.SessionOptions":
 
 
 def operators(path: Path) -> set[str]:
-    """Of an ONNX file; those of other domains than ONNX' own as `custom DOMAIN.NAME`.
+    """The operators of an ONNX file. Those outside ONNX' own domain are `custom DOMAIN.NAME`.
 
     Raises:
-        ValueError: where its checker complains of it, or it is not of OPSET alone.
+        ValueError: if ONNX' checker refuses it, or it has another opset than OPSET.
     """
     import onnx
 
@@ -79,7 +79,7 @@ def operators(path: Path) -> set[str]:
 
 
 def check(path: Path) -> None:
-    """Refuses a file of anybody's that would do more than compute."""
+    """Refuses a file that would do more than compute."""
     from srnas_tf.freeze import untrusted
 
     untrusted.check_onnx(path)
@@ -102,7 +102,7 @@ def _open_stages(path: Path, folder: Path) -> Callable[[int], Callable[[Arrays],
 
 @functools.cache
 def _tf2onnx():
-    """The converter. It walks through sets of nodes, whose order is otherwise that of their addresses."""
+    """Imports the converter. It walks through sets of nodes, whose order would be that of their addresses."""
     import tf2onnx
 
     tf2onnx.graph.Node.__hash__ = lambda node: hash(node.name)
@@ -111,7 +111,7 @@ def _tf2onnx():
 
 @functools.cache
 def _model(source: Path) -> "onnx.ModelProto":
-    """In float32; what the other forms are made from, too."""
+    """The model in float32, from which the other forms are made, too."""
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(source))  # a signature does not hold on to its variables
@@ -143,7 +143,7 @@ def _model(source: Path) -> "onnx.ModelProto":
 
 
 def _write(path: Path, model: "onnx.ModelProto", described: dict[str, str]) -> None:
-    """Writes a model whose bytes depend on nothing but the network, once it is checked."""
+    """Checks a model, and writes it. The bytes depend on the network alone."""
     import onnx
 
     from srnas_tf.freeze import onnx_graph
@@ -158,7 +158,7 @@ def _whole(job: Job) -> None:
 
 
 def _half(job: Job) -> None:
-    """float16 inside; input, output and the statistics of the attention stay float32."""
+    """float16 inside. Input, output and the statistics of the attention stay float32."""
     from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
     from onnxruntime.transformers.onnx_model import OnnxModel
 
@@ -170,7 +170,7 @@ def _half(job: Job) -> None:
 
 
 def _int8(job: Job) -> None:
-    """QDQ, weights by channel; what a convolution takes keeps its whole range (docs/int8.md)."""
+    """int8 by QDQ, with weights by channel. The inputs of convolutions keep their whole range (docs/int8.md)."""
     import onnx
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -214,7 +214,7 @@ def _int8(job: Job) -> None:
 
 
 def _stages(job: Job) -> None:
-    """A file for each stage, `stage00.onnx` the first, beside the target."""
+    """Writes a file for each stage beside the target, beginning with `stage00.onnx`."""
     import tensorflow as tf
 
     from srnas_tf.freeze import stages_file
@@ -252,9 +252,9 @@ RUNTIME = Runtime(
     forms=(
         Form("model.onnx", _whole, 1e-4, 0.001),
         Form("model_fp16.onnx", _half, 2e-2, 0.1, needs="stages"),
-        # A pixel may be off by much at an edge: it is the PSNR that counts here.
+        # The PSNR decides here. Single pixels at edges may differ by much.
         Form("model_int8.onnx", _int8, 0.5, 0.1, needs="dense", optional=True),
-        # Rounded to levels, of which float16 between the stages may move one by one.
+        # Rounded to levels. float16 between the stages may change one by one level.
         Form("stages/stage00.onnx", _stages, 1.01 / 255, 0.01, needs="stages", stands_for="model.onnx"),
     ),
     staged=Staged(stage_files, _open_stages, _session, planes=True),

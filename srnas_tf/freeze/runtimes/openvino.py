@@ -1,4 +1,4 @@
-"""ONNX files, by OpenVINO: in the precision of the file, or with bfloat16 where the processor computes with it."""
+"""OpenVINO: ONNX files in the file's precision, or in bfloat16 if the processor supports it."""
 
 import functools
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from .runtime import Arrays, Opened, Runtime, Staged, pixels, planes, size_of
 
 
 def _compiled(precision: str, path: Path, threads: int = 0):
-    """A file as OpenVINO's own kind of program, on the processor.
+    """A file, compiled by OpenVINO for the processor.
 
     Args:
-        precision: of floats inside, `f32` or `bf16`. Where the processor cannot compute with bf16, OpenVINO takes f32.
+        precision: of floats inside, `f32` or `bf16`. OpenVINO takes f32 if the processor does not support bf16.
         path: of the file.
-        threads: 0 for one a core.
+        threads: 0 for one for each core.
     """
     import openvino
 

@@ -1,4 +1,4 @@
-"""What a runtime is: how its files are made here, and how they are opened, run and read, here and on devices."""
+"""The interface of a runtime: makes its files here, and opens, runs and reads them, here and on devices."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePath
@@ -10,7 +10,7 @@ Size = tuple[int, int]
 """Height and width of the only images that a file takes."""
 
 SIGNATURE = "serving_default"
-"""What of a SavedModel takes an image, `lr`, and gives `sr`."""
+"""The signature of a SavedModel from `lr` to `sr`."""
 
 Arrays = dict[str, np.ndarray]
 """Arrays by name."""
@@ -24,10 +24,10 @@ class Opened(NamedTuple):
     """A model file in its runtime.
 
     Attributes:
-        run: what `prepare` gives, enlarged in the runtime's own layout and type.
-        size: of the only images that it takes; None where it takes any.
-        prepare: float32 [1, height, width, 3] in 0..1 -> what `run` takes.
-        finish: what `run` gives -> float32 [1, height, width, 3], 1.0 = white.
+        run: output of `prepare` -> enlarged image in the runtime's own layout and type.
+        size: of the only images that it takes; None for any size.
+        prepare: float32 [1, height, width, 3] in 0..1 -> input of `run`.
+        finish: output of `run` -> float32 [1, height, width, 3], 1.0 is white.
     """
 
     run: Callable[[np.ndarray], np.ndarray]
@@ -36,25 +36,26 @@ class Opened(NamedTuple):
     finish: Callable[[np.ndarray], np.ndarray] = as_it_is
 
     def enlarge(self, batch: np.ndarray) -> np.ndarray:
-        """float32 [1, height, width, 3] in 0..1, enlarged."""
+        """The enlarged image, float32 [1, height, width, 3], 1.0 is white."""
         return self.finish(self.run(self.prepare(batch)))
 
 
 INVISIBLE = 0.25 / 255
-"""A quarter of a level: where the PSNR is very high, such a difference changes it and is no fault."""
+"""A quarter of a level. If the PSNR is very high, such a difference changes it, but is no fault."""
 
 
 class Job(NamedTuple):
-    """A file to make of a SavedModel.
+    """A file to make from a SavedModel.
 
     Attributes:
         source: the SavedModel.
-        target: the file.
-        patches: representative images, float32 [n, height, width, 3] in 0..1; int8 files learn their ranges of them.
-        choose: makes a file that is int8 inside: given a function (model file in float32, names of convolutions) that
-            writes `target`, and that model file, calls it with the most convolutions that leave flat colours alone.
-        levels: whether an int8 file takes and gives uint8.
-        described: what files say of themselves, those that can: `description`, and more by name.
+        target: path of the file.
+        patches: representative images, float32 [n, height, width, 3] in 0..1. int8 files learn their ranges from them.
+        choose: makes a file that is int8 inside. Its arguments are a function (model file in float32, names of
+            convolutions) that writes `target`, and that model file. It calls the function with the most convolutions
+            that keep flat colours.
+        levels: whether an int8 file has uint8 input and output.
+        described: the file's metadata: `description`, and more by name.
     """
 
     source: Path
@@ -66,19 +67,19 @@ class Job(NamedTuple):
 
 
 class Form(NamedTuple):
-    """A file that a network is exported into.
+    """A kind of exported file.
 
     Attributes:
         file: its path within the export folder.
-        convert: makes it; None for the SavedModel that all others are made of.
-        tolerance: the largest absolute difference from the network allowed, 1.0 = white.
-        psnr_tolerance: the largest difference of the mean PSNR allowed, dB.
-        needs: what a network must have for it: "stages" that it can be run in, "inner" convolutions to be int8, or
-            "dense" ones, none of them depthwise.
-        optional: whether a file that is further off is left out; any other fails the export.
-        stands_for: of stages, the file that they compute the same as.
-        beside: further files that belong to it, in the same folder.
-        made_by: the module that `convert` needs, where it does not come along.
+        convert: makes the file. None for the SavedModel from which all others are made.
+        tolerance: the largest allowed absolute difference from the network, 1.0 is white.
+        psnr_tolerance: the largest allowed difference of the mean PSNR, dB.
+        needs: what a network must have: "stages"; "inner" convolutions, which can be int8; or "dense" convolutions,
+            none of them depthwise.
+        optional: whether a file that differs too much is left out. Any other such file fails the export.
+        stands_for: for stages, the file that computes the same.
+        beside: further files of it in the same folder.
+        made_by: the module that `convert` needs, if it is an extra.
     """
 
     file: str
@@ -98,25 +99,25 @@ class Form(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What it goes by in flags: the file or the folder at the top of the export."""
+        """Its name in flags: the file or the folder at the top of the export."""
         return PurePath(self.file).parts[0]
 
     def accepts(self, difference: float, psnr_difference: float) -> bool:
-        """Whether a file is near enough: by both measures, or so near that no PSNR, however high, counts against it."""
+        """Whether a file is close enough: by both tolerances, or by a difference that nobody can see."""
         near = difference <= self.tolerance and abs(psnr_difference) <= self.psnr_tolerance
         return near or difference <= min(self.tolerance, INVISIBLE)
 
 
 class Staged(NamedTuple):
-    """How a runtime runs a network in stages.
+    """A runtime's way to run a network in stages.
 
     Attributes:
-        files: (folder of the stages, number of stages) -> the files that hold them.
-        open: (model file, folder of the stages) -> a function of a stage's number that opens it: what maps arrays by
-            name to arrays by name, as `nets.stages` calls them.
-        load: loads one of `files`, to see whether that can be done.
+        files: (folder of the stages, number of stages) -> their files.
+        open: (model file, folder of the stages) -> a function that opens the stage of a number. An opened stage maps
+            arrays to arrays, by the names of `nets.stages`.
+        load: loads one of `files`, as a check.
         planes: whether maps are [channels, height, width].
-        kept: how many opened stages to keep; None for all.
+        kept: number of stages to keep open; None for all.
     """
 
     files: Callable[[Path, int], list[Path]]
@@ -127,22 +128,22 @@ class Staged(NamedTuple):
 
 
 class Runtime(NamedTuple):
-    """What runs model files of one kind.
+    """A runtime, which runs model files of one kind.
 
     Attributes:
-        name: as `--runtime` says it.
-        module: the Python module that knows its version.
-        file: the usual file that it runs, as a `Form` names it; all files of its suffix are of this runtime.
-        open: (file, threads) -> the file in the runtime. Threads: 0 for one a core, sharing memory with others here.
-        operators: of a file of its own, by name; those that are not built in as `custom NAME`. Raises ValueError where
+        name: for `--runtime`.
+        module: the Python module that tells its version.
+        file: its usual file, as a `Form` names it. All files with this suffix are the runtime's.
+        open: (file, threads) -> the opened file. 0 threads mean one for each core, and memory shared with other files.
+        operators: file -> its operators by name. Those that are not built in are `custom NAME`. Raises ValueError if
             the file is not valid.
-        check: refuses a file of anybody's that would do more than compute, by a ValueError.
-        forms: the files that are made for it. A runtime that runs another one's files has none of its own.
-        staged: how it runs stages; None where it does not.
-        extra: the extra of this package that installs it; empty where it comes along.
-        devices: what it computes on besides the processor, in words.
+        check: refuses a file that would do more than compute, by a ValueError.
+        forms: the files that are made for it. Empty if it runs another runtime's files.
+        staged: its way to run stages; None if it cannot.
+        extra: the extra of this package that installs it; empty if it is always installed.
+        devices: its devices besides the processor, in words.
         folder: whether its files are folders.
-        runs: whether it runs on this system; a file of one that does not is read, and not compared with the network.
+        runs: whether it runs on this system. If not, files are read, but not compared with the network.
     """
 
     name: str
@@ -160,7 +161,7 @@ class Runtime(NamedTuple):
 
     @property
     def suffix(self) -> str:
-        """Of its files; empty for a SavedModel, which is a folder."""
+        """The suffix of its files; empty for a SavedModel, which is a folder."""
         return PurePath(self.file).suffix
 
 
@@ -175,6 +176,6 @@ def pixels(batch: np.ndarray) -> np.ndarray:
 
 
 def size_of(sides: Sequence) -> Size | None:
-    """A tensor's height and width, where both are given."""
+    """A tensor's height and width, or None if one is unknown."""
     height, width = sides
     return (height, width) if all(isinstance(side, int) and side > 0 for side in (height, width)) else None

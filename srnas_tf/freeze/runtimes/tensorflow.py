@@ -1,4 +1,4 @@
-"""SavedModels, by TensorFlow."""
+"""TensorFlow: SavedModels."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -54,7 +54,7 @@ def _open_stages(path: Path, folder: Path) -> Callable[[int], Callable[[Arrays],
 
 
 def of_function(function: Callable, keep: object = None) -> Callable[[Arrays], Arrays]:
-    """A function of tensors by name as one of arrays; it keeps something alive."""
+    """A function of named tensors as one of arrays. It keeps its model alive."""
     import tensorflow as tf
 
     def run(given: Arrays) -> Arrays:

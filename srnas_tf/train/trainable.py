@@ -1,4 +1,4 @@
-"""What a step trains: a network, or a path of a supernet, seen through one interface."""
+"""A model as a training step sees it: a network, or a path of a supernet."""
 
 import functools
 import itertools
@@ -14,19 +14,19 @@ from srnas_tf.nets.sharing import Placement
 from srnas_tf.train.pieces import Pieces
 
 Loss = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
-"""(output, what it should be) -> (loss to return, loss to differentiate)."""
+"""(output, target) -> (loss to return, loss to differentiate)."""
 
 
 class Part(NamedTuple):
-    """A variable that the optimizer moves, and which part of it a step uses.
+    """A variable that the optimizer moves, and the part of it that each path uses.
 
     Attributes:
-        variable: what is moved.
+        variable: holds the weights.
         position: of its slot among those of the supernet.
-        starts: int32 [paths], where those of each path begin in `rows`; None where every step uses the whole variable.
-        lengths: int32 [paths], rows of each path.
-        rows: int32, those of the variable that the paths use, path after path.
-        used: bool [as many rows, ROW], where paths share rows: which numbers of them a path uses.
+        starts: int32 [paths], the first index in `rows` of each path; None if every step uses the whole variable.
+        lengths: int32 [paths], the number of rows of each path.
+        rows: int32, the variable's rows of the paths, path after path.
+        used: bool [len(rows), ROW], the numbers of its rows that a path uses; None if paths share no rows.
     """
 
     variable: tf.Variable
@@ -37,33 +37,35 @@ class Part(NamedTuple):
     used: tf.Tensor | None = None
 
     def path(self, paths: tf.Tensor) -> tf.Tensor | int:
-        """The number of the path that a network takes, of those that it takes of all slots; 0 for the whole."""
+        """The number of a network's path in this part's slot; 0 if every step uses the whole variable."""
         return 0 if self.starts is None else paths[self.position]
 
     def rows_of(self, path: tf.Tensor | int) -> tf.Tensor | None:
-        """The rows of a path; None for the whole."""
+        """The rows of a path; None for the whole variable."""
         return None if self.starts is None else self._of_path(self.rows, path)
 
     def uses(self, path: tf.Tensor | int) -> tf.Tensor | bool:
-        """Which numbers of its rows a path uses."""
+        """The numbers of its rows that a path uses; True for all."""
         return True if self.used is None else self._of_path(self.used, path)
 
     def _of_path(self, table: tf.Tensor, path: tf.Tensor | int) -> tf.Tensor:
         start, length = (tf.gather(each, path) for each in (self.starts, self.lengths))
         return table[start : start + length]
 
-    def read(self, path: tf.Tensor | int) -> tf.Tensor:
-        """What a path uses of the variable."""
+    def weights_of_path(self, path: tf.Tensor | int) -> tf.Tensor:
+        """The weights of a path, [rows of the path, ROW]; the whole variable if every step uses it."""
         rows = self.rows_of(path)
         return tf.convert_to_tensor(self.variable) if rows is None else tf.gather(self.variable, rows)
 
     def place(self, value: tf.Tensor, path: tf.Tensor | int) -> tf.Tensor:
-        """What a path uses, in its place in zeros of the variable's shape: the inverse of `read`."""
+        """Values for a path's weights, in their place in zeros of the variable's shape: the inverse of
+        `weights_of_path`.
+        """
         rows = self.rows_of(path)
         return value if rows is None else tf.scatter_nd(rows[:, None], value, self.variable.shape)
 
     def padded(self, value: tf.Tensor) -> tf.Tensor:
-        """What a path uses, and zeros up to the most rows of any: of one shape for all."""
+        """Values for a path's rows, and zeros up to the rows of the longest path: one shape for all paths."""
         if self.lengths is None:
             return value
         return tf.pad(value, [[0, int(max(self.lengths)) - value.shape[0]], [0, 0]])
@@ -73,31 +75,30 @@ class Part(NamedTuple):
         return value[: tf.gather(self.lengths, path)]
 
 
-class Lesson(NamedTuple):
-    """What one network learns from one batch.
+class Gradients(NamedTuple):
+    """The loss of one network on one batch, and its gradients.
 
     Attributes:
         loss: float [].
-        gradients: by what the network uses of each part.
-        output: what it made of the batch.
+        by_part: with respect to the network's weights in each part.
+        output: the network's, float [batch, height * scale, width * scale, 3].
     """
 
     loss: tf.Tensor
-    gradients: list[tf.Tensor]
+    by_part: list[tf.Tensor]
     output: tf.Tensor
 
 
-class Trainee(NamedTuple):
+class TrainableModel(NamedTuple):
     """A model as a training step sees it.
 
     Attributes:
-        model: what is trained.
-        parts: its variables, each with the part of it that a step uses.
-        forward: (lr in 0..1, codes, what is used of each part) -> output.
-        paths: codes -> the path of each slot.
-        states: variables that training keeps and does not move.
-        composed: whether `forward` puts compiled pieces together by codes that are numbers, so that it cannot be part
-            of a trace itself.
+        model: the network or supernet.
+        parts: its trainable variables, each with the part of it that a step uses.
+        forward: (lr in 0..1, codes, the weights of each part) -> output.
+        paths: codes -> the network's path in each slot.
+        states: variables that the optimizer does not move, such as moving averages.
+        composed: whether `forward` runs compiled pieces. It needs codes that are numbers, and cannot be traced itself.
     """
 
     model: Net | Supernet
@@ -107,53 +108,52 @@ class Trainee(NamedTuple):
     states: Sequence[tf.Variable] = ()
     composed: bool = False
 
-    def lesson(self, loss_of: Loss, lr: tf.Tensor, target: tf.Tensor, codes: Codes) -> Lesson:
-        """A loss of the output, and its gradient by what the network uses of each part.
+    def gradients(self, loss_of: Loss, lr: tf.Tensor, target: tf.Tensor, codes: Codes) -> Gradients:
+        """The loss of one network, and its gradients with respect to the network's weights.
 
         Args:
-            loss_of: what the network is to make less.
+            loss_of: the loss.
             lr: float [batch, height, width, 3] in 0..1.
             target: float [batch, height * scale, width * scale, 3] in 0..1.
-            codes: the network's.
+            codes: of the network.
         """
-        values = [part.read(part.path(self.paths(codes))) for part in self.parts]
+        values = [part.weights_of_path(part.path(self.paths(codes))) for part in self.parts]
         with tf.GradientTape() as tape:
             tape.watch(values)
             output = self.forward(lr, codes, values)
             loss, scaled = loss_of(output, target)
-        # The layers of a network read whole variables themselves; a supernet's weights reach them as arguments.
+        # The layers of a network read whole variables themselves. Those of a supernet get their weights as arguments.
         sources = values if self.composed else [part.variable for part in self.parts]
         gradients = tape.gradient(scaled, sources)
         if self.composed:  # a block that a network has not is a path of no weights, and gets no gradient
             gradients = [own if own.shape[0] == 0 else by for own, by in zip(values, gradients, strict=True)]
-        return Lesson(loss, gradients, output)
+        return Gradients(loss, gradients, output)
 
     def loss_and_gradients(
         self, loss_of: Loss, lr: tf.Tensor, hr: tf.Tensor, networks: Sequence[Codes], distilled: Loss | None = None
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """The mean of the losses of some networks on one batch, and the gradients of their sum, for `PathAdam.apply`.
 
-        The gradient of one network is by what it uses of each part, padded to be of one shape for all. Several are
-        added up, one after the other, in tensors of the parts' whole shapes. Adam does not see that a sum is larger
-        than a mean.
+        The gradients of one network are those of its weights, padded to one shape for all networks. The gradients of
+        several networks are added up in tensors of the parts' whole shapes. For Adam, a sum is as good as a mean.
 
         Args:
-            loss_of: as `lesson` takes it.
-            lr: likewise.
-            hr: the target of all, or of the first.
-            networks: their codes.
-            distilled: where given, the networks after the first learn the first's output, which is constant to them,
-                instead of `hr`, by this loss.
+            loss_of: as `gradients` takes it.
+            lr: as `gradients` takes it.
+            hr: the target of all networks, or of the first one.
+            networks: codes of the networks.
+            distilled: if given, the loss of all networks but the first. Their target is the first's output, as a
+                constant.
         """
-        first = self.lesson(loss_of, lr, hr, networks[0])
+        first = self.gradients(loss_of, lr, hr, networks[0])
         if len(networks) == 1:
-            return first.loss, [part.padded(own) for part, own in zip(self.parts, first.gradients, strict=True)]
-        loss, sums = first.loss, self._placed(first.gradients, networks[0])
+            return first.loss, [part.padded(own) for part, own in zip(self.parts, first.by_part, strict=True)]
+        loss, sums = first.loss, self._placed(first.by_part, networks[0])
         for codes in networks[1:]:
             target, wanted = (hr, loss_of) if distilled is None else (first.output, distilled)
-            lesson = self.lesson(wanted, lr, target, codes)
-            loss += lesson.loss
-            sums = [total + own for total, own in zip(sums, self._placed(lesson.gradients, codes), strict=True)]
+            of_network = self.gradients(wanted, lr, target, codes)
+            loss += of_network.loss
+            sums = [total + own for total, own in zip(sums, self._placed(of_network.by_part, codes), strict=True)]
         return loss / len(networks), sums
 
     def _placed(self, gradients: Sequence[tf.Tensor], codes: Codes) -> list[tf.Tensor]:
@@ -162,15 +162,15 @@ class Trainee(NamedTuple):
         return [part.place(gradient, part.path(paths)) for part, gradient in pairs]
 
 
-def whole(network: Net) -> Trainee:
-    """A network on its own."""
+def trainable_network(network: Net) -> TrainableModel:
+    """A network as a trainable model."""
     parts = [Part(v.value) for v in network.trainable_variables]
     states = [v.value for v in network.non_trainable_variables]
-    return Trainee(network, parts, lambda lr, codes, values: network(lr, training=True), states=states)
+    return TrainableModel(network, parts, lambda lr, codes, values: network(lr, training=True), states=states)
 
 
-def single_path(supernet: Supernet) -> Trainee:
-    """A supernet, of which the codes choose the network."""
+def trainable_supernet(supernet: Supernet) -> TrainableModel:
+    """A supernet as a trainable model. Codes choose the network."""
     tables = functools.cache(_tables)
     each = [_parts(slot, position, tables) for position, slot in enumerate(supernet.slots)]
     replicas: dict[int, Pieces] = {}
@@ -182,17 +182,17 @@ def single_path(supernet: Supernet) -> Trainee:
         rows = [[next(left) for _ in parts] for parts in each]
         return pieces(lr, codes, [own[0] if len(own) == 1 else tf.concat(own, axis=0) for own in rows])
 
-    return Trainee(supernet, list(itertools.chain(*each)), forward, supernet.space.paths, composed=True)
+    return TrainableModel(supernet, list(itertools.chain(*each)), forward, supernet.space.paths, composed=True)
 
 
 def _parts(slot: Slot, position: int, tables: Callable[[Placement], tuple]) -> list[Part]:
-    """What paths have of their own, and what they all use, in the order of the slot's variables."""
+    """The parts of a slot, in the order of its variables: the paths' own weights, and those of all paths."""
     own = [] if slot.own is None else [Part(slot.own.value, position, *tables(slot.placement))]
     return own + ([] if slot.common is None else [Part(slot.common.value)])
 
 
 def _tables(here: Placement) -> tuple:
-    """Of a slot's own rows: `starts`, `lengths`, `rows` and `used` of a part."""
+    """`starts`, `lengths`, `rows` and `used` of the part that holds a slot's own rows."""
     rows = [here.rows_of(path) for path in range(len(here))]
     lengths = np.array([len(own) for own in rows], np.int32)
     starts = np.array([0, *itertools.accumulate(lengths)][:-1], np.int32)

@@ -1,4 +1,4 @@
-"""Validation PSNR of many networks of one supernet, which compute together what they have in common."""
+"""Scores networks of a supernet: their validation PSNR, with shared features computed once."""
 
 import functools
 import math
@@ -20,28 +20,27 @@ from srnas_tf.train.evaluate import as_batch, lanes
 from srnas_tf.train.pieces import TRACING
 
 Prefix = tuple[int, ...]
-"""A trunk, and the paths of its first blocks."""
+"""A trunk and the paths of its first blocks."""
 
 IMAGE, ROWS = tf.TensorSpec([None, None, None, 3]), tf.TensorSpec([None, ROW])
 WANTED = tf.TensorSpec([None, None, None])
 """Luma [batch, height, width], 16..235, without the border."""
 
 BATCH_PIXELS = 1 << 16
-"""Low-resolution pixels that run at once: images of one size share a batch."""
+"""Low-resolution pixels in a batch. Images of one size share batches."""
 
 
 class PathScorer:
-    """Mean PSNR, dB, of the networks of a supernet by their codes, as `evaluate.validation_psnr` has it within 1e-4 dB.
+    """The mean PSNR (dB) of a supernet's networks, by their codes; within 1e-4 dB of `evaluate.validation_psnr`.
 
-    Networks whose codes begin alike share the features of the blocks that they have in common: those are kept, by the
-    codes that lead to them, as long as there is room. The deepest go first, as the fewest networks share them; of those
-    of one depth, the least recently used. The newest of each depth stay: asked in sorted order, networks find most of
-    theirs.
+    Networks whose codes begin alike share features. The features behind each block are kept, as long as there is room.
+    The deepest are dropped first, because the fewest networks share them; of one depth, the least recently used. The
+    newest of each depth always stay. Networks in sorted order therefore find most of their features.
 
     Args:
-        supernet: with its trained weights; they must not change afterwards.
-        pairs: photographs to measure on.
-        memory: bytes for features, but for those of one network, which are always kept.
+        supernet: trained. Its weights must not change afterwards.
+        pairs: the validation images.
+        memory: bytes for features. Those of one network are always kept.
     """
 
     def __init__(self, supernet: Supernet, pairs: Sequence[Pair], memory: int) -> None:
@@ -52,15 +51,15 @@ class PathScorer:
         self._wanted = [tf.constant([luma(pair.hr)[crop] for pair in group], tf.float32) for group in groups]
         self._traced: dict[Callable, Callable] = {}
         self._first: dict[int, list[tf.Tensor]] = {}
-        """By trunk: what stands before its first block."""
+        """By trunk: the features before its first block."""
         self._features: list[OrderedDict[Prefix, list[tf.Tensor]]] = [OrderedDict() for _ in supernet.slots[1:]]
-        """By depth less one, trunk and paths; of the last block, which no other network shares, none."""
+        """By depth minus one, then by prefix. Features of the last block are not kept: no other network shares them."""
 
     def __call__(self, codes: Sequence[int]) -> float:
         return float(np.mean(self.psnrs(codes)))
 
     def psnrs(self, codes: Sequence[int]) -> np.ndarray:
-        """Of each photograph, dB; those of one size stand together."""
+        """The PSNR of each image, dB. Images of one size stand together."""
         space = self._supernet.space
         trunk, paths = space.split(codes)
         rows = self._supernet.rows_of_path(codes)
@@ -87,7 +86,7 @@ class PathScorer:
         prefix: Prefix,
         kept: OrderedDict[Prefix, list[tf.Tensor]] | None,
     ) -> list[tf.Tensor]:
-        """The features that a block makes of those before it, a batch each."""
+        """The features behind a block, batch by batch."""
         if kept is not None and prefix in kept:
             kept.move_to_end(prefix)
             return kept[prefix]
@@ -109,7 +108,7 @@ class PathScorer:
 
     @staticmethod
     def _spec(features: tf.Tensor) -> tf.TensorSpec:
-        """Of features as wide as these, of any number and size of images."""
+        """The spec of features of this width, for any number and size of images."""
         return tf.TensorSpec([None, None, None, features.shape[-1]], features.dtype)
 
     def _make_room(self) -> None:
@@ -119,7 +118,7 @@ class PathScorer:
                 self._used -= _bytes(dropped)
 
     def _psnrs(self, leave: Callable) -> Callable:
-        """The PSNR of each image of a batch, from what `leave` takes and their luma."""
+        """A function of `leave`'s arguments and the images' luma: the PSNR of each image of a batch."""
         border = self._supernet.scale
 
         def psnrs(rows, lr, wanted, first, outputs):
@@ -133,13 +132,13 @@ class PathScorer:
 
 
 class SharedOut:
-    """Scores as `PathScorer` does; the photographs are shared out among as many of these, which work at once.
+    """Scores as `PathScorer` does. Several scorers work at once, each on a share of the images.
 
     Args:
-        supernet: as there.
-        pairs: as there.
-        memory: bytes for the features of all.
-        count: how many.
+        supernet: as for `PathScorer`.
+        pairs: as for `PathScorer`.
+        memory: bytes for the features of all scorers.
+        count: of scorers.
     """
 
     def __init__(self, supernet: Supernet, pairs: Sequence[Pair], memory: int, count: int) -> None:
@@ -160,12 +159,12 @@ def _scorer(supernet: Supernet, pairs: Sequence[Pair], memory: int) -> Scorer:
 
 
 def scorers(supernet: Supernet, pairs: Sequence[Pair], memory: int, policy: str) -> tuple[Scorer, Scorer | None]:
-    """What a search goes by, and a rougher measurement to screen by: None under float32.
+    """The exact scorer of a search, and a rougher one to screen by, which is None under float32.
 
     Args:
-        supernet: with its trained weights.
-        pairs: photographs to measure on.
-        memory: bytes for the features of both.
+        supernet: trained.
+        pairs: the validation images.
+        memory: bytes for the features of both scorers.
         policy: Keras dtype policy of the rougher one.
     """
     exact, *rough = (_scorer(_under(supernet, each), pairs, share) for each, share in _shares(memory, policy))
@@ -175,7 +174,7 @@ def scorers(supernet: Supernet, pairs: Sequence[Pair], memory: int, policy: str)
 def travelling_scorers(
     path: Path, data: DataSettings, memory: int, policy: str, cache_dir: str = ""
 ) -> tuple[Loaded, Loaded | None]:
-    """As `scorers`, of a supernet's file and the validation photographs, which whoever measures loads for himself."""
+    """As `scorers`, for other processes: each loads the supernet's file and the validation images itself."""
     exact, *rough = (
         Loaded(functools.partial(_load_scorer, path.absolute(), data, share, each, cache_dir))
         for each, share in _shares(memory, policy)
@@ -193,10 +192,10 @@ def _under(supernet: Supernet, policy: str) -> Supernet:
 
 
 def _shares(memory: int, policy: str) -> list[tuple[str, int]]:
-    """The policies to measure under, the exact one first, and the bytes that each has."""
+    """The dtype policies, the exact one first, and the bytes for each."""
     if policy == "float32":
         return [(policy, memory)]
-    # Most networks are measured roughly alone.
+    # Most networks are measured only roughly.
     return [("float32", memory // 4), (policy, memory * 3 // 4)]
 
 
@@ -205,7 +204,7 @@ def _bytes(tensors: Sequence[tf.Tensor]) -> int:
 
 
 def _of_one_size(pairs: Sequence[Pair]) -> list[list[Pair]]:
-    """Pairs by the size of their low-resolution images, no group larger than a batch."""
+    """Groups of pairs whose low-resolution images have one size, none larger than a batch."""
     sizes: dict[tuple[int, ...], list[Pair]] = {}
     for pair in pairs:
         sizes.setdefault(pair.lr.shape, []).append(pair)

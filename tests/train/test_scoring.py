@@ -12,7 +12,7 @@ from srnas_tf.data.sources import load_pairs
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.supernet import load_path
 from srnas_tf.train import evaluate
-from srnas_tf.train.paths import PathScorer, SharedOut
+from srnas_tf.train.scoring import PathScorer, SharedOut
 
 __all__ = ["data"]  # a fixture
 
