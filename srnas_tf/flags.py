@@ -11,7 +11,7 @@ from absl import flags
 from srnas_tf import models
 from srnas_tf.arch import NETS, Architecture, Space
 from srnas_tf.errors import UserError
-from srnas_tf.settings import Values
+from srnas_tf.settings import Course, Values
 from srnas_tf.workdir.folder import Workdir
 
 S = TypeVar("S")
@@ -29,25 +29,30 @@ def define(*kinds: type) -> None:
             if field.name in FLAGS:
                 continue
             choices = field.metadata["choices"]
-            if field.metadata["several"]:
-                flags.DEFINE(_ValuesParser(field), field.name, str(field.default), field.metadata["help"])
+            if field.metadata["several"] or field.metadata["course"]:
+                flags.DEFINE(_TextParser(field), field.name, str(field.default), field.metadata["help"])
             elif choices and isinstance(field.default, str):
                 flags.DEFINE_enum(field.name, field.default, choices, field.metadata["help"])
             else:
                 _DEFINERS[type(field.default)](field.name, field.default, field.metadata["help"])
 
 
-class _ValuesParser(flags.ArgumentParser):
-    """Reads the values of a field that may be a choice."""
+class _TextParser(flags.ArgumentParser):
+    """Reads the values of a field that may be a choice, or may change over a training."""
 
     def __init__(self, field: dataclasses.Field) -> None:
-        self._name, self._kind = field.name, field.metadata["several"]
-        self.syntactic_help = "several values, with / between them, are a choice of the search"
         self.enum_values = field.metadata["choices"]
+        self._read: Callable[[Any], Any]
+        if several := field.metadata["several"]:
+            self.syntactic_help = "several values, with / between them, are a choice of the search"
+            self._read = lambda text: Values.of(field.name, text, several)
+        else:
+            self.syntactic_help = "A,B@0.7: A, and B once 0.7 of the steps are done"
+            self._read = lambda text: Course.of(field.name, text, field.metadata["course"]).plain
 
-    def parse(self, argument: Any) -> Values:
+    def parse(self, argument: Any) -> Any:
         try:
-            return Values.of(self._name, argument, self._kind)
+            return self._read(argument)
         except UserError as error:  # absl says which flag it is
             raise ValueError(str(error).partition(": ")[2]) from None
 

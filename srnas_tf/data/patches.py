@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from srnas_tf.data import imresize, partners
+from srnas_tf.data import imresize, partners, places
 from srnas_tf.data.degrade.picture import Window
 from srnas_tf.data.degrade.pipeline import PLAIN, Degradation
 from srnas_tf.data.shelf import Shelf
@@ -115,7 +115,7 @@ class Patches:
         self.photographs, self.patch, self.batch, self.seed = photographs, patch, batch, seed
         self._gone: UserError | None = None
         sizes = photographs.sizes
-        self._usable = [index for index, size in enumerate(sizes) if min(size) >= patch]
+        self._usable = places.usable(sizes, patch)
         small = [index for index, size in enumerate(sizes) if min(size) < patch]
         if small:
             (height, width), scale = sizes[small[0]], photographs.scale
@@ -130,23 +130,15 @@ class Patches:
         rng = generator(self.seed, "patches", step)
         sides = (self.patch, self.patch * self.photographs.scale)
         lr, hr = (np.empty((self.batch, side, side, 3), np.uint8) for side in sides)
-        for i in range(self.batch):
-            patches, turns, flip = self._draw(rng, step, i)
-            for place, patch in zip((lr[i], hr[i]), patches, strict=True):
-                turned = np.rot90(_pixels(patch), turns)
-                _pixels(place)[...] = turned[:, ::-1] if flip else turned
+        drawn = places.draw(rng, self.photographs.sizes, self._usable, self.patch, self.batch)
+        for i, place in enumerate(drawn):
+            # A generator of its own, so that a degradation changes neither places nor turns.
+            degraded = generator(self.seed, f"degradation of patch {i}", step)
+            cut = self.photographs.cut(place.photograph, place.top, place.left, self.patch, degraded)
+            for room, patch in zip((lr[i], hr[i]), cut, strict=True):
+                turned = np.rot90(_pixels(patch), place.turns)
+                _pixels(room)[...] = turned[:, ::-1] if place.flip else turned
         return lr, hr
-
-    def _draw(self, rng: np.random.Generator, step: int, i: int) -> tuple[tuple[np.ndarray, np.ndarray], int, bool]:
-        """A patch as it lies in its image, the quarter turns to make, and whether to mirror it."""
-        index = self._usable[int(rng.integers(len(self._usable)))]
-        height, width = self.photographs.sizes[index]
-        top = int(rng.integers(height - self.patch + 1))
-        left = int(rng.integers(width - self.patch + 1))
-        turns, flip = int(rng.integers(4)), bool(rng.integers(2))
-        # A generator of its own, so that a degradation changes neither places nor turns.
-        drawn = generator(self.seed, f"degradation of patch {i}", step)
-        return self.photographs.cut(index, top, left, self.patch, drawn), turns, flip
 
     def dataset(self, start: int, stop: int) -> tf.data.Dataset:
         """The batches of steps `start` .. `stop` - 1. They are made ahead of their use."""
@@ -183,6 +175,39 @@ class Patches:
             if self._gone is None:
                 raise
             raise UserError(f"{self._gone}; it could be read before: give it back, then the same command") from None
+
+
+class Changing:
+    """Batches whose patches change in size or number over a training.
+
+    Args:
+        by_start: batches, by the step from which on they are taken, in order; the first is step 0.
+    """
+
+    def __init__(self, by_start: Mapping[int, Patches]) -> None:
+        self._by_start = dict(by_start)
+
+    def at(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """The batch of a step, as `Patches.at`."""
+        return self._by_start[max(start for start in self._by_start if start <= step)].at(step)
+
+    def dataset(self, start: int, stop: int) -> tf.data.Dataset:
+        """Batches of the steps `start` .. `stop` - 1, made ahead of their use."""
+        ends = [*list(self._by_start)[1:], stop]
+        spans = [
+            (patches, max(first, start), min(end, stop))
+            for (first, patches), end in zip(self._by_start.items(), ends, strict=True)
+        ]
+        parts = [patches.dataset(first, end) for patches, first, end in spans if first < end]
+        return functools.reduce(tf.data.Dataset.concatenate, parts)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """As `Patches.reading`."""
+        with contextlib.ExitStack() as stack:
+            for patches in self._by_start.values():
+                stack.enter_context(patches.reading())
+            yield
 
 
 def _pixels(image: np.ndarray) -> np.ndarray:

@@ -62,12 +62,16 @@ class Frame(keras.Model):
 
     def enlarge(self, lr, blocks: Sequence[Callable]):
         """The output of the network with these blocks; lr is [batch, height, width, 3] in 0..1."""
+        return self.enlarge_and_tell(lr, blocks)[0]
+
+    def enlarge_and_tell(self, lr, blocks: Sequence[Callable]) -> tuple:
+        """The same, and the outputs of the blocks."""
         features = self.conv_first(lr)
         x, outputs = features, []
         for block in blocks:
             x = block(x)
             outputs.append(x)
-        return self.leave(lr, features, outputs)
+        return self.leave(lr, features, outputs), outputs
 
     def leave(self, lr, features, outputs: Sequence):
         """The image, from the outputs of the blocks and the features of the first convolution."""

@@ -1,18 +1,17 @@
 """Adam that changes only the weights of the sampled paths."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
+from srnas_tf.train.rules import ADAM, Rule
 from srnas_tf.train.trainable import Part
 
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 _SCALE_UP_AFTER = 2000
 
 
 class PathAdam(tf.Module):
-    """Adam (Kingma and Ba 2015) over parts of variables, inside `strategy.run`.
+    """Adam, or what other rule moves a variable, over parts of variables, inside `strategy.run`.
 
     All other weights and their moments stay bit-identical. Each path counts its own steps; if paths share rows, each
     number does. The bias correction is therefore that of the steps that a path took part in. An optimizer that gets no
@@ -24,10 +23,19 @@ class PathAdam(tf.Module):
         ema: decay of a moving average of the weights, kept in `averages`; 0 keeps none.
         loss_scaling: whether losses are scaled against float16's underflow. The scale is halved if gradients overflow,
             and doubled after 2000 steps without.
+        rule_of: the rule of a variable. Variables of which a step uses some rows can only be moved number by number, as
+            Adam does, with weight decay or without.
     """
 
-    def __init__(self, parts: Sequence[Part], ema: float = 0.0, loss_scaling: bool = False) -> None:
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        ema: float = 0.0,
+        loss_scaling: bool = False,
+        rule_of: Callable[[tf.Variable], Rule] = lambda variable: ADAM,
+    ) -> None:
         super().__init__("path_adam")
+        self._rules = [rule_of(part.variable) for part in parts]
         self._parts = list(parts)
         self._ema, self.scales = ema, loss_scaling
         self.first = [_zeros(part.variable.shape) for part in parts]
@@ -61,13 +69,13 @@ class PathAdam(tf.Module):
         for i, (part, gradient) in enumerate(zip(self._parts, gradients, strict=True)):
             state = (self.first[i], self.second[i], self.counts[i], self.scale)
             average = (self.averages[i],) if self._ema else ()
-            move = self._mover(part)
+            move = self._mover(part, self._rules[i])
             update(part.variable, move, args=(gradient, rate, paths, finite, *state, *average), group=False)
         update(self.rejected, lambda rejected, ok: rejected.assign_add(tf.cast(~ok, tf.int64)), args=(finite,))
         if self.scales:
             update(self.scale, _rescale, args=(self._good_steps, finite), group=False)
 
-    def _mover(self, part: Part):
+    def _mover(self, part: Part, rule: Rule):
         ema = self._ema
 
         def advance(rows, counted, moves, gradient, variable, rate, first, second, counts, scale, *averages):
@@ -82,11 +90,7 @@ class PathAdam(tf.Module):
             count = _get(counts, counted) + 1.0
             gradient = gradient / scale if self.scales else gradient
             m, v, w = (_get(x, rows) for x in (first, second, variable))
-            new_m = BETA1 * m + (1 - BETA1) * gradient
-            new_v = BETA2 * v + (1 - BETA2) * tf.square(gradient)
-            corrected_m = new_m / _one_less_power(BETA1, count)
-            corrected_v = new_v / _one_less_power(BETA2, count)
-            new_w = w - rate * corrected_m / (tf.sqrt(corrected_v) + EPSILON)
+            new_m, new_v, new_w = rule(gradient, m, v, w, count, rate)
             for target, new, old in ((first, new_m, m), (second, new_v, v), (variable, new_w, w)):
                 _set(target, rows, tf.where(moves, new, old))
             for average in averages:
@@ -128,13 +132,6 @@ def _counted(part: Part) -> tuple[int, ...]:
     if part.used is not None:
         return tuple(part.variable.shape)
     return () if part.starts is None else part.starts.shape
-
-
-def _one_less_power(beta: float, count: tf.Tensor) -> tf.Tensor:
-    """1 - beta^count."""
-    if count.shape.rank == 0:
-        return 1 - tf.pow(beta, count)
-    return -tf.math.expm1(count * math.log(beta))  # of many counts, powers take five times as long
 
 
 def _zeros(shape, dtype=tf.float32) -> tf.Variable:

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from srnas_tf import arch
 from srnas_tf.arch.space import Codes
-from srnas_tf.data.patches import Patches, Photographs
+from srnas_tf.data.patches import Changing, Patches, Photographs
 from srnas_tf.data.shelf import open_store
 from srnas_tf.data.sources import DataSettings, load_for
 from srnas_tf.errors import UserError
@@ -86,10 +86,12 @@ class Job:
 
     def _follow(self, settings: TrainSettings) -> None:
         self.settings = settings
-        self.patches = Patches(self._photographs, settings.patch, settings.batch, settings.seed)
+        make = functools.cache(lambda patch, batch: Patches(self._photographs, patch, batch, settings.seed))
+        phases = settings.phases.items()
+        self.patches = Changing({start: make(phase.patch, phase.batch) for start, phase in phases})
         devices = self.strategy.num_replicas_in_sync
-        if settings.batch % devices:
-            raise UserError(f"--batch={settings.batch}: cannot be shared among {devices} devices; give a multiple")
+        if any(phase.batch % devices for _, phase in phases):
+            raise UserError(f"--batch={settings.batch}: cannot be shared among {devices} devices; give multiples")
 
     @property
     def writes(self) -> bool:
@@ -113,6 +115,7 @@ class Job:
             start_from: changes the first weights, which are drawn from the seed.
         """
         self._check_agreed(space)
+        _check_for_supernets(self.settings)
         settings, policy = self.settings, self._begin()
         with self.strategy.scope():
             supernet = Supernet(space, dtype=policy)
@@ -166,8 +169,8 @@ class Job:
             initialize(model, settings.seed, settings.first_weights)
             if start_from:
                 start_from(model)
-            trainable = trainable_network(model)
             teacher = teacher_of(settings, network)
+            trainable = trainable_network(model, teacher.watched(model) if teacher else None)
         twin = build(network)
         upscale = of_network(twin)
 
@@ -201,9 +204,10 @@ class Job:
     def _shares(self) -> str:
         """The share of each worker, in one line."""
         all_devices, devices = self.strategy.num_replicas_in_sync, len(self.strategy.extended.worker_devices)
+        shares = ", then ".join(str(phase.batch // all_devices) for phase in self.settings.phases.values())
         return (
             f"{all_devices // devices} workers of {devices} device(s): --batch={self.settings.batch} is that of all "
-            f"together, {self.settings.batch // all_devices} patches a device; --learning_rate="
+            f"together, {shares} patches a device; --learning_rate="
             f"{self.settings.learning_rate:g} goes with the whole batch, and is used as it is"
         )
 
@@ -224,6 +228,18 @@ class Job:
             "number of devices": len(self.strategy.extended.worker_devices),
         }
         workers.check_agreed(self.strategy, facts)
+
+
+def _check_for_supernets(settings: TrainSettings) -> None:
+    """Refuses what is for one network.
+
+    Raises:
+        UserError: naming the flag.
+    """
+    if settings.optimizer == "muon":
+        raise UserError("--optimizer=muon: moves whole kernels, and a step of a supernet some rows; give adam or adamw")
+    if settings.teacher_features:
+        raise UserError(f"--teacher_features={settings.teacher_features}: is for one network, not a supernet; drop it")
 
 
 @functools.cache

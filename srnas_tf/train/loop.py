@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from srnas_tf.arch.space import Codes
-from srnas_tf.data.patches import Patches
+from srnas_tf.data.patches import Changing, Patches
 from srnas_tf.errors import WorkError
 from srnas_tf.host.interrupt import after_the_step
 from srnas_tf.host.progress import progress
@@ -19,7 +20,8 @@ from srnas_tf.train.adam import PathAdam
 from srnas_tf.train.checkpoints import Checkpoints
 from srnas_tf.train.evaluate import Validation
 from srnas_tf.train.losses import Distance, l1, l2, loss_of
-from srnas_tf.train.settings import TrainSettings
+from srnas_tf.train.rules import rules_of
+from srnas_tf.train.settings import Phase, TrainSettings
 from srnas_tf.train.teacher import Teacher
 from srnas_tf.train.trainable import TrainableModel
 from srnas_tf.train.writer import Metrics
@@ -36,7 +38,7 @@ log = logging.getLogger(__name__)
 def fit(
     strategy: tf.distribute.Strategy,
     trainee: TrainableModel,
-    patches: Patches,
+    patches: Patches | Changing,
     settings: TrainSettings,
     folder: Path,
     validate: Callable[[list[np.ndarray]], Validation],
@@ -69,7 +71,9 @@ def fit(
         Interrupted: where a signal asks for the end; the step is finished, and a checkpoint written.
     """
     with strategy.scope():
-        optimizer = PathAdam(trainee.parts, settings.ema, trainee.model.dtype_policy.name == "mixed_float16")
+        scales = trainee.model.dtype_policy.name == "mixed_float16"
+        rule_of = rules_of(settings.optimizer, settings.weight_decay)
+        optimizer = PathAdam(trainee.parts, settings.ema, scales, rule_of)
     weights = [part.variable for part in trainee.parts]
     # By name: Keras hides the layers that a model keeps in a list from checkpoints.
     state = {"optimizer": optimizer, "weights": weights, "states": list(trainee.states)}
@@ -79,13 +83,16 @@ def fit(
     kept = optimizer.averages if settings.ema else weights
 
     def current() -> list[np.ndarray]:
-        return [w.numpy() for w in (*kept, *trainee.states)]
+        return [w.numpy() for w in (*kept[: len(kept) - trainee.aside], *trainee.states)]
 
     if start >= settings.steps:
         return current()
 
-    distance = loss_of(settings.loss, settings.frequency_loss)
-    step = make_step(strategy, trainee, optimizer, distills, distance, teacher)
+    @functools.cache
+    def step_of(phase: Phase) -> Callable:
+        distance = loss_of(phase.loss, phase.frequency_loss)
+        return make_step(strategy, trainee, optimizer, distills, distance, teacher and teacher.at(phase))
+
     batches = patches.dataset(start, settings.steps)
     anyone, note = workers.anyone(strategy), ""
     with contextlib.ExitStack() as stack:
@@ -100,7 +107,7 @@ def fit(
         for at, batch in zip(range(start, settings.steps), batches, strict=True):
             rate = settings.rate_at(at)
             lr, hr = (shares(strategy, each) for each in batch)
-            loss = step(lr, hr, tf.constant(rate, tf.float32), networks_at(at))
+            loss = step_of(settings.phase_at(at))(lr, hr, tf.constant(rate, tf.float32), networks_at(at))
             now = at + 1
             last, stops = now == settings.steps, anyone(stopping())
             validates = last or now % settings.validate_every == 0

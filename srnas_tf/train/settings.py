@@ -1,19 +1,32 @@
 """Settings of a training."""
 
+import dataclasses
+import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from srnas_tf.errors import UserError
 from srnas_tf.executors import EXECUTORS
-from srnas_tf.settings import MANY, check, setting
+from srnas_tf.settings import MANY, Course, check, setting
 from srnas_tf.train.sampling import SAMPLINGS
 from srnas_tf.train.schedule import SCHEDULES
 
 FIRST_WEIGHTS = ("", "uniform", "interpolation", "he")
 LOSSES = ("l1", "charbonnier", "l2")
+OPTIMIZERS = ("adam", "adamw", "muon")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "auto")
+
+
+class Phase(NamedTuple):
+    """What may change over a training, as it is for some steps in a row; as the fields of `TrainSettings`."""
+
+    batch: int
+    patch: int
+    loss: str
+    frequency_loss: float
+    teacher_weight: float
 
 
 @dataclass(frozen=True)
@@ -24,12 +37,31 @@ class TrainSettings:
     """
 
     steps: int = setting(20000, "training steps", bounds=(1, MANY))
-    batch: int = setting(16, "patches in a step, over all devices together", bounds=(1, 65536))
-    patch: int = setting(48, "side of a training patch, in low-resolution pixels", bounds=(1, 4096))
-    learning_rate: float = setting(2e-4, "highest learning rate of Adam")
-    loss: str = setting("l1", "loss between the output and the high-resolution image", LOSSES)
-    frequency_loss: float = setting(
-        0.0, "weight of an additional L1 loss between Fourier transforms; a usual value is 0.05", bounds=(0, 1000)
+    batch: int | str = setting(
+        16,
+        "patches in a step, over all devices together; 16,64@0.7: 64 once 0.7 of the steps are done",
+        bounds=(1, 65536),
+        course=int,
+    )
+    patch: int | str = setting(
+        48, "side of a training patch, in low-resolution pixels; may change as --batch", bounds=(1, 4096), course=int
+    )
+    learning_rate: float = setting(2e-4, "highest learning rate")
+    optimizer: str = setting("adam", "what moves the weights; muon is for one network", OPTIMIZERS)
+    weight_decay: float = setting(
+        0.0, "share of a weight that a step at learning rate 1 takes away, for adamw and muon", bounds=(0, 1000)
+    )
+    loss: str = setting(
+        "l1",
+        "loss between the output and the high-resolution image; l1,l2@0.9: l2 once 0.9 of the steps are done",
+        LOSSES,
+        course=str,
+    )
+    frequency_loss: float | str = setting(
+        0.0,
+        "weight of an additional L1 loss between Fourier transforms; a usual value is 0.05; may change as --loss",
+        bounds=(0, 1000),
+        course=float,
     )
     first_weights: str = setting(
         "", "first weights; unless given, interpolation, or what suits a published network", FIRST_WEIGHTS
@@ -39,11 +71,26 @@ class TrainSettings:
         "scratch, supernet (for found networks), or a model.keras to fine-tune: weights that fit",
     )
     teacher: str = setting("", "a trained model.keras of the same scale, to learn from besides the images")
-    teacher_weight: float = setting(
-        0.5, "share of the loss that is the L1 distance from the teacher's output", bounds=(0, 1)
+    teacher_weight: float | str = setting(
+        0.5,
+        "share of the loss that is the L1 distance from the teacher's output; may change as --loss",
+        bounds=(0, 1),
+        course=float,
+    )
+    teacher_features: float = setting(
+        0.0,
+        "weight of an additional loss between the blocks' outputs and the teacher's, through 1x1 convolutions that are "
+        "thrown away; for networks of IMDN's family",
+        bounds=(0, 1000),
     )
     schedule: str = setting(
-        "step", "learning rate: step (halved every --halve_every steps) or cosine", tuple(SCHEDULES)
+        "step",
+        "learning rate: step (halved every --halve_every steps), cosine (down to zero), or constant",
+        tuple(SCHEDULES),
+    )
+    restarts: int = setting(0, "how many times --schedule=cosine begins again, at equal distances", bounds=(0, MANY))
+    warmdown: float = setting(
+        0.0, "share of the steps, the last ones, in which any schedule goes down to zero in a line", bounds=(0, 1)
     )
     halve_every: int = setting(200_000, "steps between two halvings of --schedule=step", bounds=(1, MANY))
     warmup: int = setting(0, "steps of linear warm-up", bounds=(0, MANY))
@@ -68,13 +115,44 @@ class TrainSettings:
             object.__setattr__(self, "init", os.path.abspath(Path(self.init).expanduser()))
         if self.teacher:
             object.__setattr__(self, "teacher", os.path.abspath(Path(self.teacher).expanduser()))
+        elif self.teacher_features:
+            raise UserError(f"--teacher_features={self.teacher_features}: needs --teacher")
         if not 0 <= self.ema < 1:
             raise UserError(f"--ema={self.ema}: must be at least 0 and below 1")
+        if self.restarts and self.schedule != "cosine":
+            raise UserError(f"--restarts={self.restarts}: is for --schedule=cosine, not {self.schedule}")
+        if self.restarts >= self.steps:
+            raise UserError(f"--restarts={self.restarts}: is not below --steps={self.steps}")
+        if self.weight_decay and self.optimizer == "adam":
+            raise UserError(f"--weight_decay={self.weight_decay}: is for --optimizer=adamw or muon, not adam")
+        if self.optimizer == "adamw" and not self.weight_decay:
+            raise UserError("--optimizer=adamw: differs from adam by --weight_decay; give one, such as 0.01")
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step, counted from 0."""
         warm = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
-        return self.learning_rate * warm * SCHEDULES[self.schedule](step, self.steps, self.halve_every)
+        down = min(1.0, (self.steps - step) / (self.warmdown * self.steps)) if self.warmdown else 1.0
+        share = SCHEDULES[self.schedule](step, self.steps, self.halve_every, self.restarts)
+        return self.learning_rate * warm * down * share
+
+    @functools.cached_property
+    def phases(self) -> dict[int, Phase]:
+        """What changes over the training, by the step from which on it holds, counted from 0."""
+        courses = {
+            field.name: Course.of(field.name, getattr(self, field.name), field.metadata["course"])
+            for field in dataclasses.fields(self)
+            if field.metadata["course"]
+        }
+        starts = sorted({round(share * self.steps) for course in courses.values() for share, _ in course})
+        return {
+            start: Phase(**{name: course.at(start, self.steps) for name, course in courses.items()})
+            for start in starts
+            if start < self.steps
+        }
+
+    def phase_at(self, step: int) -> Phase:
+        """The phase of a step, counted from 0."""
+        return self.phases[max(start for start in self.phases if start <= step)]
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -98,6 +99,7 @@ class TrainableModel(NamedTuple):
         forward: (lr in 0..1, codes, the weights of each part) -> output.
         paths: codes -> the network's path in each slot.
         states: variables that the optimizer does not move, such as moving averages.
+        aside: how many of the parts, the last ones, are not the model's: they help to train it, and are not kept.
         composed: whether `forward` runs compiled pieces. It needs codes that are numbers, and cannot be traced itself.
     """
 
@@ -106,6 +108,7 @@ class TrainableModel(NamedTuple):
     forward: Callable[[tf.Tensor, Codes, Sequence[tf.Tensor]], tf.Tensor]
     paths: Callable[[Codes], tuple[int, ...]] = lambda codes: ()
     states: Sequence[tf.Variable] = ()
+    aside: int = 0
     composed: bool = False
 
     def gradients(self, loss_of: Loss, lr: tf.Tensor, target: tf.Tensor, codes: Codes) -> Gradients:
@@ -162,22 +165,31 @@ class TrainableModel(NamedTuple):
         return [part.place(gradient, part.path(paths)) for part, gradient in pairs]
 
 
-def trainable_network(network: Net) -> TrainableModel:
-    """A network as a trainable model."""
-    parts = [Part(v.value) for v in network.trainable_variables]
+def trainable_network(network: Net, watched: keras.Layer | None = None) -> TrainableModel:
+    """A network as a trainable model.
+
+    Args:
+        network: which.
+        watched: what gives the output instead, by the network and by weights that are not kept.
+    """
     states = [v.value for v in network.non_trainable_variables]
-    return TrainableModel(network, parts, lambda lr, codes, values: network(lr, training=True), states=states)
+    own = [Part(v.value) for v in network.trainable_variables]
+    if watched is None:
+        return TrainableModel(network, own, lambda lr, codes, values: network(lr, training=True), states=states)
+    aside = [Part(v.value) for v in watched.trainable_variables]
+    return TrainableModel(network, own + aside, lambda lr, codes, values: watched(lr), states=states, aside=len(aside))
 
 
 def trainable_supernet(supernet: Supernet) -> TrainableModel:
     """A supernet as a trainable model. Codes choose the network."""
     tables = functools.cache(_tables)
     each = [_parts(slot, position, tables) for position, slot in enumerate(supernet.slots)]
-    replicas: dict[int, Pieces] = {}
+    made: dict[tuple, Pieces] = {}
 
     def forward(lr: tf.Tensor, codes: Codes, values: Sequence[tf.Tensor]) -> tf.Tensor:
         replica = int(tf.distribute.get_replica_context().replica_id_in_sync_group)
-        pieces = replicas.setdefault(replica, Pieces(supernet))
+        # Of each size of patches apart: what a trace was made for would depend on where a run was resumed.
+        pieces = made.setdefault((replica, *lr.shape), Pieces(supernet))
         left = iter(values)
         rows = [[next(left) for _ in parts] for parts in each]
         return pieces(lr, codes, [own[0] if len(own) == 1 else tf.concat(own, axis=0) for own in rows])

@@ -86,7 +86,7 @@ BUGS = [
     ),
     Bug("train/adam.py", "tf.where(moves, new, old))", "new)", ("train/test_train.py", "not_finite")),
     Bug("train/adam.py", "finite & part.uses(path)", "finite", ("train/test_sampling.py", "stays")),
-    Bug("train/adam.py", "(BETA2, count)", "(BETA1, count)", ("train/test_train.py", "adam_is_adam")),
+    Bug("train/rules.py", "(BETA2, count)", "(BETA1, count)", ("train/test_train.py", "adam_is_adam")),
     Bug(
         "train/adam.py",
         "decay * old + (1 - decay) * new_w",

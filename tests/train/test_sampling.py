@@ -19,6 +19,7 @@ from srnas_tf.nets.supernet import load_path
 from srnas_tf.train import loop
 from srnas_tf.train.adam import PathAdam
 from srnas_tf.train.pieces import Pieces
+from srnas_tf.train.rules import adam
 from srnas_tf.train.sampling import SAMPLINGS
 from srnas_tf.train.settings import TrainSettings
 from srnas_tf.train.trainable import Part, trainable_network, trainable_supernet
@@ -122,15 +123,15 @@ def test_what_no_path_uses_stays_to_the_bit(steps, sharing):
 @pytest.mark.parametrize("sharing", ["none", "entangled"])
 def test_what_no_trunk_width_or_depth_uses_stays_to_the_bit(together, sharing):
     space, rng = wide(sharing), np.random.default_rng(together)
-    _stays(space, [tuple(space.sample(rng) for _ in range(together)) for _ in range(4)])
+    _stays(space, [tuple(space.sample(rng) for _ in range(together)) for _ in range(4)], decay=0.1)
 
 
-def _stays(space, steps):
+def _stays(space, steps, decay=0.0):
     """Takes the steps, and looks after each at weights, moments, averages and counts."""
     supernet = nets.Supernet(space)
     initialize(supernet, 0)
     trainable = trainable_supernet(supernet)
-    optimizer = PathAdam(trainable.parts, ema=0.9)
+    optimizer = PathAdam(trainable.parts, ema=0.9, rule_of=lambda variable: adam(decay))
     lr, hr = _batch()
     update = tf.function(optimizer.apply)
     wanted = [np.zeros(part.variable.shape, int) for part in trainable.parts]

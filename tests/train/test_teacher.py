@@ -86,3 +86,51 @@ def test_teachers_that_are_refused(teacher, tmp_path, invoke, photographs):
     assert "give a teacher of the same scale" in stderr
     with pytest.raises(UserError, match=r"--teacher_weight=1\.5"):
         TrainSettings(teacher_weight=1.5)
+
+
+@pytest.mark.parametrize(("depth", "met"), [(1, [1]), (2, [0, 1]), (3, [0, 1, 1])])
+def test_blocks_learn_blocks_in_their_order(teacher, depth, met):
+    student = imdn(scale=2, width=16, depth=depth)
+    taught = teacher_of(TrainSettings(teacher=str(teacher), teacher_features=0.1), student)
+    assert taught.met(depth) == met
+
+
+def test_features_are_learned_through_weights_that_are_not_kept(teacher, photographs, tmp_path, monkeypatch):
+    """At first the 1x1 convolutions give zeros, which are as far from the teacher's features as these are large."""
+    asked = TrainSettings(teacher=str(teacher), teacher_weight=0.0, teacher_features=0.3)
+    taught = teacher_of(asked, STUDENT)
+    student = nets.build(STUDENT)
+    initialize(student, 0, "interpolation")
+    trainee = trainable_network(student, taught.watched(student))
+    optimizer = PathAdam(trainee.parts)
+    step = make_step(tf.distribute.get_strategy(), trainee, optimizer, teacher=taught.at(asked.phase_at(0)))
+    rng = np.random.default_rng(0)
+    lr, hr = (tf.constant(rng.integers(0, 256, (2, side, side, 3)), tf.float32) for side in (8, 16))
+    of_image = float(tf.reduce_mean(tf.abs(student(lr / 255) - hr / 255)))
+    losses = [float(step(lr, hr, tf.constant(1e-3), ((),))) for _ in range(12)]
+    assert losses[0] == pytest.approx(of_image + 0.3, rel=1e-4)
+    assert losses[-1] < losses[0] - 0.02
+    assert all((part.variable.numpy() != 0).any() for part in trainee.parts[-trainee.aside :])
+
+    recipe = dataclasses.replace(asked, steps=4, batch=2, patch=8, validate_every=4, checkpoint_every=2, ema=0.9)
+    data = DataSettings(data=str(photographs))
+
+    def train(home, steps=4):
+        made = Job(data, dataclasses.replace(recipe, steps=steps), MachineSettings(), 2, tmp_path)
+        return made.train_network(STUDENT, tmp_path / home)
+
+    through = train("through")
+    train("halves", 2)
+    for one, two in zip(through.get_weights(), train("halves").get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert through.count_params() == STUDENT.params
+
+
+def test_features_that_cannot_be_learned(teacher):
+    asked = TrainSettings(teacher=str(teacher), teacher_features=0.1)
+    for student in (arch.NETS["vdsr"](2), dataclasses.replace(STUDENT, stem="strided")):
+        with pytest.raises(UserError, match=r"--teacher_features=0\.1: .* must be of IMDN's family, with stems"):
+            teacher_of(asked, student)
+    supernet = Job(DataSettings(), dataclasses.replace(asked, patch=8, batch=2), MachineSettings(), 2, Path())
+    with pytest.raises(UserError, match=r"--teacher_features=0\.1: is for one network"):
+        supernet.train_supernet(arch.Space(depth=1, width=16, scale=2), Path())
