@@ -1,4 +1,4 @@
-"""The page as a folder that any web server can serve: its own files, onnxruntime-web, and a model, side by side.
+"""The page as a folder that any web server can serve: its own files, onnxruntime-web, and models, side by side.
 
 Nothing is compiled: onnxruntime-web is published as a module that browsers load. Its package is fetched from npm's
 registry once, must be what `package-lock.json` says to the bit, and is kept.
@@ -7,6 +7,7 @@ registry once, must be what `package-lock.json` says to the bit, and is kept.
 import base64
 import hashlib
 import io
+import json
 import os
 import shutil
 import sys
@@ -14,8 +15,9 @@ import tarfile
 import tempfile
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import onnx
 
@@ -29,14 +31,42 @@ PAGE = Path(__file__).parent / "page"
 LOCK = Path(__file__).parent / "package-lock.json"
 """npm's word for which onnxruntime-web it is: that of `export/web`."""
 
-RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
+WEBGPU = ("ort.webgpu.bundle.min.mjs", "ort-wasm-simd-threaded.asyncify.wasm")
+"""What of onnxruntime-web a browser that has WebGPU asks for, too."""
+
+RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm", *WEBGPU)
 """What the page needs of onnxruntime-web."""
+
+OVERLAP, GRID = 16, 6
+"""How many pixels parts see beyond themselves, and what they begin at multiples of, if nothing says how far a network
+looks: as in `kit.tiles`."""
+
+MODELS = "models/models.json"
+"""In the folder: the list of networks that can be chosen."""
+
+_FORMER = "model/model.json"
+"""In a page of earlier versions, the same of its one network."""
 
 LARGEST = 100 * 2**20
 """Bytes that are read of a package, whatever a server sends."""
 
 PATIENCE = 60
 """Seconds without a byte after which a download is given up."""
+
+
+class Model(NamedTuple):
+    """A network that can be chosen on the page.
+
+    Attributes:
+        path: of its ONNX file, which `check_model` lets pass; beside it may lie `MODEL_CARD.md`, and its stages in
+            `stages/`.
+        id: its folder on the page, and its name in an address.
+        name: for the page's readers.
+    """
+
+    path: Path
+    id: str
+    name: str
 
 
 class Package(NamedTuple):
@@ -89,57 +119,81 @@ def check_model(path: Path) -> None:
         raise UserError(f"{path}: is for images of one size, or not for floats; give a model.onnx that takes any size")
 
 
-def build(model: Path, folder: Path, name: str) -> None:
-    """Makes the folder: `index.html` and its own, `runtime/`, and `model/` with the model's card, where there is
-    one, and the stages that stand for it.
+def build(models: Sequence[Model], folder: Path, first: str) -> None:
+    """Makes the folder: `index.html` and its own, `runtime/`, and `models/` with each network, its card, where there is
+    one, and the stages that stand for it, if it needs them.
 
     Args:
-        model: an ONNX file that `check_model` lets pass; beside it lie `MODEL_CARD.md`, and its stages in `stages/`.
+        models: what can be chosen.
         folder: an earlier page in it is replaced.
-        name: of the model, for the page's readers.
+        first: the id of the one that is chosen at first.
 
     Raises:
         UserError: where the folder holds something else, or onnxruntime-web cannot be had.
         WorkError: where it cannot be written.
     """
-    known = folder / "model" / "model.json"
-    if folder.exists() and not known.exists():
+    if folder.exists() and not any((folder / known).exists() for known in (MODELS, _FORMER)):
         raise UserError(f"{folder}: exists and is no page; move it, or give another --workdir")
-    runtime = _runtime(pinned())
+    runtime = files_of(pinned(), [f"dist/{name}" for name in RUNTIME])
     with writing(folder), tempfile.TemporaryDirectory(dir=folder.parent, prefix=".demo-") as scratch:
         made = Path(scratch) / "new"
         shutil.copytree(PAGE, made)
         (made / "runtime").mkdir()
         for each, content in runtime.items():
-            (made / "runtime" / each).write_bytes(content)
-        (made / "model").mkdir()
-        shutil.copyfile(model, made / "model" / "model.onnx")
-        card = model.with_name("MODEL_CARD.md")
-        if card.is_file():
-            shutil.copyfile(card, made / "model" / card.name)
-        stages = _copy_stages(model, made / "model" / "stages")
-        write_json(made / "model" / "model.json", {"name": name, "card": card.is_file(), "stages": stages})
+            (made / "runtime" / Path(each).name).write_bytes(content)
+        entries = [_copy_model(model, (made / MODELS).parent / model.id) for model in models]
+        write_json(made / MODELS, {"first": first, "models": entries})
+        (made / "site.js").write_text(_site(made), "utf-8")
         if folder.exists():
             folder.rename(Path(scratch) / "former")
         made.rename(folder)
 
 
-def _copy_stages(model: Path, target: Path) -> dict | None:
-    """Copies the stages that stand for a model; returns what the page must know of them, None where there are none."""
-    if not (beside := stages_file.beside(model)):
-        return None
+def _copy_model(model: Model, target: Path) -> dict:
+    """Copies a network's files; returns what the page must know of it: its entry in MODELS."""
+    target.mkdir(parents=True)
+    shutil.copyfile(model.path, target / "model.onnx")
+    card = model.path.with_name("MODEL_CARD.md")
+    if card.is_file():
+        shutil.copyfile(card, target / card.name)
+    entry: dict[str, Any] = {"id": model.id, "name": model.name, "scale": None, "card": card.is_file()}
+    entry |= {"overlap": OVERLAP, "grid": GRID, "stages": None}
+    if not (beside := stages_file.beside(model.path)):
+        return entry
     folder, known = beside
+    entry |= {"scale": known["scale"]}
+    if not known["pools"]:  # overlapping parts are exact, if they overlap by as much as the stages look at
+        return {**entry, "overlap": sum(known["reaches"]), "grid": known["grid"]}
+    _copy_stages(folder, known, target / stages_file.FOLDER)
+    return {**entry, "stages": {key: known[key] for key in ("reaches", "channels", "grid")}}
+
+
+def _copy_stages(folder: Path, known: dict, target: Path) -> None:
     target.mkdir()
     for i in range(len(known["reaches"])):
         source = folder / f"{stages_file.name(i)}.onnx"
         if not source.is_file():
             raise UserError(f"{source}: missing; export the model again, or remove {folder / stages_file.DESCRIPTION}")
         shutil.copyfile(source, target / source.name)
-    return {key: known[key] for key in ("reaches", "channels", "grid")}
 
 
-def _runtime(package: Package) -> dict[str, bytes]:
-    """The files of RUNTIME, from a package that is what it should be."""
+def _site(folder: Path) -> str:
+    """What the service worker keeps: all files but WebGPU's runtime, and a version that says what is in them."""
+    paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(f"{path} {hashlib.sha256((folder / path).read_bytes()).hexdigest()}\n".encode())
+    kept = ["./", *(path for path in paths if Path(path).name not in WEBGPU)]
+    return f"self.site = {json.dumps({'version': digest.hexdigest()[:16], 'files': kept}, separators=(',', ':'))};\n"
+
+
+def files_of(package: Package, names: Sequence[str]) -> dict[str, bytes]:
+    """Files of a package that is what it should be, by their names within it; it is fetched once, and kept.
+
+    Raises:
+        UserError: where it cannot be fetched, or what is kept is not it.
+        WorkError: where what comes is not it.
+    """
     path = cache() / package.name
     if not path.exists():
         _keep(path, _fetch(package, path))
@@ -147,7 +201,7 @@ def _runtime(package: Package) -> dict[str, bytes]:
     if not package.matches(content):
         raise UserError(f"{path}: is not the package of that name (its SHA-512 differs); remove it")
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        members = {name: archive.extractfile(f"package/dist/{name}") for name in RUNTIME}
+        members = {name: archive.extractfile(f"package/{name}") for name in names}
         return {name: member.read() for name, member in members.items() if member}
 
 

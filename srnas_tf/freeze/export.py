@@ -62,8 +62,8 @@ def export(
     Returns:
         By file: `bytes`, `max_abs_diff` (1.0 = white), `psnr_diff` (dB, the file's minus the network's), `ok`, and
             `files` (their SHA-256). The differences are None for a file that this system cannot run. `model_sha256` is
-            that of `source`. `latency_ms` by number of threads is there if the file was timed. int8 files that lose too
-            much are left out, and a line on stderr says so.
+            that of `source`. If the file was timed, `latency_ms` and `latency_spread`, the share that it varied by, by
+            number of threads. int8 files that lose too much are left out, and a line on stderr says so.
 
     Raises:
         UserError: if the folder holds anything but an export.
@@ -199,7 +199,9 @@ def _time(report: dict, folder: Path, size: str) -> None:
         for threads in sorted({1, machine.cores()}) if paths else ():
             times = latency.measure_files(paths, LatencySettings(runtime.name, threads, size), rounds=1)
             for path, ms in times.ms.items():
-                report[str(Path(path).relative_to(folder))].setdefault("latency_ms", {})[str(threads)] = ms
+                entry = report[str(Path(path).relative_to(folder))]
+                entry.setdefault("latency_ms", {})[str(threads)] = ms
+                entry.setdefault("latency_spread", {})[str(threads)] = times.spread[path]
 
 
 def check_replaceable(folder: Path) -> None:

@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from srnas_tf.arch import Architecture, Network, Space
@@ -39,10 +40,12 @@ class Times(NamedTuple):
     Attributes:
         described: `DESCRIBED`, by name.
         ms: milliseconds by file.
+        spread: by how much they varied, by file: how far the middle half lies apart, as a share.
     """
 
     described: dict
     ms: dict[str, float]
+    spread: Mapping[str, float] = MappingProxyType({})
 
 
 NO_LIMITS: Mapping[str, float] = {}
@@ -190,7 +193,8 @@ def _measure_files(files: Mapping[str, str], folder: Path, settings: LatencySett
     manifest = {"version": 1, "runtime": settings.runtime, "input_size": settings.input_size}
     write_json(folder / MANIFEST, {**manifest, "networks": networks})
     times = measure(folder, settings, rounds)
-    return Times(times.described, {name: times.ms[file] for name, file in files.items()})
+    by_name = [{name: values[file] for name, file in files.items()} for values in (times.ms, times.spread)]
+    return Times(times.described, *by_name)
 
 
 def runtimes_of(path: Path) -> list[str]:
@@ -216,4 +220,4 @@ def measure(folder: Path, settings: LatencySettings, rounds: int) -> Times:
             if done.isdigit():
                 report(int(done), said.partition(" ")[2])
     measured = read_json(folder / f"times-{settings.name}.json")
-    return Times({name: measured[name] for name in DESCRIBED}, measured["ms"])
+    return Times({name: measured[name] for name in DESCRIBED}, measured["ms"], measured["spread"])

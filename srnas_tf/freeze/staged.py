@@ -41,6 +41,7 @@ def _known(cut: Sequence[Stage]) -> dict:
         "reaches": [stage.reach for stage in cut],
         "channels": list(cut[1].channels[:3]),
         "grid": cut[0].grid,
+        "pools": cut[0].pools,
     }
 
 

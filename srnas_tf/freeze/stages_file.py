@@ -24,7 +24,14 @@ PREFIX = "stage"
 MAX = 1000
 """Limits of the number of stages, and of the pixels around a tile."""
 
-_FIELDS = {"scale": int, "reaches": list[int], "channels": list[int], "grid": int, "stands_for": list[str]}
+_FIELDS = {
+    "scale": int,
+    "reaches": list[int],
+    "channels": list[int],
+    "grid": int,
+    "pools": bool,
+    "stands_for": list[str],
+}
 
 
 def name(stage: int) -> str:
@@ -33,7 +40,7 @@ def name(stage: int) -> str:
 
 
 def write(folder: Path, known: dict[str, Any]) -> None:
-    """Writes DESCRIPTION: `scale`, `reaches`, `channels`, `grid`, and `stands_for`."""
+    """Writes DESCRIPTION: `scale`, `reaches`, `channels`, `grid`, `pools`, and `stands_for`."""
     write_json(folder / DESCRIPTION, {**known, "stands_for": list(STANDS_FOR)})
 
 
@@ -46,7 +53,7 @@ def read(path: Path) -> dict[str, Any]:
     try:
         known = reading.parse(reading.content(path))
         if isinstance(known, dict):
-            known = {"grid": 1} | known  # which earlier files do not say
+            known = {"grid": 1, "pools": True} | known  # which earlier files do not say
         reading.check_fields(known, _FIELDS)
         if not 0 < len(known["reaches"]) <= MAX or not all(0 <= n <= MAX for n in known["reaches"]):
             raise ValueError("its stages look further than any")

@@ -41,7 +41,7 @@ WARM, MIN_RUNS, MIN_SECONDS = 2, 5, 0.2
 
 
 def turn(run):
-    """Milliseconds of a run, the median over one turn."""
+    """Milliseconds of a run, the median over one turn, and the interquartile range of the runs, as a share."""
     for _ in range(WARM):
         run()
     times: list = []
@@ -50,7 +50,8 @@ def turn(run):
         before = time.perf_counter()
         run()
         times.append(1000 * (time.perf_counter() - before))
-    return statistics.median(times)
+    low, middle, high = statistics.quantiles(times, n=4)
+    return middle, (high - low) / middle
 
 
 def version_of(runtime):
@@ -74,7 +75,7 @@ def name_of(described):
 
 
 def measure(folder, files, described, rounds):
-    """Milliseconds of each file by round. All files have one turn in each round.
+    """Milliseconds of each file by round, and the share that they varied by. All files have one turn in each round.
 
     A file is loaded anew for each turn. The effect of memory placement is then part of the spread, and other files use
     no cores. Turns of an earlier process are read from the journal, and not repeated.
@@ -83,7 +84,7 @@ def measure(folder, files, described, rounds):
     head, *lines = _read(journal) or [described]
     if head != described:
         raise SystemExit(f"{journal}: begun under other conditions; remove it to begin anew")
-    times = {(line["round"], line["file"]): line["ms"] for line in lines}
+    times = {(line["round"], line["file"]): (line["ms"], line.get("spread", 0.0)) for line in lines}
     wanted = [(number, file) for number in range(rounds) for file in files]
     image = np.random.default_rng(0).random((1, *map(int, described["input_size"].split("x")), 3), np.float32)
     with journal.open("a", encoding="utf-8") as log:
@@ -91,26 +92,32 @@ def measure(folder, files, described, rounds):
             _append(log, described)
         for done, (number, file) in enumerate(wanted, start=1):
             if (number, file) not in times:
-                times[number, file] = turn(running(described["runtime"], folder / file, image, described["threads"]))
-                _append(log, {"round": number, "file": file, "ms": times[number, file]})
-            print(f"{done}/{len(wanted)} {Path(file).name} {times[number, file]:.3f} ms", flush=True)
-    return settle({file: [times[number, file] for number in range(rounds)] for file in files})
+                ms, spread = turn(running(described["runtime"], folder / file, image, described["threads"]))
+                times[number, file] = ms, spread
+                _append(log, {"round": number, "file": file, "ms": ms, "spread": spread})
+            print(f"{done}/{len(wanted)} {Path(file).name} {times[number, file][0]:.3f} ms", flush=True)
+    turns = {file: [times[number, file][0] for number in range(rounds)] for file in files}
+    within = {file: statistics.median(times[number, file][1] for number in range(rounds)) for file in files}
+    settled, between = settle(turns)
+    return settled, {file: max(within[file], between[file]) for file in files}
 
 
 def settle(turns):
-    """One figure for each file, from its turns in all rounds.
+    """One figure for each file, from its turns in all rounds, and the range of their middle half, as a share.
 
     A slow machine slows all files alike. A round's level is the median of its times, as multiples of the files' usual
     times. A file's times are divided by these levels. The figure is the mean of their middle half.
     """
     if not turns:
-        return {}
+        return {}, {}
     times = np.array(list(turns.values()))
     levels = np.median(times / np.median(times, axis=1, keepdims=True), axis=0)
     weighed = np.sort(times / levels, axis=1)
     aside = weighed.shape[1] // 4
-    middle = weighed[:, aside : weighed.shape[1] - aside].mean(axis=1)
-    return {file: float(middle[i]) for i, file in enumerate(turns)}
+    half = weighed[:, aside : weighed.shape[1] - aside]
+    middle = half.mean(axis=1)
+    spread = (half[:, -1] - half[:, 0]) / middle
+    return [{file: float(values[i]) for i, file in enumerate(turns)} for values in (middle, spread)]
 
 
 def _read(journal):
@@ -176,9 +183,9 @@ def main(arguments=None):
     files = [network["file"] for network in manifest["networks"].values()]
     if "frame" in manifest:
         files = [manifest["frame"], *manifest["blocks"].values(), *files]
-    times = measure(asked.folder, files, described, asked.rounds)
+    times, spread = measure(asked.folder, files, described, asked.rounds)
     results = asked.folder / f"times-{name_of(described)}.json"
-    results.write_text(json.dumps({**described, "ms": times}, indent=1) + "\n", "utf-8")
+    results.write_text(json.dumps({**described, "ms": times, "spread": spread}, indent=1) + "\n", "utf-8")
     make = table_of if "frame" in manifest else model_of if manifest.get("fitted") else None
     if make:
         table = make(manifest, times, described)

@@ -50,6 +50,11 @@ def path(scale: int) -> Path:
     return named(f"x{scale}")
 
 
+def all_onnx() -> dict[str, Path]:
+    """By name, the ONNX files of all networks in the package, each with its card and its stages beside it."""
+    return {name: frozen(name) for name in names() if frozen(name).is_file()}
+
+
 def onnx(scale: int) -> Path:
     """The same network as an ONNX file.
 

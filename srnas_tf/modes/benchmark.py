@@ -60,7 +60,9 @@ def _of_model(settings: LatencySettings, asked: BenchmarkSettings, workdir: Work
         here = LatencySettings(runtime, settings.threads, settings.input_size)
         times = latency.measure_model(path, here, asked.rounds)
         [ms] = times.ms.values()
-        entry = {**times.described, "date": datetime.date.today().isoformat(), "latency_ms": ms}
+        [spread] = times.spread.values()
+        date = datetime.date.today().isoformat()
+        entry = {**times.described, "date": date, "latency_ms": ms, "latency_spread": spread}
         _record(workdir, "models", f"{path.name} {here.name}", entry)
         rows.append([f"{runtime} {times.described['runtime_version']}", f"{ms:.3g}"])
     title = f"{path}, {settings.input_size}, threads: {settings.threads}"

@@ -13,7 +13,7 @@ from srnas_tf.workdir.folder import Workdir
 
 
 def run(workdir: Workdir) -> None:
-    """Builds the page with `--model` in `demo/` and serves it until it is stopped."""
+    """Builds the page in `demo/`, with `--model` or all networks of the package; serves it until it is stopped."""
     settings = flags.from_flags(DemoSettings)
     model = flags.model_path(flags.from_flags(Space).scale, models.onnx)
     with server.Server(settings.host, settings.port) as listening:
@@ -26,11 +26,20 @@ def run(workdir: Workdir) -> None:
 
 
 def _build(model: Path, workdir: Workdir) -> None:
-    """Builds the page with an ONNX file. A `.keras` file is converted first, which needs TensorFlow."""
+    """Builds the page with an ONNX file. A `.keras` file is converted first, which needs TensorFlow.
+
+    With a network of the package, the page has the others, too.
+    """
+    packaged = models.all_onnx()
+    name = model.stem if model.suffix == ".keras" else model.parent.name
+    if models.is_packaged(model) and name in packaged:
+        workdir.make()
+        bundle.build([bundle.Model(path, each, each) for each, path in packaged.items()], workdir / "demo", name)
+        return
     if model.suffix.lower() != ".keras":
         bundle.check_model(model)
         workdir.make()
-        bundle.build(model, workdir / "demo", model.name)
+        _build_one(model, model.name, workdir)
         return
     devices.import_tensorflow()
     from srnas_tf.data.sources import DataSettings, load_pairs
@@ -45,4 +54,8 @@ def _build(model: Path, workdir: Workdir) -> None:
         frozen, settings = Path(scratch) / "export", ExportSettings(export_files="model.onnx", card_latency=False)
         pairs = load_pairs(DataSettings().paths("test"), network.scale)
         export(network, pairs, frozen, settings=settings, source=model)
-        bundle.build(frozen / "model.onnx", workdir / "demo", model.name)
+        _build_one(frozen / "model.onnx", model.name, workdir)
+
+
+def _build_one(path: Path, name: str, workdir: Workdir) -> None:
+    bundle.build([bundle.Model(path, "own", name)], workdir / "demo", "own")

@@ -39,6 +39,7 @@ class Stage(NamedTuple):
         channels: of each map that comes in.
         gathered: channels of the moments, in and out.
         grid: a tile, with the pixels around it, begins at a multiple of this.
+        pools: whether the network looks at the whole image. If not, tiles that overlap by all reaches are exact, too.
     """
 
     run: Callable
@@ -46,6 +47,7 @@ class Stage(NamedTuple):
     channels: tuple[int, ...]
     gathered: int
     grid: int = 1
+    pools: bool = True
 
 
 def stages(network) -> list[Stage]:
@@ -63,11 +65,12 @@ def stages(network) -> list[Stage]:
     maps, image = (network.width, network.width, most), (3,)
     attentions = [ATTENTIONS[p.attends] for p in plans]
     grid = math.lcm(*(attention.grid for attention in attentions))
+    pools = any(attention.pools for attention in attentions)
 
     def begin(maps, moments, mask):
         return _begin(network, most, maps, mask)
 
-    made = [Stage(begin, 1 + _reach(plans[0]), image, most, grid)]
+    made = [Stage(begin, 1 + _reach(plans[0]), image, most, grid, pools)]
     for i, p in enumerate(plans):
         last = i == len(blocks) - 1
         reach = p.fusion.kernel // 2 + attentions[i].reach + (2 if last else _reach(plans[i + 1]))
@@ -75,7 +78,7 @@ def stages(network) -> list[Stage]:
         def go_on(maps, moments, mask, i=i):
             return _go_on(network, i, most, maps, moments, mask)
 
-        made.append(Stage(go_on, reach, maps + image if last else maps, most, grid))
+        made.append(Stage(go_on, reach, maps + image if last else maps, most, grid, pools))
     return made
 
 

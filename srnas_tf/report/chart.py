@@ -2,7 +2,8 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -72,6 +73,7 @@ class Mark(NamedTuple):
         kind: a size (`strong`, `small`, `ring`, or none) and a colour (`faint`, `other`, `third`, or none): classes of
             the page's style.
         stop: whether the keyboard comes by.
+        facts: what else it stands for, for who colours marks by it.
     """
 
     x: float
@@ -79,6 +81,7 @@ class Mark(NamedTuple):
     says: str
     kind: str = "faint"
     stop: bool = False
+    facts: Mapping[str, str] = MappingProxyType({})
 
 
 class Line(NamedTuple):
@@ -159,4 +162,5 @@ def _mark(mark: Mark, x: float, y: float) -> Markup:
     title = svg.tag("title", mark.says)
     stop = {"tabindex": "0", "role": "img", "aria_label": mark.says} if mark.stop else {}
     radius = next((size for kind, size in RADII.items() if kind in mark.kind.split()), 3.2)
-    return svg.tag("circle", title, cx=x, cy=y, r=radius, class_=f"mark {mark.kind}", **stop)
+    facts = {f"data_{key.replace(' ', '_')}": value for key, value in mark.facts.items()}
+    return svg.tag("circle", title, cx=x, cy=y, r=radius, class_=f"mark {mark.kind}", **stop, **facts)

@@ -37,20 +37,24 @@ def files(holdings: Holdings) -> dict | None:
     return {"exports": exports} if exports else None
 
 
-def times(holdings: Holdings) -> dict[str, dict]:
-    """By exported file, milliseconds by number of threads."""
-    found = {}
+VARIED = 0.2
+"""Share that a time may vary by, and is given without a word of it."""
+
+
+def milliseconds(ms: float, spread: float = 0.0) -> str:
+    """A time, and by how much it varied, if that is much."""
+    return f"{ms:.4g}" + (f" (varied by {spread:.0%})" if spread > VARIED else "")
+
+
+def times(holdings: Holdings) -> list[dict[str, str]]:
+    """Each exported file that was timed: milliseconds by number of threads; a time that varied says so."""
+    found = []
     for name in _exports(holdings):
         entries = holdings.json(name)
         for file, entry in entries.items() if isinstance(entries, dict) else ():
             if isinstance(entry, dict) and (times := entry.get("latency_ms")):
-                threads = {f"{n} thread{'s' if n != '1' else ''}": ms for n, ms in times.items()}
-                found[str(PurePath(name).parent / file)] = threads
+                spread = entry.get("latency_spread", {})
+                written = {n: milliseconds(ms, spread.get(n, 0.0)) for n, ms in times.items()}
+                threads = {f"{n} thread{'s' if n != '1' else ''}": text for n, text in written.items()}
+                found.append({"file": str(PurePath(name).parent / file), **threads})
     return found
-
-
-def signed(value: float | None) -> str:
-    """A difference with its sign, to four places; one that rounds to nothing has none."""
-    if value is None:
-        return ""
-    return f"{value:+.4f}".replace("-", "−") if abs(value) >= 0.00005 else "0.0000"

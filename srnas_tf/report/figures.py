@@ -1,4 +1,4 @@
-"""The sections of a report that are charts: search, front, ranking and training."""
+"""The sections of a report that are charts: ranking, training and latency."""
 
 import itertools
 import math
@@ -12,97 +12,11 @@ from srnas_tf.arch import parse
 from srnas_tf.report import exported
 from srnas_tf.report.chart import NAMED, SMALL, Line, Mark, axis, chart
 from srnas_tf.report.holdings import Holdings
-from srnas_tf.report.sections import cost, tables_of
-from srnas_tf.search.front import front
+from srnas_tf.report.searched import recipes, row, thinned
+from srnas_tf.report.sections import tables_of
 
-COSTS = {
-    "params": ("parameters, thousands", 1e3),
-    "macs": ("MACs at 1280 × 720, billions", 1e9),
-    "latency_ms": ("milliseconds", 1.0),
-}
-"""What a network costs: the label of an axis, and its unit."""
-MOST = 2000
-"""Points and steps of a chart at most: more do not show."""
 KINDS = ("strong", "other", "third", "strong dashed", "other dashed", "third dashed")
 """Classes of lines that are told apart by colour and by dashes."""
-
-
-def search(holdings: Holdings) -> dict | None:
-    """What was measured, in its order; the front; and what was gone on with."""
-    journal = holdings.lines("search/journal.jsonl")
-    measured = [entry for entry in journal if "psnr" in entry]
-    if not journal:
-        return None
-    best = holdings.json("search/best.json") or []
-    settings = (holdings.json("experiment.json") or {}).get("search", {})
-    weighed = {name.strip() for name in settings.get("objectives", "macs").split(",")} | {"latency_ms"}
-    usable = [name for name in COSTS if name in weighed and all(name in entry for entry in measured)]
-    return {
-        "networks": len({str(entry["codes"]) for entry in journal}),
-        "measured": len(measured),
-        "screened": sum("screened" in entry for entry in journal),
-        "planned": 0 if best else settings.get("population", 0) * settings.get("iterations", 0),
-        "history": _history(measured) if measured else None,
-        "fronts": [_front(measured, best, name) for name in usable] if measured else [],
-        "best": [_row(entry) for entry in best],
-        "front": [_row(entry) for entry in holdings.json("search/front.json") or []],
-    }
-
-
-def _recipes(entry: Mapping[str, Any]) -> str:
-    return entry["arch"].rpartition(":")[2]
-
-
-def _row(entry: Mapping[str, Any]) -> dict:
-    return {**entry, "recipes": _recipes(entry)}
-
-
-def _says(entry: Mapping[str, Any]) -> str:
-    """A measured network in words."""
-    costs = ", ".join(cost(name, entry[name]) for name in COSTS if name in entry)
-    return f"{_recipes(entry)}: {entry['psnr']:.3f} dB, {costs}"
-
-
-def _thinned(values: Sequence, most: int = MOST) -> Sequence:
-    """Evenly, the first and the last included."""
-    if len(values) <= most:
-        return values
-    return [values[round(i * (len(values) - 1) / (most - 1))] for i in range(most)]
-
-
-def _history(measured: Sequence[Mapping[str, Any]]) -> Markup:
-    """PSNR over candidates, and the best so far."""
-    psnrs = [entry["psnr"] for entry in measured]
-    best = list(itertools.accumulate(psnrs, max))
-    records = [i for i, psnr in enumerate(psnrs) if i == 0 or psnr > best[i - 1]]
-    marks = [Mark(i + 1, psnrs[i], f"Candidate {i + 1}, {_says(measured[i])}") for i in _thinned(range(len(psnrs)))]
-    marks += [
-        Mark(i + 1, psnrs[i], f"Best so far: candidate {i + 1}, {_says(measured[i])}", "strong", True) for i in records
-    ]
-    line = Line([*((i + 1, psnrs[i]) for i in records), (len(psnrs), best[-1])], "strong", "", True)
-    x, y = (
-        axis("candidates, in the order of their measurement", [0, len(psnrs)]),
-        axis("PSNR in the supernet, dB", psnrs),
-    )
-    title = f"PSNR of {len(psnrs)} candidates; the best so far rises from {psnrs[0]:.3f} to {best[-1]:.3f} dB"
-    return chart(title, x, y, [line], marks)
-
-
-def _front(measured: Sequence[Mapping], best: Sequence[Mapping], name: str) -> Markup:
-    """PSNR over one cost: all that was measured, what nothing beats in both, and what was gone on with."""
-    label, unit = COSTS[name]
-
-    def mark(entry: Mapping, kind: str, stop: bool = False, before: str = "") -> Mark:
-        return Mark(entry[name] / unit, entry["psnr"], before + _says(entry), kind, stop)
-
-    edge = front([dict(entry) for entry in measured], [name])
-    marks = [mark(entry, "faint") for entry in _thinned(measured)]
-    marks += [mark(entry, "strong", True, "On the front: ") for entry in edge]
-    marks += [mark(entry, "ring other", True, f"Trained on, {i}: ") for i, entry in enumerate(best, 1) if name in entry]
-    lines = [Line([(entry[name] / unit, entry["psnr"]) for entry in edge], "strong", "", True)]
-    x = axis(label, [entry[name] / unit for entry in measured])
-    y = axis("PSNR in the supernet, dB", [entry["psnr"] for entry in measured])
-    return chart(f"PSNR over {label} of {len(measured)} networks; {len(edge)} are on the front", x, y, lines, marks)
 
 
 def ranking(holdings: Holdings) -> dict | None:
@@ -114,7 +28,7 @@ def ranking(holdings: Holdings) -> dict | None:
     marks = []
     for pair in pairs:
         band = pair.get("samples") == ["band"]
-        says = f"{_recipes(pair)}: {pair['supernet_psnr']:.3f} dB in the supernet, {pair['psnr']:.3f} dB alone"
+        says = f"{recipes(pair)}: {pair['supernet_psnr']:.3f} dB in the supernet, {pair['psnr']:.3f} dB alone"
         marks.append(Mark(pair["supernet_psnr"], pair["psnr"], says, "ring other" if band else "strong"))
     figure = None
     if marks:
@@ -136,7 +50,7 @@ def ranking(holdings: Holdings) -> dict | None:
         "spearman": rank.get("spearman"),
         "repeated": (rank.get("repeats") or {}).get("kendall_tau"),
         "rows": rows,
-        "pairs": [_row(pair) for pair in pairs],
+        "pairs": [row(pair) for pair in pairs],
         "both": any(mark.kind != "strong" for mark in marks),
     }
 
@@ -175,7 +89,7 @@ def titled(name: str) -> str:
 
 def _validations(runs: Mapping[str, Sequence[tuple[int, float]]]) -> Markup:
     kinds = itertools.cycle(KINDS)
-    lines = [Line(_thinned(points, 400), next(kinds), titled(name)) for name, points in runs.items()]
+    lines = [Line(thinned(points, 400), next(kinds), titled(name)) for name, points in runs.items()]
     marks = []
     for line in lines:
         colour = line.kind.split()[0].replace("strong", "")
@@ -190,7 +104,7 @@ def _validations(runs: Mapping[str, Sequence[tuple[int, float]]]) -> Markup:
 def _loss(name: str, lines: Sequence[Mapping[str, Any]]) -> Markup:
     """A loss, smoothed, over its scatter: what is drawn differs from step to step."""
     points = [(line["step"], line["loss"]) for line in lines if math.isfinite(line["loss"])]
-    shown = _thinned(points, 600)
+    shown = thinned(points, 600)
     averages = itertools.accumulate((loss for _, loss in shown), lambda average, loss: 0.9 * average + 0.1 * loss)
     smooth = [(step, average) for (step, _), average in zip(shown, averages, strict=True)]
     x, y = axis("steps", [0, *(x for x, _ in shown)], 4), axis("loss (L1)", [0, *(y for _, y in shown)], 4)
@@ -220,8 +134,12 @@ def benchmark(holdings: Holdings) -> dict | None:
     predicts of them, tables of blocks that a search went by, and the times of exported files.
     """
     value = {**(holdings.json("benchmark.json") or {})}
+    if "models" in value:
+        value["models"] = {name: _timed_model(entry) for name, entry in value["models"].items()}
     value |= {key: found for key, found in (("exported files, ms", exported.times(holdings)),) if found}
-    value |= {f"blocks, {name}": _block_table(holdings.json(name)) for name in holdings.names("latency-*.json")}
+    value |= {
+        f"measured for a search, {name}": _block_table(holdings.json(name)) for name in holdings.names("latency-*.json")
+    }
     if not value:
         return None
     spaces = value.get("space", {})
@@ -237,13 +155,24 @@ def benchmark(holdings: Holdings) -> dict | None:
     return {"charts": charts, "tables": list(tables_of({**first, "space": plain})), "timed": list(tables_of(timed))}
 
 
+def _timed_model(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What `benchmark.json` says of a file; a time that varied says so."""
+    rest = {key: value for key, value in entry.items() if key != "latency_spread"}
+    return {**rest, "latency_ms": exported.milliseconds(entry["latency_ms"], entry.get("latency_spread", 0.0))}
+
+
 def _block_table(table: Mapping[str, Any]) -> dict[str, Any]:
-    """What a latency table says of itself: its conditions, the frame and the range of its blocks."""
-    blocks = table["blocks"].values()
+    """What a latency table says of itself: its conditions, the frame and the range of its blocks; or of the networks
+    that a latency model is fitted to.
+    """
     said = ("machine", "runtime", "runtime_version", "threads", "input_size", "date")
     described = {name: table[name] for name in said}
-    spread = f"{min(blocks):.3g} to {max(blocks):.3g}"
-    return {**described, "frame, ms": table["frame"], f"{len(table['blocks'])} blocks, ms each": spread}
+    if "frame" in table:
+        described["frame, ms"] = f"{table['frame']:.3g}"
+    for kind in ("blocks", "networks"):
+        if times := [*table.get(kind, {}).values()]:
+            described[f"{len(times)} {kind}, ms each"] = f"{min(times):.3g} to {max(times):.3g}"
+    return described
 
 
 def _predictions(name: str, networks: Sequence[Mapping[str, Any]]) -> Markup:
@@ -252,7 +181,7 @@ def _predictions(name: str, networks: Sequence[Mapping[str, Any]]) -> Markup:
         Mark(
             entry["predicted_ms"],
             entry["measured_ms"],
-            f"{_recipes(entry)}: {entry['measured_ms']:.3g} ms measured, {entry['predicted_ms']:.3g} ms predicted",
+            f"{recipes(entry)}: {entry['measured_ms']:.3g} ms measured, {entry['predicted_ms']:.3g} ms predicted",
             "strong",
         )
         for entry in networks

@@ -1,12 +1,23 @@
 """What a workdir holds, read as it is: files may be missing, half written, or of another version."""
 
 import base64
+import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from srnas_tf import model_file, reading
 
 PICTURE = b"\x89PNG\r\n\x1a\n"
+HEADER = 24
+"""Bytes of a PNG up to the end of its size."""
+
+
+class Picture(NamedTuple):
+    """A PNG for a page: a data URI, and its size in pixels."""
+
+    uri: str
+    width: int
+    height: int
 
 
 class UnreadableError(ValueError):
@@ -52,8 +63,8 @@ class Holdings:
                 raise UnreadableError(f"line {number} of {name} is no JSON object") from None
         return entries
 
-    def picture(self, name: str) -> str | None:
-        """A PNG as a data URI; None where there is none.
+    def picture(self, name: str) -> Picture | None:
+        """A PNG; None where there is none.
 
         Raises:
             UnreadableError: where it is none.
@@ -61,9 +72,10 @@ class Holdings:
         content = self._read(name)
         if content is None:
             return None
-        if not content.startswith(PICTURE):
+        if not content.startswith(PICTURE) or len(content) < HEADER:
             raise UnreadableError(f"{name} is no PNG")
-        return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+        width, height = struct.unpack(">II", content[HEADER - 8 : HEADER])
+        return Picture(f"data:image/png;base64,{base64.b64encode(content).decode()}", width, height)
 
     def model(self, name: str) -> model_file.Description | None:
         """What a `model.keras` says of itself; None where there is none."""

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from srnas_tf import __version__
 from srnas_tf.errors import UserError
-from srnas_tf.report import exported, figures, sections
+from srnas_tf.report import exported, figures, searched, sections, written
 from srnas_tf.report.holdings import Holdings, UnreadableError
 from srnas_tf.workdir.files import write_text
 
@@ -44,7 +44,7 @@ SECTIONS = (
     Section("answer", "The network", sections.answer, "No network has been found or trained here yet", "pipeline"),
     Section("pictures", "Side by side", sections.pictures, "No pictures have been compared here", "pipeline"),
     Section("compared", "Measured", sections.compared, "Nothing has been measured here yet", "evaluate"),
-    Section("search", "The search", figures.search, "Nothing has been searched here", "search"),
+    Section("search", "The search", searched.search, "Nothing has been searched here", "search"),
     Section("ranking", "Is the supernet to be trusted?", figures.ranking, "Its ranking has not been checked", "rank"),
     Section("training", "Training", figures.training, "Nothing has been trained here", "supernet"),
     Section("files", "Files to take away", exported.files, "Nothing has been exported yet", "export"),
@@ -132,8 +132,8 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {each.__name__: each for each in (sections.si, sections.quality, sections.shown)}
-    environment.filters["signed"] = exported.signed
+    filters = (written.si, written.quality, written.shown, written.signed)
+    environment.filters |= {each.__name__: each for each in filters}
     return environment
 
 

@@ -9,27 +9,8 @@ from srnas_tf.arch import Architecture, Network, Space, parse
 from srnas_tf.arch.block import plan
 from srnas_tf.report import drawing
 from srnas_tf.report.compare import INDEX
-from srnas_tf.report.holdings import Holdings, UnreadableError
-
-
-def si(value: float) -> str:
-    """A count in thousands, millions or billions: `2.01 G`."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "K")):
-        if abs(value) >= size:
-            return f"{value / size:#.3g}".rstrip(".") + f" {letter}"
-    return f"{value:g}"
-
-
-def cost(name: str, value: float) -> str:
-    """A cost with its unit, by its name in a journal."""
-    if name == "macs":
-        return f"{si(value)}MACs"
-    return f"{value:.3g} ms" if name == "latency_ms" else f"{value:,} parameters"
-
-
-def quality(psnr: float | None) -> str:
-    """dB; a PSNR without end is null in JSON."""
-    return "∞" if psnr is None else f"{psnr:.2f}"
+from srnas_tf.report.holdings import Holdings, Picture, UnreadableError
+from srnas_tf.report.written import cost, quality, shown, si, signed
 
 
 class Answer(NamedTuple):
@@ -88,7 +69,7 @@ def headline(holdings: Holdings) -> list[tuple[str, str, str]]:
         for method in ("bicubic", "IMDN"):
             other = rows.get(method, {}).get("psnr")
             if other is not None and row["psnr"] is not None:
-                figures.append((f"{row['psnr'] - other:+.2f}".replace("-", "−"), "dB", f"against {method}"))
+                figures.append((signed(row["psnr"] - other, 2), "dB", f"against {method}"))
     elif found.psnr is not None:
         figures.append((quality(found.psnr), "dB", "PSNR on the photographs to choose by"))
     figures.append((f"{found.network.params:,}", "", "parameters"))
@@ -231,15 +212,15 @@ def pictures(holdings: Holdings) -> dict | None:
         shown = []
         for i, crop in enumerate(row["crops"]):
             psnr = "" if i == 0 else f"{quality(crop['psnr'])} dB"
-            shown.append({**crop, "uri": _crop(holdings, crop["file"]), "psnr": psnr})
+            shown.append({**crop, "picture": _crop(holdings, crop["file"]), "psnr": psnr})
         where = _crop(holdings, row["where"]) if row.get("where") else None
         rows.append({"photograph": row["photograph"], "crops": shown, "where": where})
     whole = None if rows else holdings.picture("compare.png")
     return {"rows": rows, "whole": whole} if rows or whole else None
 
 
-def _crop(holdings: Holdings, name: str) -> str | None:
-    """A picture in the folder of crops, as a data URI."""
+def _crop(holdings: Holdings, name: str) -> Picture | None:
+    """A picture in the folder of crops."""
     if Path(name).name != name:
         raise UnreadableError(f"compare/{INDEX} names a file outside its folder")
     return holdings.picture(f"compare/{name}")
@@ -268,7 +249,7 @@ def _ahead(row: Mapping[str, Any]) -> str:
     """How far a network is ahead of bicubic, dB."""
     if row["psnr"] is None or row["bicubic"] is None:
         return ""
-    return f"{row['psnr'] - row['bicubic']:+.2f}".replace("-", "−")
+    return signed(row["psnr"] - row["bicubic"], 2)
 
 
 def tables_of(value: Any, title: str = "") -> Iterator[dict]:
@@ -300,15 +281,6 @@ def _side_by_side(objects: Mapping[str, Mapping[str, Any]]) -> dict:
 
 def _nested(value: dict) -> bool:
     return any(isinstance(one, dict | list) for one in value.values())
-
-
-def shown(value: Any) -> str:
-    """A value of any kind in a cell."""
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def made(holdings: Holdings) -> dict | None:

@@ -20,6 +20,9 @@ Upscaler = Callable[[np.ndarray], np.ndarray]
 """RGB [height, width, 3], uint8, uint16, or float32 in 0..1 -> enlarged float RGB, 1.0 is white, not clipped."""
 
 
+SHOWN = 192
+"""Side of what is shown of a photograph, pixels of its high resolution."""
+
 T = TypeVar("T")
 
 
@@ -97,6 +100,27 @@ class Scores(NamedTuple):
 def mean_psnr(outputs: Iterable[np.ndarray], pairs: Sequence[Pair], scale: int) -> float:
     """Mean over images of the PSNR, dB, of an upscaler's outputs for `pairs`."""
     return float(np.mean([_psnr(sr, pair, scale) for sr, pair in zip(outputs, pairs, strict=True)]))
+
+
+class Validation(NamedTuple):
+    """What a training is shown by on its way.
+
+    Attributes:
+        psnr: mean, dB.
+        image: as `side_by_side` has it.
+    """
+
+    psnr: float
+    image: np.ndarray
+
+
+def side_by_side(upscale: Upscaler, pair: Pair, scale: int) -> np.ndarray:
+    """The middle of a photograph, uint8 RGB: enlarged by bicubic, by an upscaler, and as it was, from left to right."""
+    height, width = (min(size, SHOWN // scale) for size in pair.lr.shape[:2])
+    top, left = ((size - part) // 2 for size, part in zip(pair.lr.shape[:2], (height, width), strict=True))
+    lr = pair.lr[top : top + height, left : left + width]
+    hr = pair.hr[scale * top : scale * (top + height), scale * left : scale * (left + width)]
+    return np.hstack([metrics.to_uint8(bicubic(scale)(lr)), metrics.to_uint8(upscale(lr)), hr])
 
 
 def validation_psnr(upscale: Upscaler, pairs: Sequence[Pair], scale: int) -> float:

@@ -24,7 +24,7 @@ from srnas_tf.nets.files import save
 from srnas_tf.nets.initial import initialize
 from srnas_tf.seeding import generator
 from srnas_tf.train import precision, sampling, workers
-from srnas_tf.train.evaluate import of_network, of_paths, validation_psnr
+from srnas_tf.train.evaluate import Validation, of_network, of_paths, side_by_side, validation_psnr
 from srnas_tf.train.loop import fit
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 from srnas_tf.train.teacher import teacher_of
@@ -129,17 +129,19 @@ class Job:
         rng = generator(settings.seed, "validation paths")
         shown = [space.sample(rng) for _ in range(VALIDATION_PATHS)]
 
-        def validate(weights: list[np.ndarray]) -> float:
+        def validate(weights: list[np.ndarray]) -> Validation:
             _load(twin, weights)
-            return float(np.mean([validation_psnr(at(codes), self.pairs, self.scale) for codes in shown]))
+            psnrs = [validation_psnr(at(codes), self.pairs, self.scale) for codes in shown]
+            return Validation(float(np.mean(psnrs)), side_by_side(at(shown[0]), self.pairs[0], self.scale))
 
         draw, distills = sampling.SAMPLINGS[settings.sampling]
 
         def networks_at(step: int) -> tuple[Codes, ...]:
             return draw(space, settings.seed, step)
 
+        subject = f"supernet of {space}"
         trained = fit(
-            self.strategy, trainable, self.patches, settings, folder, validate, networks_at, distills, teacher
+            self.strategy, trainable, self.patches, settings, folder, validate, networks_at, distills, teacher, subject
         )
         _load(twin, trained)
         if self.writes:
@@ -172,13 +174,23 @@ class Job:
         twin = build(network)
         upscale = of_network(twin)
 
-        def validate(weights: list[np.ndarray]) -> float:
+        def validate(weights: list[np.ndarray]) -> Validation:
             _load(twin, weights)
-            return validation_psnr(upscale, self.pairs, self.scale)
+            psnr = validation_psnr(upscale, self.pairs, self.scale)
+            return Validation(psnr, side_by_side(upscale, self.pairs[0], self.scale))
 
         recipe = {**dataclasses.asdict(settings), "data": self.data.data, "low_resolution": self._low_resolution}
         if trainable.parts:
-            trained = fit(self.strategy, trainable, self.patches, settings, folder, validate, teacher=teacher)
+            trained = fit(
+                self.strategy,
+                trainable,
+                self.patches,
+                settings,
+                folder,
+                validate,
+                teacher=teacher,
+                subject=str(network),
+            )
         else:
             log.warning("%s has no weights: nothing to train", network)
             trained, recipe = [], {}

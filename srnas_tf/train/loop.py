@@ -1,6 +1,7 @@
 """The training loop, for networks and supernets alike."""
 
 import contextlib
+import dataclasses
 import functools
 import logging
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from srnas_tf.host.progress import progress
 from srnas_tf.train import workers
 from srnas_tf.train.adam import PathAdam
 from srnas_tf.train.checkpoints import Checkpoints
+from srnas_tf.train.evaluate import Validation
 from srnas_tf.train.losses import Distance, l1, l2, loss_of
 from srnas_tf.train.rules import rules_of
 from srnas_tf.train.settings import Phase, TrainSettings
@@ -39,10 +41,11 @@ def fit(
     patches: Patches | Changing,
     settings: TrainSettings,
     folder: Path,
-    validate: Callable[[list[np.ndarray]], float],
+    validate: Callable[[list[np.ndarray]], Validation],
     networks_at: Callable[[int], tuple[Codes, ...]] = lambda step: ((),),
     distills: bool = False,
     teacher: Teacher | None = None,
+    subject: str = "",
 ) -> list[np.ndarray]:
     """Trains to the last step, from the newest checkpoint in the folder where there is one.
 
@@ -52,10 +55,11 @@ def fit(
         patches: batches by step.
         settings: the recipe.
         folder: for checkpoints and metrics.
-        validate: mean PSNR (dB) of a model with the weights it is given, in the order that this returns them in.
+        validate: says of a model with the weights it is given, in the order that this returns them in, how good it is.
         networks_at: codes of the networks that a step trains, counted from 0; as many in each.
         distills: as `make_step` takes it.
         teacher: likewise.
+        subject: what is trained, for TensorBoard.
 
     Returns:
         The model's variables, trainable ones first: their averages where `settings.ema` asks for them.
@@ -95,7 +99,8 @@ def fit(
         home = stack.enter_context(workers.own(strategy, folder))
         if home != folder:  # all workers save, as TensorFlow wants it; the chief's files stay
             checkpoints = Checkpoints(home / "checkpoints", 1, **state)
-        metrics = stack.enter_context(contextlib.closing(Metrics(home, start)))
+        told = {"subject": subject, **dataclasses.asdict(settings)}
+        metrics = stack.enter_context(contextlib.closing(Metrics(home, start, told)))
         report = stack.enter_context(progress("/".join(folder.parts[-2:]), settings.steps, start))
         stack.enter_context(patches.reading())
         stopping = stack.enter_context(after_the_step())
@@ -111,8 +116,10 @@ def fit(
                 _check_sane(optimizer, float(loss), now, checkpoints)
                 values = {"loss": float(loss), "learning_rate": rate}
                 if validates and workers.writes(strategy):
-                    values["val_psnr"] = validate(current())
-                    note = f"validation {values['val_psnr']:.2f} dB"
+                    found = validate(current())
+                    values["val_psnr"] = found.psnr
+                    note = f"validation {found.psnr:.2f} dB"
+                    metrics.show(now, bicubic_network_original=found.image)
                 metrics.write(now, **values)
             if saves:
                 checkpoints.save(now)

@@ -1,4 +1,7 @@
-"""Writes metrics of a training run to its journal and to TensorBoard, and the course of a search to TensorBoard."""
+"""Writes metrics of a training run to its journal and to TensorBoard, and the course of a search to TensorBoard.
+
+TensorBoard also gets a run's settings, and an image at each validation.
+"""
 
 import contextlib
 import json
@@ -6,7 +9,10 @@ import math
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from srnas_tf import seconds_since_start
@@ -16,7 +22,7 @@ from srnas_tf.workdir.journal import append_line, read_lines
 
 
 class _Board:
-    """The scalars of a folder, as events in its `tensorboard`."""
+    """Scalars, images and hyperparameters of a folder, as events in its `tensorboard`."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "tensorboard"
@@ -27,6 +33,23 @@ class _Board:
         with self._writing(), self._writer.as_default(step=step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
+
+    def show(self, step: int, images: Mapping[str, np.ndarray]) -> None:
+        """Adds images, uint8 RGB, by their names."""
+        with self._writing(), self._writer.as_default(step=step):
+            for name, image in images.items():
+                tf.summary.image(name, image[None])
+
+    def describe(self, trial: str, hparams: Mapping[str, Any]) -> None:
+        """Says what the folder's run is, for TensorBoard's table of runs and what they come to."""
+        from tensorboard.plugins.hparams import api as hp
+
+        plain = {
+            name: value if isinstance(value, bool | int | float) else str(value) for name, value in hparams.items()
+        }
+        with self._writing(), self._writer.as_default(step=0):
+            hp.hparams_config([hp.HParam(name) for name in plain], [hp.Metric("val_psnr", display_name="PSNR, dB")])
+            hp.hparams(plain, trial_id=trial)
 
     def flush(self) -> None:
         with self._writing():
@@ -46,18 +69,25 @@ class Metrics:
     Args:
         folder: of the run.
         step: the step from which the run continues. Later lines of an earlier process are dropped.
+        hparams: its settings by name, for TensorBoard.
 
     Raises:
         WorkError: here and later, if something cannot be written.
     """
 
-    def __init__(self, folder: Path, step: int) -> None:
+    def __init__(self, folder: Path, step: int, hparams: Mapping[str, Any] = MappingProxyType({})) -> None:
         self._path = folder / "metrics.jsonl"
         lines = read_lines(self._path)
         kept = [line for line in lines if isinstance(line.get("step"), int) and line["step"] <= step]
         if len(kept) < len(lines):
             write_text(self._path, "".join(json.dumps(line) + "\n" for line in kept))
         self._board = _Board(folder)
+        if hparams:
+            self._board.describe("/".join(folder.absolute().parts[-2:]), hparams)
+
+    def show(self, step: int, **images: np.ndarray) -> None:
+        """Gives TensorBoard images, uint8 RGB."""
+        self._board.show(step, images)
 
     def write(self, step: int, **values: float) -> None:
         """Adds a line, with the seconds since the process began."""

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +21,9 @@ FLAGS = (
     # Whatever the page would ask of others does not arrive.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )  # fmt: skip
+
+SOFTWARE_WEBGPU = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
+"""Flags for WebGPU without a graphics processor."""
 
 KEYS = {"Tab": 9, "Enter": 13, "Space": 32, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39}
 
@@ -37,13 +41,17 @@ class Chromium:
         width: of the page, pixels.
         height: of the page, pixels.
         dark: whether it prefers dark pages.
+        flags: of its command line, beside FLAGS; with any, it may use a graphics processor.
     """
 
-    def __init__(self, folder: Path, width: int = 1000, height: int = 800, dark: bool = False) -> None:
+    def __init__(
+        self, folder: Path, width: int = 1000, height: int = 800, dark: bool = False, flags: Sequence[str] = ()
+    ) -> None:
         import websocket
 
         self._home = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        line = [find(), *FLAGS, f"--user-data-dir={self._home.name}", "about:blank"]
+        own = [flag for flag in FLAGS if not (flags and flag == "--disable-gpu")]
+        line = [find(), *own, *flags, f"--user-data-dir={self._home.name}", "about:blank"]
         self._process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._numbers, self._events = itertools.count(1), []
         said = Path(self._home.name) / "DevToolsActivePort"
@@ -97,13 +105,14 @@ class Chromium:
         self.send("Emulation.setEmulatedMedia", features=[scheme])
 
     def open(self, url: str) -> None:
+        self._events = [event for event in self._events if event["method"] != "Page.loadEventFired"]
         self.send("Page.navigate", url=url)
         self.event("Page.loadEventFired")
 
     def run(self, script: str) -> Any:
         """The value of an expression."""
         result = self.send("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in result, result
+        assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
     def until(self, script: str) -> None:
@@ -118,11 +127,11 @@ class Chromium:
             self.send("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", text=text, **given)
             self.send("Input.dispatchKeyEvent", type="keyUp", **given)
 
-    def choose(self, path: Path, selector: str = "input[type=file]") -> None:
-        """Puts a file into an input."""
+    def choose(self, *paths: Path, selector: str = "input[type=file]") -> None:
+        """Puts files into an input."""
         root = self.send("DOM.getDocument")["root"]["nodeId"]
         node = self.send("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
-        self.send("DOM.setFileInputFiles", files=[str(path)], nodeId=node)
+        self.send("DOM.setFileInputFiles", files=[str(path) for path in paths], nodeId=node)
 
     def picture(self, path: Path) -> None:
         """A PNG of the whole page."""

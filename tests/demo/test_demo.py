@@ -45,6 +45,16 @@ def model(tmp_path):
     return path
 
 
+def build(model, folder, name="a name"):
+    """The page with one model."""
+    bundle.build([bundle.Model(model, "own", name)], folder, "own")
+
+
+def entries(files) -> list[dict]:
+    """The models of a page that can be chosen."""
+    return json.loads(files["/models/models.json"].content)["models"]
+
+
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A package with files of onnxruntime-web's names, and an empty cache."""
@@ -63,16 +73,20 @@ def package(tmp_path, monkeypatch):
 
 
 def test_builds_what_the_browser_needs_and_no_more(model, package, tmp_path):
-    bundle.build(model, tmp_path / "demo", "a name")
+    build(model, tmp_path / "demo")
     files = server.files_of(tmp_path / "demo")
     page = {f"/{path.name}" for path in (ROOT / "export" / "web" / "page").iterdir()}
-    assert files.keys() == page | {"/", "/model/model.onnx", "/model/model.json"} | {
-        f"/runtime/{name}" for name in bundle.RUNTIME
+    made = {"/", "/models/own/model.onnx", "/models/models.json", "/site.js"}
+    assert files.keys() == page | made | {f"/runtime/{name}" for name in bundle.RUNTIME}
+    assert json.loads(files["/models/models.json"].content) == {
+        "first": "own",
+        "models": [
+            {"id": "own", "name": "a name", "scale": None, "card": False, "overlap": 16, "grid": 6, "stages": None}
+        ],
     }
-    assert json.loads(files["/model/model.json"].content) == {"name": "a name", "card": False, "stages": None}
     assert files["/runtime/ort-wasm-simd-threaded.wasm"].kind == "application/wasm"
     shutil.rmtree(tmp_path / "registry")  # what was fetched is kept
-    bundle.build(model, tmp_path / "demo", "a name")
+    build(model, tmp_path / "demo")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "demo", "model.onnx"]
 
 
@@ -90,12 +104,13 @@ def staged(model):
 
 @pytest.fixture
 def web(tmp_path):
-    """The kit with a runtime as `package` has it, and the network that it comes with."""
+    """The kit with a runtime as `package` has it, and the networks that it comes with."""
     if not shutil.which("node"):
         pytest.skip("no Node")
     kits = tmp_path / "kits"
     shutil.copytree(ROOT / "export" / "web", kits / "web", ignore=shutil.ignore_patterns("node_modules"))
-    shutil.copytree(models.onnx(4).parent, kits / "onnxruntime" / "x4")
+    for name, path in models.all_onnx().items():
+        shutil.copytree(path.parent, kits / "onnxruntime" / name)
     runtime = kits / "web" / "node_modules" / "onnxruntime-web" / "dist"
     runtime.mkdir(parents=True)
     for each in bundle.RUNTIME:
@@ -103,43 +118,78 @@ def web(tmp_path):
     return kits / "web"
 
 
-def test_node_builds_the_page_with_the_network_of_the_package(web, package, tmp_path):
+def test_node_builds_the_page_with_the_networks_of_the_package(web, package, tmp_path):
     subprocess.run(["node", "build.mjs", str(tmp_path / "page")], cwd=web, check=True)
-    bundle.build(models.onnx(4), tmp_path / "demo", "model.onnx")
-    assert {"/model/MODEL_CARD.md", "/model/stages/stage05.onnx"} <= server.files_of(tmp_path / "page").keys()
+    demo._build(models.onnx(4), Workdir(tmp_path))
     made, expected = server.files_of(tmp_path / "page"), server.files_of(tmp_path / "demo")
-    known = "/model/model.json"
-    assert json.loads(made.pop(known).content) == json.loads(expected.pop(known).content)
     assert made == expected
+    assert [entry["id"] for entry in entries(made)] == models.names()
+    assert {"/models/x4/MODEL_CARD.md", "/models/x2/model.onnx"} <= made.keys()
+    for entry in entries(made):  # they have no attention: parts that overlap are exact
+        assert (entry["id"].split("-")[0], entry["overlap"], entry["stages"]) == (f"x{entry['scale']}", 25, None)
+    assert not [path for path in made if "/stages/" in path]
+
+
+def test_a_network_is_an_entry_of_a_list(model, package, tmp_path):
+    """Any number of them, of any names; the page of an earlier version is replaced."""
+    (tmp_path / "demo" / "model").mkdir(parents=True)
+    (tmp_path / "demo" / "model" / "model.json").write_text("{}")
+    (model.parent / "MODEL_CARD.md").write_text("# A card")
+    bundle.build([bundle.Model(model, name, f"named {name}") for name in ("x2-photo", "x4")], tmp_path / "demo", "x4")
+    files = server.files_of(tmp_path / "demo")
+    assert [(entry["id"], entry["name"], entry["card"]) for entry in entries(files)] == [
+        ("x2-photo", "named x2-photo", True), ("x4", "named x4", True)
+    ]  # fmt: skip
+    assert json.loads(files["/models/models.json"].content)["first"] == "x4"
+
+
+def test_what_is_kept_for_a_browser_without_network(model, package, tmp_path):
+    build(model, tmp_path / "demo")
+
+    def site() -> dict:
+        return json.loads((tmp_path / "demo" / "site.js").read_text().removeprefix("self.site = ").removesuffix(";\n"))
+
+    first = site()
+    served = {path.removeprefix("/") for path in server.files_of(tmp_path / "demo")} - {"", "site.js"}
+    assert set(first["files"]) == {"./"} | served - {f"runtime/{name}" for name in bundle.WEBGPU}
+    build(model, tmp_path / "demo")
+    assert site() == first
+    model.with_name("MODEL_CARD.md").write_text("# A card")
+    build(model, tmp_path / "demo")
+    assert site()["version"] != first["version"]
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "model_int8.onnx"])
 def test_node_builds_the_same(model, package, staged, web, tmp_path, name):
     chosen = shutil.copy(model, tmp_path / name) if name != model.name else model
-    bundle.build(chosen, tmp_path / "demo", name)
+    build(chosen, tmp_path / "demo", name)
     line = ["node", "build.mjs", str(chosen), str(tmp_path / "page")]
     subprocess.run(line, cwd=web, check=True)
-    made, expected = server.files_of(tmp_path / "page"), server.files_of(tmp_path / "demo")
-    known = "/model/model.json"
-    assert json.loads(made.pop(known).content) == json.loads(expected.pop(known).content)
-    assert made == expected
+    assert server.files_of(tmp_path / "page") == server.files_of(tmp_path / "demo")
     again = subprocess.run(line, cwd=web, check=False, capture_output=True, text=True)
     assert (again.returncode, len(again.stderr.splitlines())) == (2, 1)
 
 
 def test_stages_go_with_the_files_that_they_stand_for(model, package, staged, tmp_path):
     described, known = staged
-    bundle.build(model, tmp_path / "demo", "a name")
-    made = json.loads((tmp_path / "demo" / "model" / "model.json").read_text())
-    assert made["stages"] == {"reaches": [4, 2, 2], "channels": [8, 4, 6], "grid": 1}
-    assert len(list((tmp_path / "demo" / "model" / "stages").iterdir())) == 3
+    build(model, tmp_path / "demo")
+    [entry] = entries(server.files_of(tmp_path / "demo"))
+    assert entry["stages"] == {"reaches": [4, 2, 2], "channels": [8, 4, 6], "grid": 1}
+    assert entry["scale"] == 4
+    folder = tmp_path / "demo" / "models" / "own" / "stages"
+    assert len(list(folder.iterdir())) == 3
+    described.write_text(json.dumps({**known, "pools": False}))  # then they are not needed
+    build(model, tmp_path / "demo")
+    [entry] = entries(server.files_of(tmp_path / "demo"))
+    assert (entry["overlap"], entry["grid"], entry["stages"]) == (8, 1, None)
+    assert not folder.exists()
     shutil.copy(model, tmp_path / "model_int8.onnx")
-    bundle.build(tmp_path / "model_int8.onnx", tmp_path / "demo", "a name")
-    assert not (tmp_path / "demo" / "model" / "stages").exists()
+    build(tmp_path / "model_int8.onnx", tmp_path / "demo")
+    assert not folder.exists()
     for spoiled in ("{", '{"stands_for": ["model.onnx"]}', "[]", json.dumps({**known, "reaches": [1, 1, 1, 1]})):
         described.write_text(spoiled)
         with pytest.raises(UserError, match="stage"):
-            bundle.build(model, tmp_path / "demo", "a name")
+            build(model, tmp_path / "demo")
 
 
 def test_a_package_that_is_another_is_not_taken(model, package, tmp_path, monkeypatch):
@@ -147,27 +197,27 @@ def test_a_package_that_is_another_is_not_taken(model, package, tmp_path, monkey
     other = package._replace(integrity="sha512-other")
     monkeypatch.setattr(bundle, "pinned", lambda: other)
     with pytest.raises(WorkError, match="SHA-512"):
-        bundle.build(model, tmp_path / "demo", "a name")
+        build(model, tmp_path / "demo")
     assert not kept.exists()
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"other")
     monkeypatch.setattr(bundle, "pinned", lambda: package)
     with pytest.raises(UserError, match=r"runtime\.tgz: is not .* remove it"):
-        bundle.build(model, tmp_path / "demo", "a name")
+        build(model, tmp_path / "demo")
     assert not (tmp_path / "demo").exists()
 
 
 def test_a_registry_out_of_reach(model, package, tmp_path, monkeypatch):
     monkeypatch.setattr(bundle, "pinned", lambda: package._replace(address="http://127.0.0.1:9/runtime.tgz"))
     with pytest.raises(UserError, match=r"127\.0\.0\.1:9.*cannot be fetched .*put it at .*runtime\.tgz"):
-        bundle.build(model, tmp_path / "demo", "a name")
+        build(model, tmp_path / "demo")
 
 
 def test_a_folder_of_other_things_stays(model, package, tmp_path):
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "thesis.txt").write_text("precious")
     with pytest.raises(UserError, match="is no page"):
-        bundle.build(model, tmp_path / "demo", "a name")
+        build(model, tmp_path / "demo")
     assert (tmp_path / "demo" / "thesis.txt").read_text() == "precious"
 
 
@@ -201,8 +251,8 @@ def test_a_keras_file_is_converted(package, tmp_path):
     initialize(network, 0, "interpolation")
     files.save(network, tmp_path / "mine.keras")
     demo._build(tmp_path / "mine.keras", Workdir(tmp_path / "work"))
-    made = tmp_path / "work" / "demo" / "model"
-    known = json.loads((made / "model.json").read_text())
+    made = tmp_path / "work" / "demo" / "models" / "own"
+    [known] = entries(server.files_of(tmp_path / "work" / "demo"))
     assert (known["name"], known["card"]) == ("mine.keras", True)
     image = photograph(np.random.default_rng(0), 20, 31) / np.float32(255)
     model = load_model(made / "model.onnx")
@@ -244,5 +294,5 @@ def test_the_mode_serves_until_it_is_stopped(model, package, tmp_path, number, s
     assert (process.returncode, stdout) == (status, "")
     assert stderr.splitlines()[-1].startswith(f"srnas_tf: stopped by {number.name}")
     assert (tmp_path / "demo" / "index.html").exists()
-    served = model if "model" in given else models.onnx(4)
-    assert (tmp_path / "demo" / "model" / "model.onnx").read_bytes() == served.read_bytes()
+    id, served = ("own", model) if "model" in given else ("x4", models.onnx(4))
+    assert (tmp_path / "demo" / "models" / id / "model.onnx").read_bytes() == served.read_bytes()

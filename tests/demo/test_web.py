@@ -1,16 +1,21 @@
 """The page of export/web in a real browser: what comes out of it is what the Python kit makes."""
 
 import io
+import json
 import shutil
 import struct
 import subprocess
 import sys
 import threading
+import time
+import zipfile
 import zlib
 from pathlib import Path
 
+import axe
 import chromium
 import numpy as np
+import onnx
 import pytest
 import skimage
 from conftest import ROOT
@@ -31,7 +36,7 @@ def site(frozen, tmp_path_factory):
     """The page with a model in stages, served as `--mode=demo` does."""
     folder = tmp_path_factory.mktemp("demo") / "demo"
     try:
-        bundle.build(frozen[2] / "model.onnx", folder, "model.onnx")
+        bundle.build([bundle.Model(frozen[2] / "model.onnx", "own", "model.onnx")], folder, "own")
     except UserError as error:
         if "cannot be fetched" in str(error):
             pytest.skip(str(error))
@@ -58,7 +63,7 @@ def browser(downloads):
 @pytest.fixture
 def page(browser, site):
     browser.open(f"{site.url}?tile={TILE}")
-    browser.until("document.getElementById('about').textContent.startsWith('2 times')")
+    browser.until(READY)
     yield browser
     assert browser.complaints() == []
 
@@ -103,21 +108,46 @@ def kinds(frozen, tmp_path_factory):
     return folder
 
 
+READY = "document.getElementById('about').textContent.includes(' times ')"
+ENDED = "document.body.className === 'done' || document.querySelector('.message:not([hidden])') !== null"
+STATES = "[...document.querySelectorAll('.item')].map((item) => item.dataset.state).join(' ')"
+
+
 def by_browser(page, downloads: Path, path: Path, scale: int = 2) -> np.ndarray:
     """What the page makes of a file, as it is downloaded."""
     page.choose(path)
-    page.until("!document.getElementById('result').hidden || !document.getElementById('message').hidden")
-    assert page.run("document.getElementById('message').hidden"), page.run("document.body.innerText")
+    page.until(ENDED)
+    assert page.run(STATES) == "done", page.run("document.body.innerText")
     return downloaded(page, downloads / f"{path.stem}-x{scale}.png")
 
 
 def downloaded(page, result: Path) -> np.ndarray:
+    with Image.open(io.BytesIO(download(page, result))) as image:
+        return np.asarray(image)
+
+
+def download(page, result: Path) -> bytes:
+    """A file, once it is there as a whole: the browser gives it its name at the end."""
     page.run("document.getElementById('download').click()")
     chromium.until(result.exists)
-    with Image.open(result) as image:
-        pixels = np.asarray(image)
+    content = result.read_bytes()
     result.unlink()
-    return pixels
+    return content
+
+
+def served(site, monkeypatch, path: str, old: bytes, new: bytes) -> None:
+    """Changes a file of the page."""
+    answer = site.files[path]
+    assert old in answer.content
+    monkeypatch.setitem(site.files, path, answer._replace(content=answer.content.replace(old, new)))
+
+
+def one_model(site, monkeypatch, **changed) -> None:
+    """Changes what the page knows of its network."""
+    known = json.loads(site.files["/models/models.json"].content)
+    known["models"][0] |= changed
+    answer = server.Answer("application/json", json.dumps(known).encode())
+    monkeypatch.setitem(site.files, "/models/models.json", answer)
 
 
 def check_equal(made: np.ndarray, expected: Path) -> None:
@@ -137,55 +167,84 @@ def test_the_page_makes_what_the_python_kit_makes(page, kinds, downloads, name):
 
 
 def test_what_lies_between_the_stages_may_lie_on_disk(page, site, kinds, downloads, monkeypatch):
-    rows, limit = site.files["/rows.js"], b"256 * 2 ** 20"
-    assert limit in rows.content
-    content = rows.content.replace(limit, b"0").replace(b"new InMemory", b"nothing")
-    monkeypatch.setitem(site.files, "/rows.js", rows._replace(content=content))
+    served(site, monkeypatch, "/rows.js", b"256 * 2 ** 20", b"0")
+    served(site, monkeypatch, "/rows.js", b"new InMemory", b"nothing")
     page.open(f"{site.url}?tile={TILE}")
     check_equal(by_browser(page, downloads, kinds / "colour.png"), kinds / "out" / "colour.png")
-    assert (
-        page.run("(async () => { for await (const _ of (await navigator.storage.getDirectory()).keys()) return 1 })()")
-        is None
-    )
+    kept = "(async () => { for await (const _ of (await navigator.storage.getDirectory()).keys()) return 1 })()"
+    assert page.run(kept) is None
 
 
 def test_models_without_stages_enlarge_parts_that_overlap(page, site, frozen, kinds, downloads, tmp_path, monkeypatch):
     shutil.copy(frozen[2] / "model.onnx", tmp_path)
     by_python(tmp_path / "model.onnx", kinds / "colour.png", tmp_path / "expected.png")
-    monkeypatch.setitem(site.files, "/model/model.json", server.Answer("application/json", b'{"name": "m"}'))
+    one_model(site, monkeypatch, stages=None, scale=None)
     page.open(f"{site.url}?tile={TILE}")
     check_equal(by_browser(page, downloads, kinds / "colour.png"), tmp_path / "expected.png")
 
 
-def test_the_network_of_the_package_and_its_card(browser, site, kinds, downloads, tmp_path, monkeypatch):
-    bundle.build(models.onnx(4), tmp_path / "demo", "model.onnx")
-    by_python(models.onnx(4), kinds / "colour.png", tmp_path / "expected.png")
-    monkeypatch.setattr(site, "files", server.files_of(tmp_path / "demo"))
+@pytest.fixture(scope="module")
+def packaged(site, tmp_path_factory):
+    """The page with the networks of the package: its files."""
+    folder = tmp_path_factory.mktemp("packaged") / "demo"
+    bundle.build([bundle.Model(path, name, name) for name, path in models.all_onnx().items()], folder, "x4")
+    return server.files_of(folder)
+
+
+def test_the_networks_of_the_package_and_their_cards(browser, site, packaged, kinds, downloads, tmp_path, monkeypatch):
+    """One page has them all; in parts each gives what it gives for the whole image."""
+    monkeypatch.setattr(site, "files", packaged)
     browser.open(f"{site.url}?tile={TILE}")
-    check_equal(by_browser(browser, downloads, kinds / "colour.png", 4), tmp_path / "expected.png")
-    card = "(async () => await (await fetch(document.querySelector('#card:not([hidden])').href)).text())()"
-    assert "research" in browser.run(card)
+    browser.until(READY)
+    names = "[...document.getElementById('network').options].map((option) => option.text).join(' ')"
+    assert {"×2", "×3", "×4"} <= set(browser.run(names).split())
+    for scale, index in ((4, models.names().index("x4")), (2, models.names().index("x2"))):
+        by_python(models.onnx(scale), kinds / "colour.png", tmp_path / f"{scale}.png", 4 * TILE)
+        select = f"network.value = {index}; network.dispatchEvent(new Event('change'))"
+        browser.run(f"(() => {{ const network = document.getElementById('network'); {select} }})()")
+        browser.until(f"document.getElementById('about').textContent.includes('{scale} times')")
+        browser.choose(kinds / "colour.png")
+        browser.until("document.body.className === 'done'")
+        check_equal(downloaded(browser, downloads / f"colour-x{scale}.png"), tmp_path / f"{scale}.png")
+        browser.run("document.querySelector('.item button:last-of-type').click()")
+    browser.run("document.getElementById('card').click()")
+    browser.until("location.pathname === '/card.html' && document.querySelector('h2') !== null")
+    assert "x2:w64" in browser.run("document.querySelector('h1').textContent")
+    text = browser.run("document.getElementById('text').textContent")
+    assert "For research" in text
+    assert "pipeline_tag" not in text
+    assert "**" not in text
+    assert browser.run("document.querySelectorAll('table tbody tr').length") >= 2
+    for dark in (False, True):
+        browser.look(1000, 800, dark)
+        assert axe.violations(browser) == []
+    browser.look(320, 640, dark=False)
+    assert browser.run("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    browser.look(1000, 800, dark=False)
+    browser.run("document.getElementById('back').click()")
+    browser.until("location.search === '?model=x2' && document.getElementById('network')?.selectedIndex === 0")
     assert browser.complaints() == []
 
 
 def test_where_memory_runs_out_parts_become_smaller(page, site, frozen, kinds, downloads, tmp_path, monkeypatch):
     shutil.copy(frozen[2] / "model.onnx", tmp_path)
     by_python(tmp_path / "model.onnx", kinds / "colour.png", tmp_path / "expected.png", TILE // 2)
-    model, whole = site.files["/model.js"], b"async function whole(lr, height, width) {"
-    assert whole in model.content
-    content = model.content.replace(whole, whole + b"if (height * width > 5000) throw new Error('bad_alloc');")
-    monkeypatch.setitem(site.files, "/model.js", model._replace(content=content))
-    monkeypatch.setitem(site.files, "/model/model.json", server.Answer("application/json", b'{"name": "m"}'))
+    whole = b"async function whole(lr, height, width) {"
+    served(site, monkeypatch, "/model.js", whole, whole + b"if (height * width > 5000) throw new Error('bad_alloc');")
+    one_model(site, monkeypatch, stages=None)
     page.open(f"{site.url}?tile={TILE}")
-    status = "document.getElementById('status')"
-    hear = (
-        f"said = []; new MutationObserver(() => said.push({status}.textContent)).observe({status}, {{childList: true}})"
-    )
-    page.run(f"{hear}; 0")
+    hear_status(page)
     check_equal(by_browser(page, downloads, kinds / "colour.png"), tmp_path / "expected.png")
     assert [line for line in page.run("said") if "memory" in line] == [
         "Out of memory: going on with parts of about 1600 pixels."
     ]
+
+
+def hear_status(page) -> None:
+    """Collects in `said` what the page tells of its state from now on."""
+    status = "document.getElementById('status')"
+    hear = f"new MutationObserver(() => said.push({status}.textContent)).observe({status}, {{childList: true}})"
+    page.run(f"said = []; {hear}; 0")
 
 
 def test_threads_share_memory(page):
@@ -195,13 +254,20 @@ def test_threads_share_memory(page):
 def test_by_keyboard_alone(page, kinds, downloads):
     page.send("Page.setInterceptFileChooserDialog", enabled=True)
     page.press("Tab")
+    assert page.run("document.activeElement.id") == "network"
+    page.press("Tab")
+    if page.run("document.activeElement.id") == "card":
+        page.press("Tab")
     assert page.run("document.activeElement.id") == "file"
     assert page.run("getComputedStyle(document.getElementById('drop')).outlineStyle") == "solid"  # focus is seen
     page.press("Enter")
     chooser = page.event("Page.fileChooserOpened")
     page.send("DOM.setFileInputFiles", files=[str(kinds / "colour.png")], backendNodeId=chooser["backendNodeId"])
-    page.until("!document.getElementById('result').hidden")
+    page.until("!document.getElementById('result').hidden && document.getElementById('stage').offsetWidth > 0")
     assert "130 × 96 enlarged to 260 × 192" in page.run("document.getElementById('status').textContent")
+    for name in ("Show colour.png", "Remove colour.png"):
+        page.press("Tab")
+        assert page.run("document.activeElement.getAttribute('aria-label')") == name
     page.press("Tab")
     assert page.run("document.activeElement.id") == "divider"
     line = "parseFloat(getComputedStyle(document.getElementById('line')).left)"
@@ -212,7 +278,8 @@ def test_by_keyboard_alone(page, kinds, downloads):
     assert page.run(line) == 0
     page.press("Tab", "Space")
     assert page.run("document.activeElement.getAttribute('aria-pressed')") == "true"
-    page.press("Tab")
+    for _ in ("format", "download"):
+        page.press("Tab")
     assert page.run("document.activeElement.id") == "download"
     page.press("Enter")
     chromium.until((downloads / "colour-x2.png").exists)
@@ -230,7 +297,126 @@ def test_dropped_and_pasted_files_are_taken(page):
             f"(() => {{ const given = new DataTransfer(); given.items.add(new File(['text'], '{kind}.png')); "
             f"document.body.dispatchEvent(new {event}: given, bubbles: true, cancelable: true}})); }})()"
         )
-        page.until(f"document.getElementById('message').textContent.startsWith('{kind}.png: not an image')")
+        page.until(f"document.querySelector('.item:last-child .message')?.textContent.startsWith('{kind}.png: not an')")
+
+
+def test_several_files_wait_in_a_queue_and_come_as_one_download(page, kinds, downloads, tmp_path):
+    """Whatever is given meanwhile waits, too; each has a bar of its own; files of one name stay apart."""
+    (tmp_path / "text.png").write_text("no image")
+    (tmp_path / "more").mkdir()
+    shutil.copy(kinds / "gray.png", tmp_path / "more" / "colour.png")
+    Image.fromarray(photograph(300, 250)).save(tmp_path / "large.png")
+    page.choose(tmp_path / "large.png")
+    page.choose(kinds / "colour.png", tmp_path / "text.png", tmp_path / "more" / "colour.png")  # while it is busy
+    assert page.run(STATES) == "busy waiting waiting waiting"
+    bar = "document.querySelector('.item[data-state=busy] progress')"
+    assert page.run(f"{bar}.getAttribute('aria-label')") == "Share of large.png that is enlarged"
+    page.until(f"{bar} === null || {bar}.value > 0")
+    page.until(f"{STATES} === 'done done wrong done'")
+    assert page.run("document.getElementById('download').textContent") == "Download 3 as ZIP"
+    content = download(page, downloads / "enlarged.zip")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["large-x2.png", "colour-x2.png", "colour-x2 (2).png"]
+        for name, kind in (("colour-x2.png", "colour"), ("colour-x2 (2).png", "gray")):
+            with Image.open(archive.open(name)) as image:
+                check_equal(np.asarray(image), kinds / "out" / f"{kind}.png")
+    shown = "document.querySelectorAll('.item')[{}].querySelector('[aria-pressed=true]') !== null"
+    assert page.run(shown.format(0))
+    page.run("document.querySelectorAll('.item button')[2].click()")
+    page.until(shown.format(1))
+    page.run("document.querySelectorAll('.item')[1].querySelector('button:last-of-type').click()")
+    assert page.run(STATES) == "done wrong done"
+    page.until(shown.format(0))  # something is always shown
+
+
+def test_a_format_and_its_quality(page, kinds, downloads):
+    page.choose(kinds / "transparent.png")
+    page.until(ENDED)
+    assert page.run("document.getElementById('how-good').hidden")  # PNG is without loss
+    sizes = {}
+    with Image.open(kinds / "out" / "transparent.png") as image:
+        seen = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+        expected = {"jpg": (np.asarray(seen), "JPEG"), "webp": (np.asarray(image), "WEBP")}
+    for index, suffix in ((1, "jpg"), (2, "webp")):
+        for quality in (60, 100):
+            page.run(f"""(() => {{ const format = document.getElementById('format');
+                format.value = {index}; format.dispatchEvent(new Event('change'));
+                const quality = document.getElementById('quality');
+                quality.value = {quality}; quality.dispatchEvent(new Event('input')); }})()""")
+            assert not page.run("document.getElementById('how-good').hidden")
+            assert page.run("document.getElementById('quality-shown').textContent") == str(quality)
+            content = download(page, downloads / f"transparent-x2.{suffix}")
+            sizes[suffix, quality] = len(content)
+        wanted, name = expected[suffix]
+        with Image.open(io.BytesIO(content)) as image:
+            assert image.format == name
+            made = np.asarray(image)
+        solid = wanted[..., -1] == 255 if wanted.shape[-1] == 4 else np.ones(wanted.shape[:2], bool)
+        assert np.abs(made[solid].astype(int) - wanted[solid]).mean() < 4
+    assert sizes["jpg", 60] < sizes["jpg", 100]
+    assert sizes["webp", 60] < sizes["webp", 100]
+
+
+def test_actual_size_shows_every_pixel_of_a_large_picture(page, site, kinds, downloads, monkeypatch):
+    """As a whole it is shown reduced; the limit is lowered here."""
+    served(site, monkeypatch, "/viewer.js", b"4 * 2 ** 20", b"5000")
+    page.open(f"{site.url}?tile={TILE}")
+    page.look(220, 500, dark=False)
+    made = by_browser(page, downloads, kinds / "transparent.png")
+    size = "(() => { const {width, height} = document.getElementById('after'); return [width, height] })()"
+    assert page.run(size) == [65, 48]
+    page.run("document.getElementById('zoom').click()")
+    page.until(f"({size})[0] > 65")
+    for left, top in ((0, 0), (200, 60)):
+        page.run(f"document.getElementById('frame').scrollTo({left}, {top})")
+        time.sleep(0.3)  # it is drawn once more where it is scrolled
+        seen = page.run("""(() => { const canvas = document.getElementById('after');
+            const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+            const at = (side) => Math.round(parseFloat(canvas.style[side]) * devicePixelRatio);
+            return [at('left'), at('top'), canvas.width, canvas.height, [...data]] })()""")
+        x, y, width, height, data = seen
+        assert page.run("document.getElementById('frame').scrollLeft") >= x
+        shown = np.array(data).reshape(height, width, 4)
+        wanted = made[y : y + height, x : x + width]
+        solid = wanted[..., 3] == 255
+        assert solid.any()
+        np.testing.assert_array_equal(shown[solid], wanted[solid])
+    page.look(1000, 800, dark=False)
+
+
+def test_nothing_keeps_anybody_out(page, kinds, tmp_path):
+    (tmp_path / "text.png").write_text("no image")
+    assert axe.violations(page) == []
+    page.choose(kinds / "colour.png", tmp_path / "text.png")
+    page.until("document.querySelector('.item .message') !== null && document.body.className === 'done'")
+    for dark, width in ((False, 1000), (True, 1000), (False, 320)):
+        page.look(width, 800, dark)
+        assert axe.violations(page) == []
+        page.run("document.getElementById('zoom').click()")
+    page.look(1000, 800, dark=False)
+
+
+def test_it_can_be_installed_and_opens_without_network(browser, packaged, kinds, downloads):
+    """All of it, networks that were never chosen among them; the server is gone."""
+    with server.Server("127.0.0.1", 0) as listening:
+        listening.files = packaged
+        thread = threading.Thread(target=listening.serve_forever, daemon=True)
+        thread.start()
+        browser.open(listening.url)
+        browser.run("navigator.serviceWorker.ready.then(() => 0)")
+        kept = "caches.keys().then(async (names) => (await (await caches.open(names[0])).keys()).length)"
+        browser.until(f"({kept}).then((count) => count > 20)")
+        errors = browser.send("Page.getInstallabilityErrors")["installabilityErrors"]
+        assert {error["errorId"] for error in errors} <= {"in-incognito"}
+        url = listening.url
+        listening.shutdown()
+    browser.open(f"{url}?model=x3")
+    browser.until(READY)
+    made = by_browser(browser, downloads, kinds / "colour.png", 3)
+    assert made.shape == (288, 390, 3)
+    browser.open(f"{url}card.html?model=x3")
+    browser.until("document.querySelector('h2') !== null")
 
 
 def test_a_narrow_page_is_not_scrolled_sideways(page, kinds, downloads):
@@ -268,28 +454,120 @@ def _png(side: int = 0) -> bytes:
 def test_a_wrong_file_is_named_on_the_page(page, tmp_path, kinds, name):
     WRONG[name](tmp_path / name)
     page.choose(tmp_path / name)
-    page.until("!document.getElementById('message').hidden")
-    assert page.run("document.getElementById('message').innerText").startswith(f"{name}: ")
-    assert page.run("document.getElementById('message').role") == "alert"
+    page.until("document.querySelector('.item .message') !== null")
+    assert page.run("document.querySelector('.item .message').innerText").startswith(f"{name}: ")
+    assert page.run("document.querySelector('.item .message').role") == "alert"
     page.choose(kinds / "colour.png")  # and it goes on
-    page.until("!document.getElementById('result').hidden")
-    assert page.run("document.getElementById('message').hidden")
+    page.until(f"{STATES} === 'wrong done'")
 
 
 def test_cancel(page, tmp_path, kinds):
     Image.fromarray(photograph(400, 350)).save(tmp_path / "large.png")
     page.choose(tmp_path / "large.png")
-    page.until("document.getElementById('progress').value > 0")
-    page.run("document.getElementById('cancel').click()")
-    assert page.run("document.getElementById('status').textContent") == "large.png: cancelled"
-    assert page.run("document.getElementById('work').hidden && document.getElementById('result').hidden")
-    assert page.run("document.activeElement.id") == "file"
     page.choose(kinds / "colour.png")
-    page.until("!document.getElementById('result').hidden")
+    page.until("document.querySelector('.item progress').value > 0")
+    hear_status(page)
+    page.run("document.querySelector('.item[data-state=busy] button:last-of-type').click()")
+    assert page.run("said[0]") == "large.png: cancelled. colour.png: being enlarged"
+    assert page.run("document.activeElement.id") == "file"
+    page.until(f"{STATES} === 'done'")  # what waited is enlarged
 
 
 def test_a_model_that_cannot_be_loaded_is_named(page, site, monkeypatch):
-    monkeypatch.setitem(site.files, "/model/model.onnx", server.Answer("application/octet-stream", b"none"))
+    monkeypatch.setitem(site.files, "/models/own/model.onnx", server.Answer("application/octet-stream", b"none"))
     page.open(site.url)
     page.until("!document.getElementById('message').hidden")
     assert "model cannot be loaded" in page.run("document.getElementById('message').innerText")
+
+
+@pytest.fixture(scope="module")
+def attention_free(tmp_path_factory):
+    """A tiny network that looks no further than three pixels, a photograph, and what the Python kit makes of it."""
+    folder = tmp_path_factory.mktemp("plain")
+    rng = np.random.default_rng(0)
+    weights = {"a": rng.normal(0, 0.2, (8, 3, 3, 3)), "b": rng.normal(0, 0.1, (12, 8, 3, 3))}
+    nodes = [
+        onnx.helper.make_node("Conv", ["lr", "a"], ["x"], pads=[1] * 4),
+        onnx.helper.make_node("LeakyRelu", ["x"], ["y"]),
+        onnx.helper.make_node("Conv", ["y", "b"], ["z"], pads=[1] * 4),
+        onnx.helper.make_node("DepthToSpace", ["z"], ["sr"], blocksize=2),
+    ]
+    lr, sr = (
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", 3, f"{of}height", f"{of}width"])
+        for name, of in (("lr", ""), ("sr", "sr_"))
+    )
+    held = [onnx.numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()]
+    graph = onnx.helper.make_graph(nodes, "g", [lr], [sr], held)
+    made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9)
+    onnx.save(made, folder / "model.onnx")
+    Image.fromarray(photograph(66, 70)).save(folder / "small.png")
+    by_python(folder / "model.onnx", folder / "small.png", folder / "out.png", 128)
+    return (folder / "model.onnx").read_bytes(), folder / "small.png", folder / "out.png"
+
+
+@pytest.fixture(scope="module")
+def graphics(downloads):
+    """A browser with WebGPU, imitated in software."""
+    pytest.importorskip("websocket")
+    with chromium.Chromium(downloads, flags=chromium.SOFTWARE_WEBGPU) as opened:
+        opened.open("about:blank")
+        yield opened
+
+
+def webgpu(site, graphics, monkeypatch) -> None:
+    """Opens the page with a network that WebGPU takes, in squares of 64 pixels."""
+    one_model(site, monkeypatch, stages=None, overlap=16, grid=1)
+    served(site, monkeypatch, "/backends.js", b"SIDE = 256", b"SIDE = 64")
+    graphics.open(f"{site.url}?runtime=webgpu")
+    graphics.until(READY)
+    if not graphics.run("navigator.gpu?.requestAdapter().then((adapter) => adapter !== null) ?? false"):
+        pytest.skip("no WebGPU")
+
+
+def test_webgpu_makes_what_the_python_kit_makes(site, graphics, attention_free, downloads, tmp_path, monkeypatch):
+    model, photograph, expected = attention_free
+    monkeypatch.setitem(site.files, "/models/own/model.onnx", server.Answer("application/octet-stream", model))
+    webgpu(site, graphics, monkeypatch)
+    assert "WebGPU" in graphics.run("document.getElementById('about').textContent")
+    check_equal(by_browser(graphics, downloads, photograph), expected)
+    assert graphics.run("document.getElementById('notice').hidden")
+    assert graphics.complaints() == []
+
+
+FAILURES = {
+    "its program is missing": ("/runtime/ort.webgpu.bundle.min.mjs", b"", b"throw new Error('none'); "),
+    "it fails on its way": (
+        "/model.js",
+        b"const { sr } =",
+        b"if (backend.fixed) throw new Error('wrong'); const { sr } =",
+    ),
+    "its device is lost": (
+        "/model.js",
+        b"const { sr } =",
+        b"if (backend.fixed) (await ort.env.webgpu.device).destroy(); const { sr } =",
+    ),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_a_webgpu_that_fails_is_replaced_in_the_same_run(
+    site, graphics, attention_free, downloads, monkeypatch, failure
+):
+    model, photograph, expected = attention_free
+    monkeypatch.setitem(site.files, "/models/own/model.onnx", server.Answer("application/octet-stream", model))
+    path, old, new = FAILURES[failure]
+    answer = site.files[path]
+    monkeypatch.setitem(site.files, path, answer._replace(content=answer.content.replace(old, new, 1)))
+    webgpu(site, graphics, monkeypatch)
+    check_equal(by_browser(graphics, downloads, photograph), expected)
+    notice = graphics.run("document.getElementById('notice').innerText")
+    assert notice.startswith("WebGPU failed (")
+    assert notice.endswith("Going on in WebAssembly.")
+    assert "WebAssembly" in graphics.run("document.getElementById('about').textContent")
+
+
+def test_a_software_adapter_is_not_taken_unless_it_is_asked_for(site, graphics, monkeypatch):
+    one_model(site, monkeypatch, stages=None)
+    graphics.open(site.url)
+    graphics.until(READY)
+    assert "WebAssembly" in graphics.run("document.getElementById('about').textContent")

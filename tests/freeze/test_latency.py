@@ -96,9 +96,28 @@ def test_a_slow_round_and_a_slow_turn_change_nothing():
     true = {"a": 2.0, "b": 3.0, "c": 7.0}
     turns = {file: [ms, ms, 5 * ms, ms * 1.1, ms] for file, ms in true.items()}
     turns["b"][1] *= 4
-    assert stopwatch.settle(turns) == pytest.approx(true)
-    assert stopwatch.settle({"a": [2.0]}) == {"a": 2.0}
-    assert stopwatch.settle({}) == {}
+    settled, spread = stopwatch.settle(turns)
+    assert settled == pytest.approx(true)
+    assert all(0 <= share < 0.5 for share in spread.values())
+    assert list(stopwatch.settle({"a": [2.0]})) == [{"a": 2.0}, {"a": 0.0}]
+    assert stopwatch.settle({})[0] == {}
+
+
+def test_what_varies_says_so(monkeypatch):
+    """Within a turn, and from turn to turn."""
+    clock, pace = [0.0], iter([1.0, 2.0, 3.0] * 1000)
+    monkeypatch.setattr(stopwatch.time, "perf_counter", lambda: clock[0])
+
+    def run():
+        clock[0] += next(pace) / 1000
+
+    ms, spread = stopwatch.turn(run)
+    assert ms == pytest.approx(2)
+    assert spread == pytest.approx(1, abs=0.1)
+    turns = {"steady": [4.0] * 8, "wild": [4.0, 8.0] * 4, "other": [3.0] * 8}
+    spread = stopwatch.settle(turns)[1]
+    assert spread["steady"] < 0.01
+    assert spread["wild"] > 0.5
 
 
 def test_a_measurement_goes_on_where_it_was(device, tmp_path):

@@ -20,8 +20,9 @@ from srnas_tf import arch, run
 from srnas_tf.arch.block import plan
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
+from srnas_tf.freeze.export import FORMS
 from srnas_tf.freeze.settings import LatencySettings
-from srnas_tf.report import drawing, exported, page
+from srnas_tf.report import drawing, exported, page, written
 from srnas_tf.report.chart import Line, Mark, axis, chart
 from srnas_tf.report.compare import Crop, Row, write_crops
 from srnas_tf.search.front import front
@@ -32,6 +33,7 @@ from srnas_tf.workdir.folder import Workdir
 from srnas_tf.workdir.runs import note
 
 SPACE = arch.Space(depth=2, width=16)
+WIDE = arch.Space(space="tapped", width=arch.space.Values((16, 32)), depth=arch.space.Values((1, 2)))
 EVIL = "<script>alert('&\"')</script>"
 
 
@@ -50,6 +52,22 @@ def _write_model(path: Path, network: arch.Network, **provenance) -> None:
 def _facts(codes, psnr: float) -> dict:
     network = SPACE.network(codes)
     return {"arch": str(network), "codes": list(codes), "params": network.params, "macs": network.macs(), "psnr": psnr}
+
+
+def rungs(folder: Path) -> list[dict]:
+    """Writes what a search leaves that trained eight networks for 100 steps, and the best three for 400."""
+    rng, entries = np.random.default_rng(0), {}
+    while len(entries) < 8:
+        codes = WIDE.canonical(WIDE.sample(rng))
+        network = WIDE.network(codes)
+        facts = {"arch": str(network), "codes": list(codes), "params": network.params, "macs": network.macs()}
+        entries[codes] = {**facts, "iteration": 0, "origin": "random" if len(entries) < 4 else "predicted"}
+    first = [{**entry, "rung": 1, "steps": 100, "psnr": 24 + rng.uniform()} for entry in entries.values()]
+    best = sorted(first, key=lambda entry: -entry["psnr"])[:3]
+    every = first + [{**entry, "rung": 2, "steps": 400, "psnr": entry["psnr"] + 1} for entry in best]
+    (folder / "journal.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in every))
+    (folder / "best.json").write_text(json.dumps(every[-3:-2]))
+    return every
 
 
 def _train(folder: Path, *, validated: bool = True) -> None:
@@ -400,10 +418,41 @@ def test_latencies_are_shown_wherever_a_run_measured_them(workdir):
     write_json(workdir / "latency-litert-t2-9x9.json", table)
     for word in ("a phone", "3 to 5"):
         assert word in _Page(page.render(workdir)).sections["benchmark"]
+    fitted = {**described, "version": 2, "date": "2026-11-29", "scale": 4, "networks": {"a": 2.0, "b": 9.0}}
+    write_json(workdir / "latency-litert-t2-9x9.json", fitted)
+    assert "2 to 9" in _Page(page.render(workdir)).sections["benchmark"]
+
+
+def test_every_file_that_can_be_exported_has_its_use():
+    assert {form.file.removesuffix("/1") for form in FORMS} == exported.USES.keys()
+
+
+def test_a_latency_that_varied_says_so(workdir):
+    entry = {"bytes": 2048, "max_abs_diff": None, "psnr_diff": None, "ok": True, "latency_ms": {"1": 7.5, "2": 4.5}}
+    varied = {**entry, "latency_spread": {"1": 0.05, "2": 0.41}}
+    write_json(workdir / "export" / "export.json", {"model.onnx": varied})
+    models = {"model.tflite": {"threads": 2, "latency_ms": 7.125, "latency_spread": 0.3}}
+    write_json(workdir / "benchmark.json", {"models": models})
+    shown = _Page(page.render(workdir)).sections["benchmark"]
+    assert "4.5 (varied by 41%)" in shown
+    assert "7.125 (varied by 30%)" in shown
+    assert "7.5 (" not in shown
+
+
+def test_a_search_in_rungs_is_told_apart_by_rung_origin_and_dimension(workdir):
+    rungs(workdir / "search")
+    shown = " ".join(_Page(page.render(workdir)).sections["search"].split())
+    assert "8 networks were trained alone, in 11 trainings" in shown
+    assert re.search(r"100 steps8\d\d\.\d{3}\d\d\.\d{3} 400 steps3\d\d", shown)
+    assert re.search(r"control: random4\d.* predicted4\d", shown)
+    for title in ("By width", "By depth", "rung 1", "rung 2"):
+        assert title in shown
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(-1e-5, "0.0000"), (1e-9, "0.0000"), (-0.02431, "−0.0243"), (0.5, "+0.5000"), (None, "")]
 )
 def test_differences_that_round_to_nothing_have_no_sign(value, text):
-    assert exported.signed(value) == text
+    assert written.signed(value) == text
+    assert written.signed(-0.004, 2) == "0.00"
+    assert written.shown(-0.0) == "0"

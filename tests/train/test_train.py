@@ -12,6 +12,7 @@ import tensorflow as tf
 from conftest import lines
 from spaces import wide
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
 
 from srnas_tf import arch, nets
 from srnas_tf.arch import SHARING, Space
@@ -200,6 +201,18 @@ def test_metrics_have_no_gaps(data, tmp_path):
     for name in ("loss", "learning_rate", "val_psnr"):
         shown = [(event.step, float(tf.make_ndarray(event.tensor_proto))) for event in board.Tensors(name)]
         assert shown == [(e["step"], pytest.approx(e[name], rel=1e-6)) for e in entries if name in e]
+    [_, second] = board.Tensors("bicubic_network_original")  # one a validation
+    width, height, png = second.tensor_proto.string_val
+    pixels = tf.io.decode_png(png).numpy()
+    assert pixels.shape == (int(height), int(width), 3)
+    thirds = np.split(pixels.astype(int), 3, axis=1)
+    assert np.abs(thirds[0] - thirds[2]).mean() < 30  # they show the same place
+    told = plugin_data_pb2.HParamsPluginData.FromString(
+        board.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    )
+    hparams = told.session_start_info.hparams
+    assert hparams["steps"].number_value == 50
+    assert hparams["subject"].string_value == str(arch.imdn(2, 16, 1))
 
 
 def test_training_learns(data, tmp_path):

@@ -1,19 +1,12 @@
 // The model files beside the page, by onnxruntime-web.
 
-import * as ort from "./runtime/ort.wasm.bundle.min.mjs";
+/** Of values that are looked at for whether they are numbers: a graphics processor that fails may not say so. */
+const PROBED = 997;
 
-const MOST_THREADS = 8;
-
-ort.env.wasm.wasmPaths = { wasm: new URL("runtime/ort-wasm-simd-threaded.wasm", import.meta.url).href };
-// Threads share memory, which browsers allow to pages that nothing else can look into.
-ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency) : 1;
-ort.env.logLevel = "error";
-
-async function session(name) {
-  const answer = await fetch(new URL(`model/${name}`, import.meta.url));
+async function content(network, name) {
+  const answer = await fetch(new URL(`models/${network.id}/${name}`, import.meta.url));
   if (!answer.ok) throw new Error(`${name}: ${answer.status}`);
-  const file = new Uint8Array(await answer.arrayBuffer());
-  return ort.InferenceSession.create(file, { executionProviders: ["wasm"] });
+  return new Uint8Array(await answer.arrayBuffer());
 }
 
 function once(make) {
@@ -21,24 +14,53 @@ function once(make) {
   return () => (made ??= make());
 }
 
-/** The model as `tiles.enlarge` takes it, its `name`, and whether it has a `card`. */
-export async function loadModel() {
-  const known = await (await fetch(new URL("model/model.json", import.meta.url))).json();
-  const network = await session("model.onnx");
+/**
+ * A network as `tiles.enlarge` takes it.
+ *
+ * @param {object} network an entry of `models.json`.
+ * @param {object} backend an entry of `BACKENDS`.
+ * @param {object} ort onnxruntime-web, as loaded for it.
+ */
+export async function loadModel(network, backend, ort) {
+  const file = await content(network, "model.onnx");
+  const options = { executionProviders: [backend.name] };
+  const kept = { size: "", session: null };
+
+  /** The network for images of a size; one for all sizes where the backend takes any. */
+  async function sessionFor(height, width) {
+    const size = backend.fixed ? `${height} x ${width}` : "any";
+    if (kept.size !== size) {
+      await kept.session?.release();
+      const fixed = backend.fixed ? { freeDimensionOverrides: { batch: 1, height, width } } : {};
+      kept.session = await ort.InferenceSession.create(file, { ...options, ...fixed });
+      kept.size = size;
+    }
+    return kept.session;
+  }
 
   async function whole(lr, height, width) {
-    const { sr } = await network.run({ lr: new ort.Tensor("float32", lr, [1, 3, height, width]) });
+    const session = await sessionFor(height, width);
+    const { sr } = await session.run({ lr: new ort.Tensor("float32", lr, [1, 3, height, width]) });
+    for (let i = 0; i < sr.data.length; i += PROBED) {
+      if (!Number.isFinite(sr.data[i])) throw new Error("what it computes are no numbers");
+    }
     return sr.data;
   }
 
-  const scale = Math.round(Math.sqrt((await whole(new Float32Array(3 * 256), 16, 16)).length / 3)) / 16;
-  const { name, card } = known;
-  return { name, card, whole, scale, stages: once(() => (known.stages ? loadStages(known.stages) : null)) };
+  const scale = network.scale ?? Math.round(Math.sqrt((await whole(new Float32Array(3 * 256), 16, 16)).length / 3)) / 16;
+  if (!backend.fixed) await sessionFor(16, 16);
+  const { overlap, grid } = network;
+  const stages = once(() => (network.stages ? loadStages(network, options, ort) : null));
+  return { whole, scale, overlap, grid, fixed: backend.fixed, stages };
 }
 
-async function loadStages({ reaches, channels, grid = 1 }) {
+async function loadStages(network, options, ort) {
+  const { reaches, channels, grid } = network.stages;
   const sessions = [];
-  for (const i of reaches.keys()) sessions.push(await session(`stages/stage${String(i).padStart(2, "0")}.onnx`));
+  for (const i of reaches.keys()) {
+    const file = await content(network, `stages/stage${String(i).padStart(2, "0")}.onnx`);
+    sessions.push(await ort.InferenceSession.create(file, options));
+  }
 
   async function run(stage, maps, moments, mask) {
     const values = {

@@ -1,184 +1,226 @@
-// The page: takes a photograph, has the worker enlarge it, and shows it before and after.
+// The page: takes photographs into a queue, has a worker enlarge them, shows each before and after, and saves them.
+
+import { FORMATS } from "./formats.js";
+import { Queue } from "./queue.js";
+import { Viewer } from "./viewer.js";
 
 const part = (id) => document.getElementById(id);
-const [drop, file, message, work, progress, cancel, status, result, frame, stage, divider, zoom, download] = [
-  "drop", "file", "message", "work", "progress", "cancel", "status", "result", "frame", "stage", "divider", "zoom",
-  "download",
-].map(part);
+
+const asked = new URLSearchParams(location.search);
+const tile = Math.max(0, Math.floor(Number(asked.get("tile")))) || 0;
+const runtime = asked.get("runtime");
 
 /** Shares of the work that are told to those who do not see the bar. */
 const TOLD = 0.2;
 
-const tile = Math.max(0, Math.floor(Number(new URLSearchParams(location.search).get("tile")))) || 0;
-
+const viewer = new Viewer(part);
+const queue = new Queue(part("items"), { show, remove });
+let networks = [];
 let worker = null;
-let current = null; // the photograph that is being enlarged
 let told = 0;
+
+function tell(text) {
+  part("status").textContent = text;
+}
+
+function complain(text) {
+  part("message").textContent = text;
+  part("message").hidden = !text;
+}
 
 function engine() {
   if (!worker) {
     worker = new Worker("worker.js", { type: "module" });
     worker.onmessage = ({ data }) => heard[data.kind](data);
-    worker.onerror = () => heard.wrong({ text: "This browser cannot run the page's program." });
+    worker.onerror = () => heard.unusable({ text: "This browser cannot run the page's program." });
+    worker.postMessage({ kind: "load", network: chosen(), runtime });
   }
   return worker;
 }
 
 function stop() {
   worker?.terminate();
-  [worker, current] = [null, null];
+  worker = null;
+}
+
+function chosen() {
+  return networks[part("network").value];
 }
 
 const heard = {
-  ready({ name, scale, card }) {
-    part("card").hidden = !card;
+  ready({ name, scale, by }) {
     part("about").textContent =
-      `${scale} times as wide and as high, by ${name}, in this browser. ` +
-      "The photograph does not leave this computer.";
+      `${scale} times as wide and as high, by the network ${name} in this browser (${by}). ` +
+      "The photographs do not leave this computer.";
+  },
+
+  fellBack({ text }) {
+    part("notice").textContent = text;
+    part("notice").hidden = false;
   },
 
   progress({ share }) {
-    progress.value = share;
+    const item = queue.busy;
+    item.share = share;
     if (share >= told + TOLD && share < 1) {
       told = Math.floor(share / TOLD) * TOLD;
-      status.textContent = `${current.name}: ${Math.round(100 * told)} % enlarged`;
+      tell(`${item.name}: ${Math.round(100 * told)} % enlarged`);
     }
   },
 
   shrunk({ pixels }) {
-    status.textContent = `Out of memory: going on with parts of about ${pixels} pixels.`;
+    tell(`Out of memory: going on with parts of about ${pixels} pixels.`);
+  },
+
+  unusable({ text }) {
+    stop();
+    complain(text);
+    if (queue.busy) heard.wrong({ text });
   },
 
   wrong({ text }) {
-    stop();
-    show("idle");
-    status.textContent = "";
-    message.textContent = text;
-    message.hidden = false;
+    queue.busy.fail(text);
+    next();
   },
 
-  done({ blob, was, is, width, height, from, seconds }) {
-    const scale = width / from.width;
-    for (const [id, image] of [["before", was], ["after", is]]) {
-      const canvas = part(id);
-      [canvas.width, canvas.height] = [image.width, image.height];
-      canvas.getContext("2d").putImageData(image, 0, 0);
-    }
-    stage.style.setProperty("aspect-ratio", `${width} / ${height}`);
-    stage.dataset.width = width;
-    URL.revokeObjectURL(download.href);
-    download.href = URL.createObjectURL(blob);
-    download.download = `${current.name.replace(/\.[^.]*$/, "")}-x${scale}.png`;
-    status.textContent =
-      `${current.name}: ${from.width} × ${from.height} enlarged to ${width} × ${height} pixels ` +
-      `in ${seconds.toFixed(1)} s`;
-    const wasInWork = work.contains(document.activeElement);
-    current = null;
-    show("done");
-    setZoom(false);
-    if (wasInWork) download.focus();
+  done({ made, source, seconds }) {
+    const item = queue.busy;
+    item.finish({ made, source, scale: made.width / source.width });
+    if (!viewer.result) show(item);
+    next(
+      `${item.name}: ${source.width} × ${source.height} enlarged to ${made.width} × ${made.height} pixels ` +
+        `in ${seconds.toFixed(1)} s`,
+    );
   },
 };
 
-/** Shows what belongs to a state: "idle", "busy" or "done". */
-function show(state) {
-  document.body.className = state;
-  work.hidden = state !== "busy";
-  result.hidden = state !== "done";
+/** Gives the worker the next photograph that waits, says so after what there is to say, and shows what there is to do. */
+function next(said = "") {
+  const item = queue.busy ? null : queue.waiting;
+  if (item) {
+    told = 0;
+    item.begin();
+    engine().postMessage({ kind: "enlarge", file: item.file, tile, network: item.network, runtime });
+  }
+  if (item || said || !queue.busy) tell([said, item && `${item.name}: being enlarged`].filter(Boolean).join(". "));
+  const { done, items } = queue;
+  document.body.className = queue.busy ? "busy" : done.length ? "done" : "idle";
+  part("queue").hidden = !items.length;
+  part("result").hidden = !viewer.result;
+  part("download").textContent = done.length > 1 ? `Download ${done.length} as ZIP` : "Download";
 }
 
-function take(given) {
-  if (!given) return;
-  if (current) stop();
-  message.hidden = true;
-  current = given;
-  told = 0;
-  progress.removeAttribute("value"); // until the first part is done, there is no telling
-  status.textContent = `${given.name}: being enlarged`;
-  show("busy");
-  engine().postMessage({ file: given, tile });
+async function take(files) {
+  if (!files.length) return;
+  complain("");
+  await started; // the list of networks may be on its way
+  for (const file of files) queue.add(file, chosen());
+  next();
 }
 
-file.addEventListener("change", () => {
-  take(file.files[0]);
-  file.value = ""; // so that the same file may be chosen again
-});
+async function show(item) {
+  for (const each of queue.items) each.shown = each === item;
+  await viewer.show(item.result);
+  part("result").hidden = false;
+}
 
-cancel.addEventListener("click", () => {
-  const name = current?.name;
-  stop();
-  show("idle");
-  status.textContent = `${name}: cancelled`;
-  file.focus();
+/** Cancels a photograph, or takes it out of the list. */
+function remove(item) {
+  const wasBusy = item === queue.busy;
+  queue.remove(item);
+  if (wasBusy) stop();
+  if (viewer.result && viewer.result === item.result) {
+    viewer.clear();
+    if (queue.done.length) show(queue.done[0]);
+  }
+  part("file").focus();
+  next(wasBusy ? `${item.name}: cancelled` : "");
   engine();
+}
+
+part("file").addEventListener("change", () => {
+  take([...part("file").files]);
+  part("file").value = ""; // so that the same file may be chosen again
 });
 
-document.addEventListener("paste", (event) => take(event.clipboardData.files[0]));
+part("network").addEventListener("change", () => {
+  describe();
+  engine().postMessage({ kind: "load", network: chosen(), runtime });
+});
+
+function describe() {
+  const { id, card } = chosen();
+  part("card").hidden = !card;
+  part("card").href = `card.html?model=${encodeURIComponent(id)}`;
+}
+
+document.addEventListener("paste", (event) => take([...event.clipboardData.files]));
 
 for (const kind of ["dragenter", "dragover"]) {
   document.addEventListener(kind, (event) => {
     event.preventDefault();
-    drop.classList.add("over");
+    part("drop").classList.add("over");
   });
 }
 document.addEventListener("dragleave", (event) => {
-  if (!event.relatedTarget) drop.classList.remove("over");
+  if (!event.relatedTarget) part("drop").classList.remove("over");
 });
 document.addEventListener("drop", (event) => {
   event.preventDefault();
-  drop.classList.remove("over");
-  take(event.dataTransfer.files[0]);
+  part("drop").classList.remove("over");
+  take([...event.dataTransfer.files]);
 });
 
-/** Puts the line where the divider says, as a share of what is in view. */
-function divide() {
-  const share = divider.value / 100;
-  const start = frame.scrollLeft;
-  const seen = Math.min(stage.offsetWidth, frame.clientWidth);
-  frame.style.setProperty("--divider", `${start + share * seen}px`);
-  divider.setAttribute("aria-valuetext", `${divider.value} % before`);
-}
+FORMATS.forEach(({ name }, i) => part("format").add(new Option(name, i)));
+part("format").addEventListener("change", () => {
+  part("how-good").hidden = FORMATS[part("format").value].lossless;
+});
+part("quality").addEventListener("input", () => {
+  part("quality-shown").textContent = part("quality").value;
+});
 
-function setZoom(actual) {
-  zoom.setAttribute("aria-pressed", actual);
-  frame.classList.toggle("actual", actual);
-  frame.tabIndex = actual ? 0 : -1;
-  // A pixel of the picture is a pixel of the screen.
-  const own = stage.dataset.width / devicePixelRatio;
-  stage.style.width = actual ? `${own}px` : `min(100%, ${own}px, 75vh * ${part("after").width / part("after").height})`;
-  if (actual) {
-    frame.scrollLeft = (stage.offsetWidth - frame.clientWidth) / 2;
-    frame.scrollTop = (stage.offsetHeight - frame.clientHeight) / 2;
-  }
-  divide();
-}
-
-divider.addEventListener("input", divide);
-frame.addEventListener("scroll", divide);
-new ResizeObserver(divide).observe(frame);
-zoom.addEventListener("click", () => setZoom(zoom.getAttribute("aria-pressed") === "false"));
-
-// Dragging in the picture moves the line, or, at actual size, what is in view.
-stage.addEventListener("pointerdown", (down) => {
-  const actual = frame.classList.contains("actual");
-  if (down.button || (actual && down.pointerType === "touch")) return;
-  stage.setPointerCapture(down.pointerId);
-  const [left, top] = [frame.scrollLeft, frame.scrollTop];
-  const move = (event) => {
-    if (actual) {
-      frame.scrollTo(left + down.clientX - event.clientX, top + down.clientY - event.clientY);
-    } else {
-      const box = stage.getBoundingClientRect();
-      divider.value = (100 * (event.clientX - box.left)) / box.width;
-      divide();
-    }
+/** Everything that is done, as one download. */
+part("download").addEventListener("click", () => {
+  const saver = new Worker("saver.js", { type: "module" });
+  const pictures = queue.done.map(({ name, result }) => ({
+    levels: result.made,
+    stem: `${name.replace(/\.[^.]*$/, "")}-x${result.scale}`,
+  }));
+  part("download").disabled = true;
+  tell("Being written");
+  const end = (text, wrong = "") => {
+    saver.terminate();
+    part("download").disabled = false;
+    tell(text);
+    complain(wrong);
   };
-  move(down);
-  stage.addEventListener("pointermove", move);
-  for (const end of ["pointerup", "pointercancel"]) {
-    stage.addEventListener(end, () => stage.removeEventListener("pointermove", move), { once: true });
-  }
+  saver.onmessage = ({ data: { blob, name, text } }) => {
+    if (text) return end("", text);
+    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    end(`${name}: ${(blob.size / 2 ** 20).toFixed(1)} MiB`);
+  };
+  saver.onerror = () => end("", "The download could not be written.");
+  saver.postMessage({ pictures, format: Number(part("format").value), quality: part("quality").value / 100 });
 });
 
-engine();
-show("idle");
+/** A network in the list: by how much it enlarges and, unless it is called just that, its name. */
+function titleOf(name, scale) {
+  return !scale ? name : name === `x${scale}` ? `×${scale}` : `×${scale}: ${name}`;
+}
+
+async function start() {
+  const known = await (await fetch("models/models.json")).json();
+  networks = known.models;
+  networks.forEach(({ name, scale }, i) => part("network").add(new Option(titleOf(name, scale), i)));
+  const wanted = networks.findIndex(({ id }) => id === (asked.get("model") ?? known.first));
+  part("network").value = Math.max(0, wanted);
+  describe();
+  engine();
+  next();
+}
+
+if (globalThis.isSecureContext) navigator.serviceWorker?.register("sw.js").catch(() => {});
+const started = start();
+started.catch((error) => complain(`The page's list of networks cannot be read (${error.message}).`));

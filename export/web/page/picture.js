@@ -5,7 +5,9 @@ import { bleed } from "./alpha.js";
 const BAND = 256;
 
 /** What the reader of the page is told. */
-export class Wrong extends Error {}
+export class Wrong extends Error {
+  isWrong = true;
+}
 
 /**
  * Decodes an image file.

@@ -1,13 +1,10 @@
 // Writes PNG row by row: a canvas would lose colours under transparency, and ends at some size.
 
+import { crc32 } from "./crc.js";
+
 const SIGNATURE = Uint8Array.of(137, 80, 78, 71, 13, 10, 26, 10);
 const COLOUR_TYPES = { 1: 0, 2: 4, 3: 2, 4: 6 };
 const PAETH = 4;
-
-const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  for (let bit = 0; bit < 8; bit++) byte = byte & 1 ? 0xedb88320 ^ (byte >>> 1) : byte >>> 1;
-  return byte;
-});
 
 function chunk(type, data) {
   const made = new Uint8Array(data.length + 12);
@@ -15,9 +12,7 @@ function chunk(type, data) {
   view.setUint32(0, data.length);
   made.set([...type].map((letter) => letter.charCodeAt(0)), 4);
   made.set(data, 8);
-  let crc = ~0;
-  for (let i = 4; i < data.length + 8; i++) crc = TABLE[(crc ^ made[i]) & 255] ^ (crc >>> 8);
-  view.setUint32(data.length + 8, ~crc);
+  view.setUint32(data.length + 8, crc32(made.subarray(4, data.length + 8)));
   return made;
 }
 

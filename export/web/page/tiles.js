@@ -1,20 +1,18 @@
-// Enlarges images of any size in bounded memory, part by part: srnas_tf/freeze/tiles.py says how, in Python.
+// Enlarges images of any size in bounded memory, part by part: srnas_tf/kit/tiles.py says how, in Python.
 //
 // A network in stages gives what it gives for the whole image at once: each stage is run on all parts, and what the
 // stages hand on lies in `Rows`. Any other model enlarges parts that overlap.
 
 import { rowsOf } from "./rows.js";
 
-/** How many pixels of the small image are enlarged at a time, unless the caller says otherwise. */
-export const PIXELS = 64 * 1024;
+/**
+ * How many pixels of the small image are enlarged at a time, unless the caller says otherwise. Larger parts overlap less,
+ * and take more memory: 64 channels of 512 x 512 pixels are 64 MiB.
+ */
+export const PIXELS = (globalThis.navigator?.deviceMemory ?? 4) >= 8 ? 512 * 512 : 256 * 256;
 
 /** Where not even this many fit into memory, there is no going on. */
 const FEWEST = 32 * 32;
-
-/** How many pixels the parts of a model without stages see beyond themselves. */
-const OVERLAP = 16;
-/** They begin at multiples of it: enhanced spatial attention takes so many pixels of a side together. */
-const GRID = 6;
 
 /** The fewest rows of a part of a wide image. */
 const ROWS = 64;
@@ -26,8 +24,10 @@ const UNIT = Float32Array.from({ length: 256 }, (_, level) => level / 255);
  *
  * @param {{width: number, height: number, rgba: Uint8ClampedArray}} image
  * @param {object} model `whole(lr, height, width)`: float32 [3, height, width] in 0..1 -> the same enlarged; `scale`;
- *     `stages()`: the same in stages, `{run, reaches, channels, grid}`, or null.
- * @param {number} pixels how many to enlarge at a time.
+ *     `overlap` and `grid`: how many pixels a part sees beyond itself, and what parts begin at multiples of;
+ *     `stages()`: the same in stages, `{run, reaches, channels, grid}`, or null; `fixed`: side of the squares that
+ *     it is given, 0 where it takes any size.
+ * @param {number} pixels how many to enlarge at a time, unless the size is fixed.
  * @param {object} sink `begin()` is called first, and again where all begins anew; `rows(levels)` takes Uint8 RGB rows,
  *     top to bottom.
  * @param {{progress: function(number), shrunk: function(number)}} tell what share is done; to how many pixels memory
@@ -37,9 +37,11 @@ export async function enlarge(image, model, pixels, sink, tell) {
   for (;;) {
     try {
       await sink.begin();
-      return await enlargeBy(pixels, image, model, sink, tell.progress);
+      const stages = image.width * image.height > pixels ? await model.stages() : null;
+      await (stages ? inStages : overlapping)(image, stages ?? model, model.scale, pixels, sink, tell.progress);
+      return;
     } catch (error) {
-      if (!isOutOfMemory(error)) throw error;
+      if (model.fixed || !isOutOfMemory(error)) throw error;
       if (pixels / 4 < FEWEST) throw new Error(`too little memory for parts of ${pixels} pixels`);
       pixels = Math.floor(Math.min(pixels, image.width * image.height) / 4);
       tell.shrunk(pixels);
@@ -51,19 +53,6 @@ function isOutOfMemory(error) {
   const words = ["out of memory", "bad_alloc", "bad allocation", "failed to allocate", "allocation failed", "array length"];
   const said = String(error?.message ?? error).toLowerCase();
   return words.some((each) => said.includes(each));
-}
-
-async function enlargeBy(pixels, image, model, sink, progress) {
-  const { width, height } = image;
-  if (width * height <= pixels) {
-    const sr = await model.whole(floats(image, 0, height, 0, width), height, width);
-    const levels = new Uint8ClampedArray(sr.length);
-    paste(sr, levels, height * model.scale, width * model.scale, 0, width * model.scale);
-    await sink.rows(levels);
-    return;
-  }
-  const stages = await model.stages();
-  await (stages ? inStages : overlapping)(image, stages ?? model, model.scale, pixels, sink, progress);
 }
 
 /** A part of the image, float32 [3, bottom - top, right - left]. */
@@ -98,24 +87,43 @@ function parts(size, part) {
   return ends.slice(1).map((end, i) => [ends[i], end]);
 }
 
+/**
+ * An axis in parts, each with the pixels that it is seen through: own [start, stop] within [from, from + seen].
+ *
+ * @param {{overlap: number, grid: number, fixed: number}} model where `fixed` is not 0, `seen` is one number for all parts.
+ */
+function windows(size, part, { overlap, grid, fixed }) {
+  if (!fixed) {
+    return parts(size, part).map(([start, stop]) => {
+      const from = start - beforeOf(start, overlap, grid);
+      return { start, stop, from, seen: Math.min(size, stop + overlap) - from };
+    });
+  }
+  // The last one ends with the axis, and begins at the grid, too.
+  const seen = size > fixed ? fixed - (((fixed - size) % grid) + grid) % grid : size;
+  const own = size > seen ? seen - 2 * (overlap + grid - 1) : size;
+  return parts(size, own).map(([start, stop]) => {
+    return { start, stop, from: Math.min(start - beforeOf(start, overlap, grid), size - seen), seen };
+  });
+}
+
 async function overlapping(image, model, scale, pixels, sink, progress) {
   const { width, height } = image;
   const side = Math.max(1, Math.round(Math.sqrt(pixels)));
   const columns = Math.min(width, Math.max(side, Math.floor(pixels / height)));
-  const bands = parts(height, Math.max(1, Math.floor(pixels / columns)));
-  const across = parts(width, columns);
+  const bands = windows(height, Math.max(1, Math.floor(pixels / columns)), model);
+  const across = windows(width, columns, model);
   let done = 0;
-  for (const [top, bottom] of bands) {
-    const [above, below] = [beforeOf(top, OVERLAP, GRID), Math.min(OVERLAP, height - bottom)];
-    const levels = new Uint8ClampedArray((bottom - top) * width * scale * scale * 3);
-    for (const [left, right] of across) {
-      const [before, after] = [beforeOf(left, OVERLAP, GRID), Math.min(OVERLAP, width - right)];
-      const [rows, cols] = [bottom - top + above + below, right - left + before + after];
-      const lr = floats(image, top - above, bottom + below, left - before, right + after);
-      const sr = await model.whole(lr, rows, cols);
-      const inner = cut(sr, 3, rows * scale, cols * scale, above * scale, (bottom - top) * scale, before * scale,
-        (right - left) * scale);
-      paste(inner, levels, (bottom - top) * scale, (right - left) * scale, left * scale, width * scale);
+  for (const y of bands) {
+    const high = (y.stop - y.start) * scale;
+    const levels = new Uint8ClampedArray(high * width * scale * 3);
+    for (const x of across) {
+      const wide = (x.stop - x.start) * scale;
+      const lr = floats(image, y.from, y.from + y.seen, x.from, x.from + x.seen);
+      const sr = await model.whole(lr, y.seen, x.seen);
+      const inner = cut(sr, 3, y.seen * scale, x.seen * scale, (y.start - y.from) * scale, high,
+        (x.start - x.from) * scale, wide);
+      paste(inner, levels, high, wide, x.start * scale, width * scale);
       progress(++done / (bands.length * across.length));
     }
     await sink.rows(levels);

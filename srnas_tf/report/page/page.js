@@ -4,7 +4,7 @@ const tip = document.getElementById("tip");
 
 function show(mark) {
   const place = mark.getBoundingClientRect();
-  tip.textContent = mark.dataset.says;
+  tip.textContent = mark.dataset.says + (mark.dataset.fact ? `; ${mark.dataset.fact}` : "");
   tip.hidden = false;
   const left = place.left + place.width / 2 - tip.offsetWidth / 2;
   const above = place.top - tip.offsetHeight - 10;
@@ -67,6 +67,11 @@ function addSlider(figure) {
   const [rightLabel, rightOf] = choice("Right:", names, names.length - 1);
   box.className = "slide";
   pair.className = "pair";
+  // A whole number of times as large as the crop: four where there is room, or two.
+  function fit() {
+    const { naturalWidth } = images[0], times = figure.clientWidth >= 4 * naturalWidth ? 4 : 2;
+    for (const each of [pair, slider]) each.style.width = `${times * naturalWidth}px`;
+  }
   right.alt = left.alt = "";
   Object.assign(slider, { type: "range", min: 0, max: 100, value: 50 });
   slider.setAttribute("aria-label", "Where the left crop ends and the right one begins");
@@ -74,12 +79,44 @@ function addSlider(figure) {
     left.src = images[leftOf.value].src;
     right.src = images[rightOf.value].src;
     left.style.clipPath = `inset(0 ${100 - slider.value}% 0 0)`;
+    pair.style.setProperty("--at", `${slider.value}%`);
   }
   for (const each of [leftOf, rightOf, slider]) each.addEventListener("input", draw);
   pair.append(right, left);
   box.append(leftLabel, rightLabel, pair, slider);
   figure.append(box);
   draw();
+  for (const image of images) image.decode().then(fit, fit);
+  addEventListener("resize", fit);
 }
 
 for (const figure of document.querySelectorAll("figure.crops")) addSlider(figure);
+
+// The marks of a front, coloured by what their networks have in common.
+function addColours(figure) {
+  const by = JSON.parse(figure.dataset.by), keys = Object.keys(by);
+  if (!keys.length) return;
+  const marks = [...figure.querySelectorAll(".mark")];
+  const box = document.createElement("div"), legend = document.createElement("ul");
+  const [label, select] = choice("Colour by:", ["the front", ...keys], 0);
+  box.className = "colours";
+  function draw() {
+    const key = keys[select.value - 1], values = by[key] || [];
+    legend.replaceChildren(...values.map((value, i) => {
+      const item = document.createElement("li");
+      item.className = `by${i}`;
+      item.textContent = value || "not known";
+      return item;
+    }));
+    for (const mark of marks) {
+      const value = key ? mark.getAttribute("data-" + key.replaceAll(" ", "-")) : null;
+      for (let i = 0; i < 8; i++) mark.classList.toggle(`by${i}`, values[i] === value && value !== null);
+      mark.dataset.fact = value ? `${key}: ${value}` : "";
+    }
+  }
+  select.addEventListener("input", draw);
+  box.append(label, legend);
+  figure.prepend(box);
+}
+
+for (const figure of document.querySelectorAll("figure.front")) addColours(figure);
