@@ -18,7 +18,7 @@ from benchmarks.workdirs import ROOT, borrow_supernet, run
 from srnas_tf.arch import Space
 from srnas_tf.workdir.files import write_json
 
-WORKDIR = flags.DEFINE_string("workdir", "runs/dynamic_small", "a workdir with a trained supernet")
+WORKDIR = flags.DEFINE_string("workdir", "runs/quickstart", "a workdir with a trained supernet")
 NAME = flags.DEFINE_string("name", "quickstart", "of the result")
 BUDGETS = flags.DEFINE_list("budgets", ["30000"], "limits of parameters, with commas between")
 ITERATIONS = flags.DEFINE_integer("iterations", 10, "of 20 networks each", lower_bound=1)

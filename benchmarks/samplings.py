@@ -45,8 +45,8 @@ class Experiment(NamedTuple):
 
 
 EXPERIMENTS = {
-    "quickstart_short": Experiment("dynamic_small", 1500, 50, 200, 10),
-    "quickstart": Experiment("dynamic_small", 1500, 50, 600, 12),
+    "quickstart_short": Experiment("quickstart", 1500, 50, 200, 10),
+    "quickstart": Experiment("quickstart", 1500, 50, 600, 12),
     "div2k": Experiment("ranking_div2k", 3000, 50, 600, 12, (100, 8)),
 }
 
