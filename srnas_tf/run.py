@@ -19,10 +19,11 @@ from srnas_tf.data.degrade.pipeline import DEFAULT, called
 from srnas_tf.data.settings import PictureSettings
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError, WorkError
+from srnas_tf.freeze.settings import LatencySettings
 from srnas_tf.host import devices, interrupt, streams, watchdog
 from srnas_tf.host.cluster import read_cluster
 from srnas_tf.kit import formats
-from srnas_tf.modes.catalogue import MODES, Mode, help_of, help_of_all, settings
+from srnas_tf.modes.catalogue import MODES, Mode, help_of, help_of_all, leaves_all_open, settings
 from srnas_tf.train.settings import MachineSettings
 from srnas_tf.workdir.folder import Workdir
 
@@ -66,6 +67,9 @@ def default_workdir(mode: Mode) -> Path:
     photographs = "-".join(Path(part).name for part in data.data.split(","))
     stages = space.stages if SPACES[space.space].staged else ""
     network = flags.FLAGS.net or f"{space.space}{stages}-w{space.width}-d{space.depth}".replace("/", "_")
+    if mode is MODES["pipeline"] and leaves_all_open():
+        conditions = flags.from_flags(LatencySettings)
+        network = f"within-{flags.FLAGS.max_latency_ms:g}ms-{Path(conditions.latency_table).stem or conditions.name}"
     arch = f"-{flags.FLAGS.arch}".replace(",", "").replace(":", "-") if flags.FLAGS.arch else ""
     degraded = called(data.degradation)
     if degraded == data.degradation:  # which no name of a folder could hold

@@ -10,7 +10,7 @@ from srnas_tf.data.sources import DataSettings
 from srnas_tf.demo.settings import DemoSettings
 from srnas_tf.freeze.settings import BenchmarkSettings, ExportSettings, LatencySettings
 from srnas_tf.search.ranking import RankSettings
-from srnas_tf.search.settings import Budget, Pick, RungSettings, SearchSettings
+from srnas_tf.search.settings import Budget, Pick, PlanSettings, RungSettings, SearchSettings
 from srnas_tf.train.settings import MachineSettings, RetrainSettings, TrainSettings
 
 GROUPS: dict[str, list[type]] = {
@@ -18,7 +18,7 @@ GROUPS: dict[str, list[type]] = {
     "images": [DataSettings, PictureSettings],
     "training": [TrainSettings],
     "retraining": [RetrainSettings],
-    "search": [SearchSettings, RungSettings, Budget, Pick],
+    "search": [SearchSettings, RungSettings, Budget, Pick, PlanSettings],
     "ranking": [RankSettings],
     "latency": [LatencySettings, BenchmarkSettings],
     "demo": [DemoSettings],
@@ -92,13 +92,26 @@ def _trains_alone() -> bool:
     return bool(flags.from_flags(RungSettings).of(flags.from_flags(SearchSettings)))
 
 
+def leaves_all_open() -> bool:
+    """Whether the flags limit milliseconds, and say nothing of the space, the search and the training."""
+    left = {Space: {"scale"}, SearchSettings: {"seed"}, TrainSettings: {"seed", "precision"}}
+    said = (
+        flags.given(kind).keys() - left.get(kind, set())
+        for kind in (Space, SearchSettings, RungSettings, TrainSettings, RetrainSettings)
+    )
+    return bool(flags.from_flags(Budget).max_latency_ms) and not any(said)
+
+
 MODES = {
     "pipeline": Mode(
         "the main job: train a supernet, search it, train the found networks, evaluate, export, report",
         "pipeline",
-        ("srnas pipeline --data=/photos", "srnas pipeline --data=/photos --scale=2 --max_params=200000"),
+        (
+            "srnas pipeline --max_latency_ms=20 --runtime=litert",
+            "srnas pipeline --data=/photos --scale=2 --max_params=200000",
+        ),
         sections={**_SUBJECT, **_SEARCH},
-        settings=(TrainSettings, RetrainSettings, ExportSettings, MachineSettings),
+        settings=(TrainSettings, RetrainSettings, PlanSettings, ExportSettings, MachineSettings),
         flags=("workdir", "max_megapixels"),
         trains=True,
     ),

@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 
 from srnas_tf import flags, metrics
 from srnas_tf.arch import Network, Space
-from srnas_tf.arch.network import imdn_of_size
 from srnas_tf.data import record
 from srnas_tf.data.degrade.pipeline import DEFAULT, called
 from srnas_tf.data.sources import DataSettings, load_for, load_some
 from srnas_tf.freeze.export import check_replaceable, export
 from srnas_tf.freeze.settings import ExportSettings, LatencySettings
+from srnas_tf.modes.finalists import Times, baseline_of, best_of, time_finalists
+from srnas_tf.modes.plan import PlanSettings, defaults_of
 from srnas_tf.modes.retrain import retrain, starts_of
 from srnas_tf.modes.retrain import settle as settle_retraining
 from srnas_tf.modes.search import feasible_of, search_by_training, search_supernet, trainer_of
@@ -20,7 +21,7 @@ from srnas_tf.report import page
 from srnas_tf.report.compare import ROWS, compare, crops, write_crops
 from srnas_tf.report.table import print_table
 from srnas_tf.search.feasible import Feasible
-from srnas_tf.search.settings import Budget, Pick, RungSettings, SearchSettings
+from srnas_tf.search.settings import Budget, Pick, RungSettings, SearchSettings, weighs_latency
 from srnas_tf.train.evaluate import Scores, Upscaler, bicubic, of_network, scores
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, TrainSettings
@@ -29,28 +30,35 @@ from srnas_tf.workdir.folder import Workdir
 
 
 class Row(NamedTuple):
-    """A line of the final table; a method without a network has no architecture and no cost."""
+    """A line of the final table; a method without a network has no architecture and no cost.
+
+    Attributes:
+        latency_ms: measured directly; None where it was not.
+    """
 
     method: str
     network: Network | None
     codes: tuple[int, ...] | None
     scores: Scores
+    latency_ms: float | None = None
 
 
 def run(workdir: Workdir) -> None:
     """Runs all steps. If it is stopped, the same command continues."""
-    space = flags.settle(workdir, "network", Space)
+    planned = defaults_of(workdir)
+    space = flags.settle(workdir, "network", Space, defaults=planned.get("network", {}))
     data = flags.settle(workdir, "data", DataSettings)
     record.check(data, workdir.path)
     # A supernet cannot begin as itself: --init=supernet speaks of the networks found in it.
     own = {"init": "scratch"} if flags.FLAGS.init == "supernet" else {}
-    training = flags.settle(workdir, "supernet", TrainSettings, own)
-    searching = flags.settle(workdir, "search", SearchSettings)
-    asked = flags.settle(workdir, "rungs", RungSettings)
+    searching = flags.settle(workdir, "search", SearchSettings, defaults=planned.get("search", {}))
+    asked = flags.settle(workdir, "rungs", RungSettings, defaults=planned.get("rungs", {}))
     rungs = asked.of(searching)
+    trained = "alone" if rungs else "supernet"
+    training = flags.settle(workdir, trained, TrainSettings, own, planned.get(trained, {}))
     budget = flags.settle(workdir, "budget", Budget)
     pick = flags.settle(workdir, "pick", Pick)
-    conditions = flags.settle(workdir, "latency", LatencySettings)
+    conditions = flags.settle(workdir, "latency", LatencySettings, defaults=planned.get("latency", {}))
     # Of several workers, only the chief searches and knows the costs of networks.
     feasible = Feasible(space, {})
     if workdir.owned:
@@ -64,8 +72,10 @@ def run(workdir: Workdir) -> None:
     trainer = trainer_of(data, retraining.recipe, machine, space, workdir) if rungs else None
     start = None if rungs else start_of(training.init, space)
     sections = {"search": searching, "rungs": asked, "budget": budget, "pick": pick, "latency": conditions}
+    if planned:
+        sections["plan"] = flags.settle(workdir, "plan", PlanSettings)
     sections |= {"retraining": retraining.differences, "retrain": retraining.recipe}
-    workdir.claim(network=space, data=data, supernet=training, **sections)
+    workdir.claim(network=space, data=data, **{trained: training}, **sections)
     if workdir.owned:
         record.keep(data, workdir.path)
 
@@ -76,12 +86,11 @@ def run(workdir: Workdir) -> None:
         top = job.shared(lambda: search_supernet(data, searching, feasible, pick, machine, workdir))
     best = [Network.parse(entry["arch"]) for entry in top]
     networks = retrain(retraining_job, best, starts_of(retraining.recipe, best, workdir), workdir, trainer)
-    found = max(networks, key=lambda network: network.provenance["val_psnr"])
+    weighed = weighs_latency(searching, budget, pick)
+    times: Times = job.shared(lambda: dict(time_finalists(best, conditions, workdir))) if weighed else {}
+    chosen, found = best_of(best, networks, times, budget.max_latency_ms)
     # In any case with random weights: no weights fit a network of another width.
-    baseline = retraining_job.train_network(
-        imdn_of_size(found.network.params, space.scale, int(found.network.hyperparameters["depth"])),
-        workdir / "retrain" / "imdn",
-    )
+    baseline = retraining_job.train_network(baseline_of(chosen, times), workdir / "retrain" / "imdn")
     if not job.writes:
         return
 
@@ -95,7 +104,7 @@ def run(workdir: Workdir) -> None:
     for name, upscale in upscalers.items():
         network = architectures.get(name)
         codes = space.codes(network) if network else None
-        rows.append(Row(name, network, codes, scores(upscale, test, space.scale)))
+        rows.append(Row(name, network, codes, scores(upscale, test, space.scale), times.get(str(network))))
     low_resolution = data.images("test", space.scale).low_resolution
     evaluated = {data.name_of_test: rows[-1].scores.summary()}
     if low_resolution != DEFAULT:
@@ -108,7 +117,8 @@ def run(workdir: Workdir) -> None:
     _picture(upscalers, test, space.scale, workdir)
     _write(rows, workdir)
     page.write(workdir.path)
-    _print(rows, data, space.scale, retraining.recipe.init, low_resolution, workdir)
+    runtime = conditions.runtime if times else ""
+    _print(rows, data, space.scale, retraining.recipe.init, low_resolution, workdir, runtime)
 
 
 def _picture(upscalers: Mapping[str, Upscaler], test, scale: int, workdir: Workdir) -> None:
@@ -127,6 +137,7 @@ def _write(rows: list[Row], workdir: Workdir) -> None:
             "codes": list(row.codes) if row.codes else None,
             "params": row.network.params if row.network else None,
             "macs": row.network.macs() if row.network else None,
+            **({"latency_ms": row.latency_ms} if row.latency_ms else {}),
             **row.scores.summary(),
         }
         for row in rows
@@ -134,7 +145,10 @@ def _write(rows: list[Row], workdir: Workdir) -> None:
     write_json(workdir / "pipeline.json", entries)
 
 
-def _print(rows: list[Row], data: DataSettings, scale: int, init: str, low_resolution: str, workdir: Workdir) -> None:
+def _print(
+    rows: list[Row], data: DataSettings, scale: int, init: str, low_resolution: str, workdir: Workdir, runtime: str
+) -> None:
+    """The final table; with milliseconds, where they were measured in a runtime."""
     lines = [
         [
             row.method,
@@ -142,6 +156,7 @@ def _print(rows: list[Row], data: DataSettings, scale: int, init: str, low_resol
             ",".join(map(str, row.codes)) if row.codes else "-",
             str(row.network.params) if row.network else "-",
             f"{row.network.macs() / 1e9:.2f} G" if row.network else "-",
+            *([f"{row.latency_ms:.3g}" if row.latency_ms else "-"] if runtime else []),
             f"{row.scores.psnr:.2f}",
             f"{row.scores.ssim:.4f}",
         ]
@@ -150,9 +165,10 @@ def _print(rows: list[Row], data: DataSettings, scale: int, init: str, low_resol
     shared = data.paths("test") == data.paths("val")
     held_out = "photographs that the networks were chosen by" if shared else "held-out photographs"
     head_start = "" if init == "scratch" else f", found networks trained on from weights of {Path(init).name}"
+    milliseconds = [f"ms, {runtime}"] if runtime else []
     print_table(
         f"x{scale}, {held_out}{head_start}{'' if low_resolution == DEFAULT else f'; {called(low_resolution)}'}",
-        ["", "recipes", "codes", "parameters", "MACs (1280x720)", "PSNR", "SSIM"],
+        ["", "recipes", "codes", "parameters", "MACs (1280x720)", *milliseconds, "PSNR", "SSIM"],
         lines,
     )
     print(f"exported: {workdir / 'export'}")

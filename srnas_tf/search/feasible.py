@@ -296,8 +296,13 @@ class Feasible:
         others = "".join(f" within --max_{other}={self.limits[other]}" for other in names[:reached])
         name = names[reached]
         raise UserError(
-            f"--max_{name}={self.limits[name]}: the smallest network of space {self.space}{others} needs {least}"
+            f"--max_{name}={self.limits[name]}: the smallest network of space {self.space}{others} needs {_said(least)}"
         )
+
+
+def _said(cost: float) -> str:
+    """Counts as they are, milliseconds in three digits."""
+    return f"{cost:.3g}" if cost % 1 else f"{cost:.0f}"
 
 
 def _least(sums: dict[tuple[float, ...], tuple[int, ...]]) -> dict[tuple[float, ...], tuple[int, ...]]:

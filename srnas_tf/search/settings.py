@@ -170,6 +170,20 @@ class Pick:
             return name, float("nan")
 
 
+@dataclass(frozen=True)
+class PlanSettings:
+    """How long the pipeline may take if it is given a budget of milliseconds alone."""
+
+    minutes: float = setting(
+        40.0,
+        "with --max_latency_ms, and no flag of space, search or training: minutes that the pipeline may take, about",
+        bounds=(1, MANY),
+    )
+
+    def __post_init__(self) -> None:
+        check(self)
+
+
 def weighs_latency(settings: SearchSettings, budget: Budget, pick: Pick) -> bool:
     """Whether a search needs the latency of networks."""
     return "latency_ms" in (*settings.objective_names, *budget.limits, pick.limit[0])

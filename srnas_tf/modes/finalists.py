@@ -1,0 +1,74 @@
+"""Found networks and IMDN, timed directly and by turns: a prediction decides no further than to here."""
+
+import sys
+from collections.abc import Mapping, Sequence
+
+from srnas_tf.arch import Network
+from srnas_tf.arch.network import imdn, imdn_of_size
+from srnas_tf.freeze import stopwatch
+from srnas_tf.freeze.latency import measure_networks
+from srnas_tf.freeze.settings import LatencySettings
+from srnas_tf.nets import Net
+from srnas_tf.workdir.files import read_json, write_json
+from srnas_tf.workdir.folder import Workdir
+
+WIDTHS = (6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64)
+"""Of the IMDNs among which there is one of a found network's time."""
+
+Times = Mapping[str, float]
+"""Milliseconds, by a network's text."""
+
+
+def time_finalists(found: Sequence[Network], conditions: LatencySettings, workdir: Workdir) -> Times:
+    """How long found networks take, and IMDNs as deep as they; measured once, and kept in `finalists.json`.
+
+    Nothing, where latency is that of another device.
+
+    Raises:
+        UserError: where the runtime is not installed.
+        WorkError: where freezing or timing fails.
+    """
+    if conditions.latency_table:
+        return {}
+    path, asked = workdir / "finalists.json", [*found, *_imdns(found)]
+    if path.exists() and {str(each) for each in asked} <= (known := read_json(path)["ms"]).keys():
+        return known
+    times = measure_networks(asked, conditions, stopwatch.ROUNDS)
+    write_json(path, {**times.described, "ms": times.ms})
+    return times.ms
+
+
+def best_of(found: Sequence[Network], trained: Sequence[Net], times: Times, limit: float) -> tuple[Network, Net]:
+    """The best by validation of those that keep a limit of milliseconds; the fastest, and a line, where none does.
+
+    Args:
+        found: networks.
+        trained: the same, trained.
+        times: of all of them, or nothing.
+        limit: 0: none.
+    """
+    both = list(zip(found, trained, strict=True))
+    in_time = [pair for pair in both if not limit or times.get(str(pair[0]), 0.0) <= limit]
+    if in_time:
+        return max(in_time, key=lambda pair: pair[1].provenance["val_psnr"])
+    fastest = min(both, key=lambda pair: times[str(pair[0])])
+    took = times[str(fastest[0])]
+    print(
+        f"no found network keeps --max_latency_ms={limit:g} when timed directly: the fastest takes {took:.3g} ms; "
+        f"for a network within it, give --max_latency_ms={limit * limit / took:.3g} and another --workdir",
+        file=sys.stderr,
+    )
+    return fastest
+
+
+def baseline_of(network: Network, times: Times) -> Network:
+    """An IMDN to compare a network with: the fastest that is no faster; without times, one of no fewer parameters."""
+    slower = [each for each in _imdns([network]) if times.get(str(each), 0.0) >= times.get(str(network), 0.0) > 0]
+    if slower:
+        return min(slower, key=lambda each: times[str(each)])
+    return imdn_of_size(network.params, network.scale, len(network.blocks))
+
+
+def _imdns(found: Sequence[Network]) -> list[Network]:
+    depths = sorted({len(each.blocks) for each in found})
+    return [imdn(found[0].scale, width, depth) for depth in depths for width in WIDTHS]

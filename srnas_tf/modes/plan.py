@@ -1,0 +1,153 @@
+"""What the pipeline does for a budget of milliseconds alone: a wide space, networks trained alone, in some minutes."""
+
+import json
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from srnas_tf import flags
+from srnas_tf.arch import Network, Space
+from srnas_tf.data.sources import DataSettings
+from srnas_tf.errors import UserError
+from srnas_tf.freeze.settings import LatencySettings
+from srnas_tf.modes.catalogue import leaves_all_open
+from srnas_tf.modes.search import feasible_of
+from srnas_tf.search.feasible import Feasible
+from srnas_tf.search.pool import Pool
+from srnas_tf.search.settings import Budget, Pick, PlanSettings, SearchSettings
+from srnas_tf.seeding import generator
+from srnas_tf.settings import Values
+from srnas_tf.train.alone import Alone
+from srnas_tf.train.settings import MachineSettings, TrainSettings
+from srnas_tf.workdir.folder import Workdir
+
+SPACE = {
+    "space": "tapped",
+    "recipes": Values(("T", "TC", "TCC", "TCCC", "TCTC")),
+    "width": Values((16, 32, 48, 64)),
+    "depth": Values(range(1, 7)),
+    "conv": Values(("expanded", "expanded_blueprint")),
+    "attention": Values(("none", "esa")),
+    "stem": Values(("expanded",)),
+}
+"""Where networks differ most in time and quality: width, depth, kind of convolution, attention. Widths that are no
+multiple of 16 are slow in most runtimes."""
+SEARCH = {"strategy": "halving", "population": 8, "iterations": 4, "top_k": 2}
+SURVIVORS = (8, 2)
+LENGTHS = (3, 8, 24)
+"""Of the rungs, and of the last network's training, in proportion."""
+RECIPE = {"batch": 16, "patch": 24, "learning_rate": 4e-3, "schedule": "cosine", "warmup": 50, "ema": 0.99}
+"""What trains small networks well in a few thousand steps."""
+LATENCY_NETWORKS = 60
+SHORTEST = 60
+"""Steps below which the first rung ranks nothing."""
+PROBED, SETTLED = 60, 20
+"""Steps of the training that tells how fast steps are, and those at its beginning that do not count."""
+SAMPLE = 9
+"""Networks that stand for those of the search."""
+BASELINE = 1.3
+"""Time of a step of IMDN, compared with one of as many MACs of a network of the space."""
+REST = 90.0
+"""Seconds for export, tables and the report."""
+
+Defaults = Mapping[str, dict[str, Any]]
+"""Values of settings that the flags leave open, by the section of the workdir's record."""
+
+
+class Speed(NamedTuple):
+    """How fast this machine trains.
+
+    Attributes:
+        start: seconds that a training takes besides its steps.
+        step: seconds of a step, for each MAC of the network at an output of 1280x720.
+    """
+
+    start: float
+    step: float
+
+
+def defaults_of(workdir: Workdir) -> Defaults:
+    """What to do with a budget of milliseconds alone; nothing where the flags say more.
+
+    It says on stderr how long all will take, measures the latency of the space, and how fast trainings are. The rest of
+    the minutes is spread over the rungs.
+
+    Raises:
+        UserError: where no network meets the budget, or the minutes are too few.
+    """
+    if not leaves_all_open():
+        if flags.given(PlanSettings):
+            raise UserError(
+                f"--minutes={flags.FLAGS.minutes:g}: is for --max_latency_ms without flags of the space, the search or "
+                "the training; with these, --rungs and --steps say how long it takes"
+            )
+        return {}
+    minutes = flags.settle(workdir, "plan", PlanSettings).minutes
+    space_and_search: Defaults = {"network": SPACE, "search": SEARCH, "latency": {"latency_networks": LATENCY_NETWORKS}}
+    if workdir.holds("rungs"):
+        return space_and_search
+    began = time.monotonic()
+    print(f"about {minutes:g} minutes here; --minutes gives more or fewer", file=sys.stderr, flush=True)
+    space = flags.settle(workdir, "network", Space, defaults=SPACE)
+    search = flags.settle(workdir, "search", SearchSettings, defaults=SEARCH)
+    feasible = feasible_of(
+        space,
+        search,
+        flags.settle(workdir, "budget", Budget),
+        flags.settle(workdir, "pick", Pick),
+        flags.settle(workdir, "latency", LatencySettings, defaults=space_and_search["latency"]),
+        workdir,
+    )
+    some = _some(feasible, search.seed)
+    speed = _speed_of(some[len(some) // 2], space, workdir)
+    left = 60 * minutes - (time.monotonic() - began) - REST
+    fixed, growing = costs(speed, float(np.mean([each.macs() for each in some])), search)
+    steps = tuple(int((left - fixed) / growing * length) for length in LENGTHS)
+    if steps[0] < SHORTEST:
+        least = minutes + (fixed + growing * SHORTEST / LENGTHS[0] - left) / 60
+        raise UserError(f"--minutes={minutes:g}: too few to train networks here; give {math.ceil(least)} or more")
+    each_third = {"validate_every": max(1, steps[-1] // 3), "checkpoint_every": 500}
+    return {
+        **space_and_search,
+        "alone": {**RECIPE, "steps": steps[-1], **each_third},
+        "rungs": {"rungs": ",".join(map(str, steps)), "survivors": ",".join(map(str, SURVIVORS))},
+    }
+
+
+def costs(speed: Speed, macs: float, search: SearchSettings) -> tuple[float, float]:
+    """Seconds that all trainings take, the search's and IMDN's: whatever their length, and for each unit of `LENGTHS`.
+
+    Args:
+        macs: of a network of the search, on average, at an output of 1280x720.
+    """
+    counts = (search.population * search.iterations, *SURVIVORS)
+    units = sum(count * length for count, length in zip(counts, LENGTHS, strict=True)) + BASELINE * LENGTHS[-1]
+    return (sum(counts) + 1) * speed.start, units * speed.step * macs
+
+
+def _some(feasible: Feasible, seed: int) -> list[Network]:
+    """Networks that the budget allows, by their MACs."""
+    drawn = Pool(feasible, set()).fill([], SAMPLE, generator(seed, "plan"))
+    return sorted((feasible.space.network(each.codes) for each in drawn), key=lambda network: network.macs())
+
+
+def _speed_of(network: Network, space: Space, workdir: Workdir) -> Speed:
+    """Trains a network for a few steps, and forgets it."""
+    recipe = TrainSettings(**{**RECIPE, **flags.given(TrainSettings), "steps": PROBED, "validate_every": PROBED})
+    data = flags.settle(workdir, "data", DataSettings)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        train = Alone(data, recipe, flags.from_flags(MachineSettings), space.scale, home)
+        began = time.monotonic()
+        train((str(network), home / "network", {}))
+        whole = time.monotonic() - began
+        lines = [json.loads(line) for line in (home / "network" / "metrics.jsonl").read_text("utf-8").splitlines()]
+    seconds = {line["step"]: line["seconds"] for line in lines}
+    step = (seconds[PROBED - SETTLED] - seconds[SETTLED]) / (PROBED - 2 * SETTLED)
+    return Speed(max(0.0, whole - PROBED * step), step / network.macs())
