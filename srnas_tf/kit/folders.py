@@ -67,10 +67,10 @@ def find(folder: Path, recursive: bool = False, besides: Path | None = None) -> 
     found = Found([], [], [])
     try:
         if not folder.is_dir():
-            raise UserError(f"{folder}: no such folder; give a folder of photographs")
+            raise UserError(f"{folder}: no such folder; give a folder of images")
         _look(folder, recursive, besides and besides.resolve(), found)
     except OSError as error:
-        raise UserError(f"{folder}: {error.strerror}; give a folder of photographs") from None
+        raise UserError(f"{folder}: {error.strerror}; give a folder of images") from None
     if not found.paths:
         more = f"; left out: {found.left_out}" if found.left_out else ""
         raise UserError(f"{folder}: holds no images ({', '.join(formats.READ)}){more}")
