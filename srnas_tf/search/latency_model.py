@@ -201,13 +201,20 @@ def to_time(space: Space, limits: Mapping[str, float], count: int, seed: int = 0
         count: the number of networks.
 
     Raises:
-        UserError: if no network meets the limits.
+        UserError: if no network meets the limits, or fewer than `MIN_NETWORKS` do.
     """
     most = RANGE * space.smallest(PRICES["macs"]).macs()
-    within = Feasible(space, {**limits, "macs": min(limits.get("macs", most), most)})
     rng = generator(seed, "latency")
-    grid = [codes for codes in space.uniform() if within.allows(codes)]
-    mixed = [grid[i] for i in rng.permutation(len(grid))[: POOL * count]]
-    mixed += itertools.islice(within.draws(rng), POOL * count)
-    different = list(dict.fromkeys(mixed))
-    return [space.network(different[i]) for i in spread(measures(within, different), count, rng)]
+    small = {**limits, "macs": min(limits.get("macs", most), most)}
+    for bounds in (small, limits):  # large networks, too, if there are too few small ones
+        within = Feasible(space, bounds)
+        grid = [codes for codes in space.uniform() if within.allows(codes)]
+        mixed = [grid[i] for i in rng.permutation(len(grid))[: POOL * count]]
+        mixed += itertools.islice(within.draws(rng), POOL * count)
+        different = list(dict.fromkeys(mixed))
+        if len(different) >= MIN_NETWORKS:
+            return [space.network(different[i]) for i in spread(measures(within, different), count, rng)]
+    raise UserError(
+        f"--runtime: the space has {len(different)} networks{' within the limits' if limits else ''}, and their "
+        f"latency is told from {MIN_NETWORKS} or more; give --width, --depth or --recipes more values"
+    )

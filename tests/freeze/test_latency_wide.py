@@ -3,17 +3,19 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from conftest import lines
 from spaces import WIDE, wide
 from test_latency_model import model, took
 
-from srnas_tf.arch import Network
+from srnas_tf.arch import Network, Space
 from srnas_tf.errors import UserError
 from srnas_tf.freeze import latency, latency_file, latency_kit
 from srnas_tf.freeze.settings import LatencySettings
 from srnas_tf.search.latency_model import MIN_NETWORKS, RANGE, LatencyModel, to_time
+from srnas_tf.settings import Values
 from srnas_tf.workdir.folder import Workdir
 
 SPACE = wide()
@@ -31,6 +33,17 @@ def test_networks_to_time_are_spread_over_a_space():
     assert max(network.macs() for network in networks) <= RANGE * smallest
     with pytest.raises(UserError, match="--max_params=9: the smallest network"):
         to_time(SPACE, {"params": 9}, 40)
+
+
+def test_a_space_of_few_networks_has_no_model():
+    few = Space(
+        space="tapped", width=Values((8, 16)), depth=Values((1, 2)), recipes=Values(("T", "TC")), conv="blueprint"
+    )
+    with pytest.raises(UserError, match="--runtime: the space has 12 networks, and their latency is told from 20"):
+        to_time(few, {}, 40)
+    large = replace(few, width=Values((8, 64)), depth=Values((1, 2, 3)))
+    assert sum(len(large.positions[0]) ** trunk.depth for trunk in large.trunks) == 28
+    assert len(to_time(large, {}, 40)) == 28  # those of 64 channels, too, though they need more MACs
 
 
 def test_what_a_device_times_is_a_model(tmp_path, monkeypatch):
