@@ -1,12 +1,16 @@
 """Found networks and IMDN, timed directly and by turns: a prediction decides no further than to here."""
 
+import contextlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from srnas_tf.arch import Network
+from srnas_tf.arch import Network, Space
 from srnas_tf.arch.network import imdn, imdn_of_size
+from srnas_tf.errors import UserError
 from srnas_tf.freeze import stopwatch
-from srnas_tf.freeze.latency import measure_networks
+from srnas_tf.freeze.latency import known_latency, measure_networks
+from srnas_tf.freeze.latency_file import Latency
 from srnas_tf.freeze.settings import LatencySettings
 from srnas_tf.nets import Net
 from srnas_tf.workdir.files import read_json, write_json
@@ -19,23 +23,42 @@ Times = Mapping[str, float]
 """Milliseconds, by a network's text."""
 
 
-def time_finalists(found: Sequence[Network], conditions: LatencySettings, workdir: Workdir) -> Times:
+class Timed(NamedTuple):
+    """How long finalists take.
+
+    Attributes:
+        ms: milliseconds, by a network's text.
+        what: the runtime, and whether the milliseconds are predicted.
+    """
+
+    ms: Times
+    what: str
+
+
+def time_finalists(found: Sequence[Network], conditions: LatencySettings, space: Space, workdir: Workdir) -> Timed:
     """How long found networks take, and IMDNs as deep as they; measured once, and kept in `finalists.json`.
 
-    Nothing, where latency is that of another device.
+    By the latency of another device, what it predicts, of the networks that it knows.
 
     Raises:
-        UserError: where the runtime is not installed.
-        WorkError: where freezing or timing fails.
+        UserError: if the runtime is not installed.
+        WorkError: if export or timing fails.
     """
-    if conditions.latency_table:
-        return {}
-    path, asked = workdir / "finalists.json", [*found, *_imdns(found)]
-    if path.exists() and {str(each) for each in asked} <= (known := read_json(path)["ms"]).keys():
-        return known
+    asked = [*found, *_imdns(found)]
+    if conditions.latency_table and (known := known_latency(conditions, space, workdir)):
+        return Timed(dict(_predicted(asked, known)), f"{known.runtime}, predicted")
+    path, what = workdir / "finalists.json", conditions.runtime
+    if path.exists() and {str(each) for each in asked} <= (kept := read_json(path)["ms"]).keys():
+        return Timed(kept, what)
     times = measure_networks(asked, conditions, stopwatch.ROUNDS)
     write_json(path, {**times.described, "ms": times.ms})
-    return times.ms
+    return Timed(times.ms, what)
+
+
+def _predicted(networks: Iterable[Network], known: Latency) -> Iterator[tuple[str, float]]:
+    for network in networks:
+        with contextlib.suppress(UserError):  # of blocks or layers that it does not know
+            yield str(network), known.predict(network)
 
 
 def best_of(found: Sequence[Network], trained: Sequence[Net], times: Times, limit: float) -> tuple[Network, Net]:

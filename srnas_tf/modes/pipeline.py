@@ -11,7 +11,7 @@ from srnas_tf.data.degrade.pipeline import DEFAULT, called
 from srnas_tf.data.sources import DataSettings, load_for, load_some
 from srnas_tf.freeze.export import check_replaceable, export
 from srnas_tf.freeze.settings import ExportSettings, LatencySettings
-from srnas_tf.modes.finalists import Times, baseline_of, best_of, time_finalists
+from srnas_tf.modes.finalists import Timed, baseline_of, best_of, time_finalists
 from srnas_tf.modes.plan import PlanSettings, defaults_of
 from srnas_tf.modes.retrain import retrain, starts_of
 from srnas_tf.modes.retrain import settle as settle_retraining
@@ -87,10 +87,12 @@ def run(workdir: Workdir) -> None:
     best = [Network.parse(entry["arch"]) for entry in top]
     networks = retrain(retraining_job, best, starts_of(retraining.recipe, best, workdir), workdir, trainer)
     weighed = weighs_latency(searching, budget, pick)
-    times: Times = job.shared(lambda: dict(time_finalists(best, conditions, workdir))) if weighed else {}
-    chosen, found = best_of(best, networks, times, budget.max_latency_ms)
+    timed = Timed({}, "")
+    if weighed:
+        timed = Timed(*job.shared(lambda: time_finalists(best, conditions, space, workdir)))
+    chosen, found = best_of(best, networks, timed.ms, budget.max_latency_ms)
     # In any case with random weights: no weights fit a network of another width.
-    baseline = retraining_job.train_network(baseline_of(chosen, times), workdir / "retrain" / "imdn")
+    baseline = retraining_job.train_network(baseline_of(chosen, timed.ms), workdir / "retrain" / "imdn")
     if not job.writes:
         return
 
@@ -104,7 +106,7 @@ def run(workdir: Workdir) -> None:
     for name, upscale in upscalers.items():
         network = architectures.get(name)
         codes = space.codes(network) if network else None
-        rows.append(Row(name, network, codes, scores(upscale, test, space.scale), times.get(str(network))))
+        rows.append(Row(name, network, codes, scores(upscale, test, space.scale), timed.ms.get(str(network))))
     low_resolution = data.images("test", space.scale).low_resolution
     evaluated = {data.name_of_test: rows[-1].scores.summary()}
     if low_resolution != DEFAULT:
@@ -117,8 +119,7 @@ def run(workdir: Workdir) -> None:
     _picture(upscalers, test, space.scale, workdir)
     _write(rows, workdir)
     page.write(workdir.path)
-    runtime = conditions.runtime if times else ""
-    _print(rows, data, space.scale, retraining.recipe.init, low_resolution, workdir, runtime)
+    _print(rows, data, space.scale, retraining.recipe.init, low_resolution, workdir, timed.what)
 
 
 def _picture(upscalers: Mapping[str, Upscaler], test, scale: int, workdir: Workdir) -> None:
@@ -146,9 +147,9 @@ def _write(rows: list[Row], workdir: Workdir) -> None:
 
 
 def _print(
-    rows: list[Row], data: DataSettings, scale: int, init: str, low_resolution: str, workdir: Workdir, runtime: str
+    rows: list[Row], data: DataSettings, scale: int, init: str, low_resolution: str, workdir: Workdir, timed: str
 ) -> None:
-    """The final table; with milliseconds, where they were measured in a runtime."""
+    """The final table; with milliseconds, and what they are, if they are known."""
     lines = [
         [
             row.method,
@@ -156,7 +157,7 @@ def _print(
             ",".join(map(str, row.codes)) if row.codes else "-",
             str(row.network.params) if row.network else "-",
             f"{row.network.macs() / 1e9:.2f} G" if row.network else "-",
-            *([f"{row.latency_ms:.3g}" if row.latency_ms else "-"] if runtime else []),
+            *([f"{row.latency_ms:.3g}" if row.latency_ms else "-"] if timed else []),
             f"{row.scores.psnr:.2f}",
             f"{row.scores.ssim:.4f}",
         ]
@@ -165,7 +166,7 @@ def _print(
     shared = data.paths("test") == data.paths("val")
     held_out = "images that the networks were chosen by" if shared else "held-out images"
     head_start = "" if init == "scratch" else f", found networks trained on from weights of {Path(init).name}"
-    milliseconds = [f"ms, {runtime}"] if runtime else []
+    milliseconds = [f"ms, {timed}"] if timed else []
     print_table(
         f"x{scale}, {held_out}{head_start}{'' if low_resolution == DEFAULT else f'; {called(low_resolution)}'}",
         ["", "recipes", "codes", "parameters", "MACs (1280x720)", *milliseconds, "PSNR", "SSIM"],

@@ -102,13 +102,20 @@ def test_finalists_are_timed_once(tmp_path, monkeypatch):
     network = Network.parse("x2:w8:imdn:r0.25:k3:f1:SC-SC")
     asked = _timed(monkeypatch, lambda each: each.macs() / 1e8)
     workdir, conditions = Workdir(tmp_path), LatencySettings("onnxruntime", 1, "16x16")
-    times = finalists.time_finalists([network], conditions, workdir)
-    assert finalists.time_finalists([network], conditions, workdir) == times
+    timed = finalists.time_finalists([network], conditions, wide(), workdir)
+    assert timed.what == "onnxruntime"
+    assert finalists.time_finalists([network], conditions, wide(), workdir) == timed
     assert len(asked) == 1
-    finalists.time_finalists([Network.parse("x2:w8:imdn:r0.25:k3:f1:SC")], conditions, workdir)
+    finalists.time_finalists([Network.parse("x2:w8:imdn:r0.25:k3:f1:SC")], conditions, wide(), workdir)
     assert len(asked) == 2
-    given = LatencySettings(latency_table=str(tmp_path / "phone.json"))
-    assert finalists.time_finalists([network], given, workdir) == {}
+
+
+def test_those_of_another_device_are_predicted(tmp_path, file):
+    known = Network.parse(next(iter(model().networks)))
+    timed = finalists.time_finalists([known], LatencySettings(latency_table=str(file)), wide(), Workdir(tmp_path))
+    assert timed.what == "onnxruntime, predicted"
+    assert timed.ms[str(known)] == pytest.approx(took(known), rel=1e-3)
+    assert not (tmp_path / "finalists.json").exists()
 
 
 def test_the_baseline_is_no_faster(monkeypatch):
