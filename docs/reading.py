@@ -26,10 +26,17 @@ _count_syllables.get_cmudict = lambda lang: _WORDS()
 
 
 def documents() -> list[Path]:
-    """The documents that the measure holds for: also those that go with exported files, and the networks' cards."""
-    patterns = ("docs/*.md", "export/*.md", "export/*/README.md", "export/*/x*/MODEL_CARD.md", "srnas_tf/models/*.md")
-    found = (ROOT.glob(pattern) for pattern in patterns)
-    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(itertools.chain(*found))]
+    """All documents of the repository, also those that go with exported files, and the networks' cards."""
+    patterns = (
+        "*.md",
+        "benchmarks/*.md",
+        "docs/*.md",
+        "export/*.md",
+        "export/*/README.md",
+        "export/*/x*/MODEL_CARD.md",
+    )
+    found = (ROOT.glob(pattern) for pattern in (*patterns, "srnas_tf/models/*.md"))
+    return sorted(itertools.chain(*found))
 
 
 def _texts(document: Path) -> tuple[list[str], list[str]]:

@@ -75,7 +75,7 @@ def load_all(paths: Iterable[Path], prepare: Callable[[np.ndarray], T]) -> Itera
             return error
         return prepare(pixels)
 
-    with ThreadPoolExecutor(max_workers=4) as pool, progress("photographs", len(paths)) as report:
+    with ThreadPoolExecutor(max_workers=4) as pool, progress("images", len(paths)) as report:
         for start in range(0, len(paths), 16):  # bounded: undecoded images wait on disk, not in memory
             part = paths[start : start + 16]
             for done, (path, result) in enumerate(zip(part, pool.map(attempt, part), strict=True), start + 1):

@@ -40,11 +40,11 @@ def check(data: DataSettings, home: Path, *roles: str) -> None:
         return
     then = read_json(record)
     if not is_of(then, dict[str, dict[str, int]]):
-        raise UserError(f"{record}: is no list of photographs; remove it, then give the same command")
+        raise UserError(f"{record}: is no list of images; remove it, then give the same command")
     if any(then.get(role) != sizes(data, role) for role in roles or _roles(data)):
         raise UserError(
-            f"--data: {_difference(then, {role: sizes(data, role) for role in _roles(data)})} since {home} was begun; "
-            f"give back what was there, or give another --workdir; to go on with what is there now, remove {record}"
+            f"--data: {_difference(then, {role: sizes(data, role) for role in _roles(data)})} since {home} began; "
+            f"restore them, or give another --workdir; to continue with the images of now, remove {record}"
         )
 
 

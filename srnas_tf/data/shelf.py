@@ -86,9 +86,7 @@ class Shelf:
             log.warning("left out: %s", error)
         again = [path for path in rest if path in self.shapes and path not in self._kept]
         if again:
-            log.warning(
-                "%d of %d photographs do not fit in memory and are read again from disk", len(again), len(paths)
-            )
+            log.warning("%d of %d images do not fit in memory and are read again from disk", len(again), len(paths))
 
     def pixels(self, path: Path) -> np.ndarray | Strips:
         """The pixels, uint8 [height, width, 3]. Do not write to them.

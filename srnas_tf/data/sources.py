@@ -120,7 +120,7 @@ class DataSettings:
         for name in ("data", "val_data", "test_data"):
             for spec in filter(None, getattr(self, name).split(",")):
                 if spec != "photos" and not Path(spec).is_dir():
-                    raise UserError(f"{spec}: no such folder; give a folder of photographs")
+                    raise UserError(f"{spec}: no such folder; give a folder of images")
 
     @property
     def name_of_test(self) -> str:

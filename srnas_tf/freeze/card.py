@@ -41,7 +41,7 @@ def described(network: Net) -> dict[str, str]:
     """The metadata of files: a `description`, and more by name."""
     provenance = network.provenance
     return {
-        "description": f"Enlarges RGB photographs {network.scale} times: lr, 0..1, to sr, 1.0 = white, not clipped.",
+        "description": f"Enlarges RGB images {network.scale} times: lr, 0..1, to sr, 1.0 = white, not clipped.",
         "scale": str(network.scale),
         "range": "0..1",
         "colours": "RGB",

@@ -1,4 +1,4 @@
-"""What the kits of `export/` share with this package: images in and out, and images in parts.
+"""Code that the kits of `export/` share with this package: reads, writes and tiles images.
 
-Needs numpy and Pillow alone, and imports nothing of the package around it: each kit has it as `kit/`, by a link.
+It needs numpy and Pillow alone, and imports nothing of the package around it. Each kit has it as `kit/`, by a link.
 """

@@ -1,4 +1,4 @@
-"""Colours as a screen shows them: what a file says of its numbers is applied, as far as RGB and gray need it."""
+"""Colours as a screen shows them: applies a file's description of its numbers, as far as RGB and gray need it."""
 
 import io
 import struct
@@ -8,21 +8,21 @@ import numpy as np
 from PIL import Image, ImageCms
 
 SRGB_GAMMA = 0.45455
-"""What a PNG file's gAMA says where its numbers are sRGB's, or near enough."""
+"""The gAMA of a PNG file whose numbers are sRGB's."""
 
 CLOSE = 0.01
-"""How near that is."""
+"""The tolerance of that."""
 
 _PROFILED = ("CMYK", "LAB")
 _PHOTOMETRIC, _MIN_IS_WHITE = 262, 0
 
 
 def upright_gray(image: Image.Image, tags: dict) -> Image.Image:
-    """A TIFF file's gray of 16 or 32 bits whose least number is white, the other way round; Pillow turns 8 bits alone.
+    """Inverts gray of 16 or 32 bits in a TIFF file whose least number is white. Pillow inverts 8 bits alone.
 
     Args:
         image: as Pillow read it.
-        tags: the file's; empty of other formats.
+        tags: the file's; empty for other formats.
     """
     if tags.get(_PHOTOMETRIC) != _MIN_IS_WHITE:
         return image
@@ -38,7 +38,7 @@ def upright_gray(image: Image.Image, tags: dict) -> Image.Image:
 
 
 def in_srgb(image: Image.Image) -> Image.Image:
-    """Inks and the like, with a profile, as sRGB; RGB and gray stay as they are, and keep their profile."""
+    """Converts inks and similar colours with a profile to sRGB. RGB and gray stay as they are, with their profile."""
     profile = image.info.get("icc_profile")
     if image.mode not in _PROFILED:
         return image
@@ -56,7 +56,7 @@ def in_srgb(image: Image.Image) -> Image.Image:
 
 
 def gamma_of(image: Image.Image, cicp: bytes | None) -> float | None:
-    """The exponent that a PNG file's numbers were made with, where it alone says so and it is not sRGB's."""
+    """The exponent of a PNG file's numbers, if gAMA alone describes them and it is not sRGB's."""
     gamma = image.info.get("gamma")
     if not gamma or not 0.05 < gamma < 20 or abs(gamma - SRGB_GAMMA) < CLOSE:
         return None
@@ -64,7 +64,7 @@ def gamma_of(image: Image.Image, cicp: bytes | None) -> float | None:
 
 
 def from_gamma(levels: np.ndarray, gamma: float) -> np.ndarray:
-    """Levels, uint8 or uint16, that were made with an exponent, as sRGB's."""
+    """Converts levels, uint8 or uint16, from an exponent to sRGB."""
     most = np.iinfo(levels.dtype).max
     linear = (np.arange(most + 1) / most) ** (1 / gamma)
     table = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
@@ -72,7 +72,7 @@ def from_gamma(levels: np.ndarray, gamma: float) -> np.ndarray:
 
 
 def chunk(path: Path, wanted: bytes) -> bytes | None:
-    """A PNG file's chunk that stands before its pixels; None where there is none."""
+    """A chunk of a PNG file before its pixels; None if there is none."""
     with path.open("rb") as file:
         if file.read(8) != b"\x89PNG\r\n\x1a\n":
             return None
@@ -87,7 +87,7 @@ def chunk(path: Path, wanted: bytes) -> bytes | None:
 
 
 def fits(profile: bytes | None, gray: bool) -> bytes | None:
-    """A profile, unless it is one of other numbers than those that are written."""
+    """A profile, unless it is for other numbers than those that are written."""
     space = (profile or b"")[16:20]
     foreign = {b"CMYK", b"Lab ", b"GRAY" if not gray else b"CMYK"}
     return None if space in foreign else profile or None

@@ -1,4 +1,4 @@
-"""The images of a folder, what is left out of it, and what each becomes."""
+"""Finds the images of a folder, and names their results."""
 
 import os
 from collections.abc import Sequence
@@ -12,19 +12,19 @@ UNREAD = (
     ".gif", ".heic", ".heif", ".avif", ".jp2", ".j2k", ".jpf", ".jxl", ".psd", ".svg", ".tga", ".exr", ".hdr", ".ico",
     ".ppm", ".pgm", ".pbm", ".pnm", ".pcx", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2",
 )  # fmt: skip
-"""Suffixes of images that are not read, unless something reads them here."""
+"""Suffixes of images that are not read, unless a package for them is installed."""
 
 _NAMED = 3
-"""How many files a message names."""
+"""The number of files that a message names."""
 
 
 class Found(NamedTuple):
-    """What a folder holds; hidden files, which begin with a dot, it does not hold.
+    """The content of a folder, without hidden files, which begin with a dot.
 
     Attributes:
-        paths: of images, by name.
-        unread: of images of a kind that is not read.
-        folders: sub-folders that were not looked into.
+        paths: images, by name.
+        unread: images of a kind that is not read.
+        folders: sub-folders that were not searched.
     """
 
     paths: list[Path]
@@ -33,7 +33,7 @@ class Found(NamedTuple):
 
     @property
     def left_out(self) -> str:
-        """What was left out and what to do about it, in one line; empty where nothing was."""
+        """A line that says what was left out and what to do; empty if nothing was."""
         parts = []
         if self.unread:
             heic = any(path.suffix.lower() in (".heic", ".heif") for path in self.unread)
@@ -57,20 +57,20 @@ def find(folder: Path, recursive: bool = False, besides: Path | None = None) -> 
     """The image files of a folder.
 
     Args:
-        folder: where to look.
-        recursive: whether in its sub-folders, too.
-        besides: a sub-folder to leave out without a word.
+        folder: to search.
+        recursive: whether to search sub-folders, too.
+        besides: a sub-folder to leave out silently.
 
     Raises:
-        UserError: where the folder is missing, may not be read, or holds no image.
+        UserError: if the folder is missing, may not be read, or holds no image.
     """
     found = Found([], [], [])
     try:
         if not folder.is_dir():
-            raise UserError(f"{folder}: no such folder; give a folder of photographs")
+            raise UserError(f"{folder}: no such folder; give a folder of images")
         _look(folder, recursive, besides and besides.resolve(), found)
     except OSError as error:
-        raise UserError(f"{folder}: {error.strerror}; give a folder of photographs") from None
+        raise UserError(f"{folder}: {error.strerror}; give a folder of images") from None
     if not found.paths:
         more = f"; left out: {found.left_out}" if found.left_out else ""
         raise UserError(f"{folder}: holds no images ({', '.join(formats.READ)}){more}")
@@ -100,19 +100,19 @@ def _look(folder: Path, recursive: bool, besides: Path | None, found: Found) -> 
 def jobs(
     source: Path, target: Path | None, paths: Sequence[Path], scale: int, form: str = ""
 ) -> list[tuple[Path, Path]]:
-    """What each image becomes.
+    """The result's path for each image.
 
     Args:
         source: an image, or a folder.
         target: a file, or a folder; None: `NAME-x4.png` or the folder `NAME-x4`, beside the source.
-        paths: the folder's images; of an image itself alone.
+        paths: the folder's images, or the image alone.
         scale: the enlargement.
-        form: what all images become, of `formats.BY_NAME`; unless given, a folder's keep their own where that can be
-            written, and become PNG where it cannot. A target that is a file has its own.
+        form: format of all results, a key of `formats.BY_NAME`. By default images of a folder keep their own, or become
+            PNG if it cannot be written. A target that is a file has its own format.
 
     Raises:
-        UserError: where an image would be written over its own original or another one's result, or cannot be written;
-            where nobody named the result, and a file of that name is there.
+        UserError: if a result would replace its original or another result, or cannot be written. Also if the user did
+            not name it, and such a file exists.
     """
     named = target or _beside(source, scale, form)
     try:

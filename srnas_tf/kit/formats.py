@@ -1,4 +1,4 @@
-"""What each image format holds, and what is refused before any work is done for it."""
+"""The abilities of image formats, and checks before the work."""
 
 import struct
 import warnings
@@ -13,24 +13,25 @@ from .picture import Photograph
 from .rows import IN_MEMORY
 
 QUALITY = 98
-"""Of JPEG, with colours at full size (4:4:4), unless somebody says otherwise; WebP then loses nothing. At 95 the
-smoothest image of Set5 loses 0.55 dB of what the x2 network gains, at 98 0.27 dB."""
+"""The default quality of JPEG, with colours at full size (4:4:4). WebP is lossless by default. At 95 the smoothest
+image of Set5 loses 0.55 dB of the x2 network's gain, at 98 0.27 dB.
+"""
 
 SRGB_CICP = {b"\1\r\0\1", b"\1\1\0\1"}
-"""cICP that says no more than a file without it."""
+"""cICP that means the same as none."""
 
 
 class Format(NamedTuple):
-    """What a format can hold.
+    """The abilities of a format.
 
     Attributes:
         kind: Pillow's name for it.
         alpha: whether it has transparency.
-        rounds: whether 16 bits may become 8 there, or stay.
-        deep: whether they stay.
+        rounds: whether images of 16 bits are accepted, also if they become 8.
+        deep: whether 16 bits stay.
         described: whether it has EXIF data and a profile.
-        side: pixels a side at most; 0: as many as there are.
-        exif: bytes of EXIF data at most; 0: as many as there are.
+        side: the longest side in pixels; 0 for any.
+        exif: the most bytes of EXIF data; 0 for any.
         streams: whether images larger than memory can be written.
     """
 
@@ -56,16 +57,16 @@ FORMATS = {
     ".tiff": _TIFF,
     ".webp": Format("WEBP", side=16383),
 }
-"""What is written, by suffix."""
+"""The formats that are written, by suffix."""
 
 BY_NAME = {"png": ".png", "jpg": ".jpg", "webp": ".webp", "tiff": ".tiff"}
-"""What a folder's images may all become."""
+"""The formats for a folder's results, by name."""
 
 SUFFIXES = tuple(FORMATS)
 
 
 def _heif() -> bool:
-    """Whether Pillow reads HEIC here: by the package `pillow-heif`."""
+    """Whether Pillow reads HEIC here, by the package `pillow-heif`."""
     try:
         import pillow_heif  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
@@ -76,18 +77,19 @@ def _heif() -> bool:
 
 _MORE = {".avif": ("AVIF", features.check("avif")), ".heic": ("HEIF", _heif()), ".heif": ("HEIF", _heif())}
 READ = (*SUFFIXES, *(suffix for suffix, (_, known) in _MORE.items() if known))
-"""Suffixes of what is read in a folder."""
+"""Suffixes of files that are read in a folder."""
 
 KINDS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", *dict.fromkeys(kind for kind, known in _MORE.values() if known))
-"""What a photograph comes in, whatever it is called. Pillow reads others, one of them by running a program on it."""
+"""The kinds of files that are read, whatever their names. Pillow reads others, one of them by running a program on it.
+"""
 
 
 LOSSY = ("JPEG", "MPO", "AVIF", "HEIF")
-"""Kinds that lose something; WebP and TIFF have both ways."""
+"""Kinds that are always lossy. WebP and TIFF may be either."""
 
 
 def is_lossy_webp(path: Path) -> bool:
-    """Whether a WebP file's first image is compressed with loss: its chunk is `VP8 `, and not `VP8L`."""
+    """Whether a WebP file's first image is lossy: its chunk is then `VP8 `, not `VP8L`."""
     with path.open("rb") as file:
         file.seek(12)
         while len(head := file.read(8)) == 8:
@@ -102,7 +104,7 @@ def of(path: Path) -> Format:
     """The format of a name.
 
     Raises:
-        UserError: where it is none that is written.
+        UserError: if such files are not written.
     """
     known = FORMATS.get(path.suffix.lower())
     if not known:
@@ -111,15 +113,15 @@ def of(path: Path) -> Format:
 
 
 def check(path: Path, photograph: Photograph, scale: int) -> None:
-    """Refuses what the format of a name cannot hold, before any work is done for it.
+    """Refuses an image, before the work, that the format of a name cannot hold.
 
     Args:
         path: of the enlarged image.
-        photograph: what is to be enlarged.
-        scale: how much.
+        photograph: the image to enlarge.
+        scale: the enlargement.
 
     Raises:
-        UserError: with what to choose instead.
+        UserError: says what to choose instead.
     """
     holds = of(path)
     height, width = (side * scale for side in photograph.pixels.shape[:2])
@@ -146,12 +148,12 @@ def _exif_bytes(photograph: Photograph) -> bytes:
 
 
 def options(path: Path, photograph: Photograph, quality: int = 0) -> dict[str, Any]:
-    """What Pillow's `save` is to be told.
+    """The options for Pillow's `save`.
 
     Args:
-        path: of the file, whose suffix says the format.
-        photograph: what is written.
-        quality: 1 to 100, of JPEG and WebP; 0: QUALITY, and WebP without loss.
+        path: of the file. Its suffix is the format.
+        photograph: the image to write.
+        quality: of JPEG and WebP, 1 to 100. 0 takes QUALITY, and lossless WebP.
     """
     holds = of(path)
     told: dict[str, Any] = {"format": holds.kind, "dpi": photograph.dpi}
@@ -168,10 +170,10 @@ def options(path: Path, photograph: Photograph, quality: int = 0) -> dict[str, A
 
 
 def allow(megapixels: float) -> None:
-    """Lets images of up to so many megapixels be read. Pillow refuses twice what it warns of."""
+    """Allows images of up to so many megapixels. Pillow refuses images of twice the size that it warns of."""
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     Image.MAX_IMAGE_PIXELS = int(megapixels * 500_000)
 
 
 MEGAPIXELS = 178.0
-"""What is read unless somebody says otherwise: a file of a few bytes can say that it holds more than memory does."""
+"""The default limit: a file of a few bytes can claim more pixels than fit into memory."""

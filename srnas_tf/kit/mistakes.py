@@ -1,17 +1,17 @@
-"""Exceptions as lines."""
+"""Turns exceptions into lines."""
 
 import errno
 import re
 from pathlib import Path
 
 _DECORATION = re.compile(r"^\{\{.*?\}\} *| *\[Op:\w+\]( name: .*)?$")
-"""Which of its operations failed, as TensorFlow puts it around what happened."""
+"""TensorFlow's name of the failed operation, around the message."""
 
 
 class UserError(ValueError):
     """Bad input: a flag, a path, or data. Exit status 2.
 
-    The message names the file or flag and says what to do about it.
+    The message names the file or flag, and says what to do.
     """
 
 
@@ -20,25 +20,25 @@ class WorkError(RuntimeError):
 
 
 def first_line(error: BaseException) -> str:
-    """What a library's exception says, in one line; its kind where it says nothing."""
+    """A library's exception in one line; its kind if it has no message."""
     line = next(iter(str(error).splitlines()), "")
     return _DECORATION.sub("", line) or type(error).__name__
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FULL_SAYS = re.compile(r"no space left|quota exceeded|file too large", re.IGNORECASE)
-"""What libraries make of it, which keep no number; libvips' "write failed" among others."""
+"""Messages of libraries for a full disk that lose its number, such as libvips' "write failed"."""
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _GONE = (errno.ENOENT, errno.ENOTDIR)
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether a disk, or a share of it, has no room left."""
+    """Whether an exception means a full disk or quota."""
     return getattr(error, "errno", None) in _FULL or bool(_FULL_SAYS.search(str(error)))
 
 
 def not_written(path: Path, error: BaseException) -> UserError | WorkError:
-    """What to say of a file that could not be written, by its reason: a full disk is no mistake of the user's."""
+    """The error for a file that could not be written. A full disk is no mistake of the user."""
     reason, number = getattr(error, "strerror", None) or first_line(error), getattr(error, "errno", None)
     what = f"{path}: cannot be written ({reason})"
     if is_full(error):

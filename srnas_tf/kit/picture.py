@@ -1,4 +1,4 @@
-"""Photographs taken apart, and enlarged so."""
+"""Images with their transparency and metadata, and how they are enlarged."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,16 +13,16 @@ _EXIF_IFD, _EXIF_WIDTH, _EXIF_HEIGHT = 0x8769, 0xA002, 0xA003
 
 
 class Photograph(NamedTuple):
-    """An image taken apart.
+    """An image with its transparency and metadata.
 
     Attributes:
-        pixels: uint8 or uint16 RGB [height, width, 3]; of a gray image, three times the same.
-        alpha: its transparency, of the same kind, [height, width, 1].
-        gray: whether it is to be written as such.
+        pixels: uint8 or uint16 RGB [height, width, 3]; three equal channels for gray.
+        alpha: its transparency, of the same type, [height, width, 1].
+        gray: whether to write it as gray.
         profile: its ICC profile.
-        exif: the rest of its EXIF data; the orientation has been obeyed and taken out.
-        dpi: pixels an inch, across and down.
-        cicp: what a PNG file's cICP chunk says of its colours.
+        exif: its EXIF data without the orientation, which is already applied.
+        dpi: pixels per inch, horizontal and vertical.
+        cicp: the content of a PNG file's cICP chunk.
         lossy: whether its file was compressed with loss.
     """
 
@@ -37,7 +37,7 @@ class Photograph(NamedTuple):
 
     @property
     def deep(self) -> bool:
-        """Whether it has 16 bits a channel."""
+        """Whether it has 16 bits."""
         return self.pixels.dtype == np.uint16
 
 
@@ -48,15 +48,15 @@ def enlarge(
     shrunk: Callable[[int], None] = lambda pixels: None,
     told: tiles.Told = lambda share: None,
 ) -> Photograph:
-    """The photograph enlarged: transparency by bicubic, the rest by the model, of which it hides nothing.
+    """Enlarges an image: transparency by bicubic, colours by the model.
 
     Args:
-        photograph: what to enlarge.
-        model: what enlarges.
-        pixels: as `tiles.enlarge` takes it, and so are the others.
+        photograph: the image.
+        model: the network.
+        pixels: as for `tiles.enlarge`, like the following ones.
 
     Raises:
-        MemoryError: where not even the smallest parts fit.
+        MemoryError: if not even the smallest tiles fit.
     """
     colours, alpha = photograph.pixels[:], photograph.alpha
     if alpha is not None:
@@ -68,7 +68,7 @@ def enlarge(
 
 
 def _resized(exif: Image.Exif | None, shape: tuple[int, ...]) -> Image.Exif | None:
-    """EXIF data that tells the size tells the new one."""
+    """Updates the size in EXIF data."""
     if exif is not None:
         taken = exif.get_ifd(_EXIF_IFD)
         for tag, size in ((_EXIF_HEIGHT, shape[0]), (_EXIF_WIDTH, shape[1])):

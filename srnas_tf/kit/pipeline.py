@@ -1,4 +1,4 @@
-"""One image after the other: while one is enlarged, the next is read and the one before is written."""
+"""Runs images one after the other. While one is enlarged, the next is read and the one before is written."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,19 +16,19 @@ def run(
     enlarge: Callable[[Path, Photograph], Photograph],
     write: Callable[[Path, Photograph], None],
 ) -> Iterator[tuple[Job, str]]:
-    """Does all jobs; whatever one of them raises is its own.
+    """Does all jobs. An exception ends its own job alone.
 
     Args:
-        jobs: from what to what.
-        read: (from, to) -> what is to be enlarged; it refuses what cannot be written.
-        enlarge: (from, photograph) -> enlarged; runs in the thread that calls, one at a time.
-        write: (to, enlarged).
+        jobs: pairs of (from, to).
+        read: (from, to) -> image. It refuses images that cannot be written.
+        enlarge: (from, image) -> enlarged image. It runs in the calling thread, one at a time.
+        write: (to, enlarged image).
 
     Yields:
-        Each job, in order, and what went wrong with it: one line, empty where nothing did.
+        Each job, in order, and an error line; empty if all went well.
 
     Raises:
-        WorkError: where the disk is full.
+        WorkError: if the disk is full.
     """
     with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
         ahead = [reader.submit(read, *job) for job in jobs[:1]]

@@ -1,4 +1,4 @@
-"""The command line of the kits: photographs in, photographs out."""
+"""The command line of the kits."""
 
 import argparse
 import sys
@@ -12,19 +12,19 @@ from .networks import Networks
 from .picture import Photograph
 
 INTERVAL = 15.0
-"""Seconds between two lines that say how far an image is."""
+"""Seconds between two lines of progress within an image."""
 
 USAGE = "%(prog)s INPUT [OUTPUT] [--scale N] [--model NAME] [...]\n       %(prog)s MODEL INPUT OUTPUT [...]"
 
 
 def main(load_model: Callable[[Path], tiles.Model], kit: Path, file: str, argv: list[str]) -> int:
-    """The command line with a runtime's models; returns the exit status.
+    """Runs the command line with a runtime's models. Returns the exit status.
 
     Args:
         load_model: reads a model file.
-        kit: the folder with those that come along, `x<scale>/` and others.
-        file: their name.
-        argv: what was given.
+        kit: the folder with the kit's own networks, `x<scale>/` and others.
+        file: name of the model files there.
+        argv: arguments of the command line.
     """
     names = sorted(path.parent.name for path in kit.glob(f"x*/{file}"))
     given = _parsed(names, argv)
@@ -53,7 +53,7 @@ def main(load_model: Callable[[Path], tiles.Model], kit: Path, file: str, argv: 
 
 
 def _loaded(load_model: Callable[[Path], tiles.Model], path: Path, tile: int) -> tiles.Model:
-    """The model of a file, which parts of such a side suit."""
+    """The model of a file. Refuses a side of tiles that it cannot have."""
     if not path.exists():
         raise UserError(f"{path}: no such model")
     model = load_model(path)
@@ -104,7 +104,7 @@ def _parsed(names: Sequence[str], argv: list[str]) -> argparse.Namespace:
 
 
 def _jobs(source: Path, named: Path | None, scale: int, given: argparse.Namespace) -> list[pipeline.Job]:
-    """What to enlarge to what."""
+    """Pairs of an image and its result."""
     paths = [source]
     if source.is_dir():
         found = folders.find(source, given.recursive, besides=named)
@@ -150,12 +150,12 @@ def _say(line: str) -> None:
 
 
 def _said(path: Path) -> str:
-    """A name in one line, whatever it is made of."""
+    """A name in one line, whatever its characters."""
     return " ".join(str(path).split())
 
 
 class _Clock:
-    """Says every INTERVAL how far an image is, and how long it and those behind it may take.
+    """Prints progress every INTERVAL, with an estimate for this image and those behind it.
 
     Args:
         count: of images.
@@ -169,7 +169,7 @@ class _Clock:
         self._begun, self._name = self._begun + 1, _said(path)
 
     def told(self, share: float) -> None:
-        """Takes the share of the image that is done."""
+        """Receives the share of the image that is done."""
         now = time.monotonic()
         if now - self._printed < INTERVAL or not share:
             return
@@ -178,7 +178,7 @@ class _Clock:
         print(f"{self._begun}/{self._count} {self._name} {share:.0%}, {left:.0f} s left", file=sys.stderr, flush=True)
 
     def lap(self) -> float:
-        """Seconds since it was last asked."""
+        """Seconds since the last call."""
         now = time.monotonic()
         self._lap, before = now, self._lap
         return now - before

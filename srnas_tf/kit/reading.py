@@ -1,4 +1,4 @@
-"""Image files in: any common file, upright, in the colours that a screen shows."""
+"""Reads image files: any common format, upright, in the colours that a screen shows."""
 
 import contextlib
 import math
@@ -18,19 +18,19 @@ _GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
 _PALETTE_MODES = ("P", "PA")
 EXIF_IFD, GPS_IFD = 0x8769, 0x8825
 DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)
-"""Tags of a TIFF file that tell how a photograph was taken, not how it is written."""
+"""Tags of a TIFF file about the photograph, not about the file."""
 
 
 class Opened(NamedTuple):
     """A decoded file.
 
     Attributes:
-        image: upright; colours in RGB or gray.
-        deep: how Pillow would unpack 16 bits a channel that it cuts down to 8; None where it cuts nothing.
-        gamma: the exponent that its numbers are to be freed of.
-        exif: what it says of the photograph.
-        cicp: as `Photograph` has it.
-        lossy: likewise.
+        image: upright, in RGB or gray.
+        deep: Pillow's raw mode of 16 bits, if it cuts them down to 8; else None.
+        gamma: the exponent of its numbers that is to be removed.
+        exif: its EXIF data.
+        cicp: as in `Photograph`.
+        lossy: as in `Photograph`.
     """
 
     image: Image.Image
@@ -47,10 +47,10 @@ Deep = Callable[[Path, Opened], tuple[np.ndarray, np.ndarray | None]]
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """For whoever reads an image inside.
+    """A context for reading an image.
 
     Raises:
-        UserError: where the file is missing, broken, or not an image.
+        UserError: if the file is missing, broken, or not an image.
     """
     try:
         yield
@@ -71,10 +71,10 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def open_file(path: Path) -> Opened:
-    """A decoded file, of several images the first.
+    """Decodes a file. Of several images, the first.
 
     Raises:
-        UserError: where it is missing, broken, or not an image.
+        UserError: if it is missing, broken, or not an image.
     """
     with reading(path):
         if not path.is_file():  # nor a pipe, which would have its reader wait
@@ -97,12 +97,12 @@ def open_file(path: Path) -> Opened:
 
 
 def take_apart(path: Path, opened: Opened, deep: Deep | None = None) -> Photograph:
-    """A decoded file as a photograph.
+    """Converts a decoded file to a photograph.
 
     Args:
         path: of the file.
-        opened: what is in it.
-        deep: how to read colours of 16 bits; without it they become 8.
+        opened: the decoded file.
+        deep: reads colours of 16 bits. Without it they become 8.
     """
     with reading(path):
         image = opened.image
@@ -125,14 +125,14 @@ def take_apart(path: Path, opened: Opened, deep: Deep | None = None) -> Photogra
 
 
 def read(path: Path, deep: Deep | None = None) -> Photograph:
-    """A file, upright.
+    """Reads a file, upright.
 
     Raises:
-        UserError: where it is missing, broken, or not one image but several.
+        UserError: if it is missing, broken, or holds several images.
     """
     opened = open_file(path)
     with reading(path), Image.open(path, formats=formats.KINDS) as header:
-        # A phone's MPO holds a JPEG that all others can be told from.
+        # The first image of a phone's MPO is a JPEG, and the others belong to it.
         frames = getattr(header, "n_frames", 1) if header.format != "MPO" else 1
     if frames > 1:
         raise UserError(f"{path}: holds {frames} images, an animation or pages; give them one by one")
@@ -144,7 +144,7 @@ def is_lossy(image: Image.Image, path: Path | None = None) -> bool:
 
     Args:
         image: as Pillow opened it.
-        path: of its file, which WebP is asked by; without one, a WebP image counts as lossless.
+        path: of its file, which WebP needs. Without it, a WebP image counts as lossless.
     """
     if image.format == "WEBP":
         return path is not None and formats.is_lossy_webp(path)
@@ -152,7 +152,7 @@ def is_lossy(image: Image.Image, path: Path | None = None) -> bool:
 
 
 def is_readable(path: Path) -> bool:
-    """Whether a file begins as an image and is whole as far as that can be told without decoding it."""
+    """Whether a file begins as an image, and seems complete without decoding it."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return False
@@ -164,7 +164,7 @@ def is_readable(path: Path) -> bool:
 
 
 def eight_bits(photograph: Photograph) -> Photograph:
-    """The photograph with 8 bits a channel."""
+    """The photograph in 8 bits."""
     if not photograph.deep:
         return photograph
     alpha = None if photograph.alpha is None else _rounded(photograph.alpha[:])
@@ -176,7 +176,7 @@ def _rounded(levels: np.ndarray) -> np.ndarray:
 
 
 def _rgb(image: Image.Image) -> np.ndarray:
-    """Opaque pixels of any mode but I;16, uint8 RGB; what has more bits is scaled."""
+    """Opaque pixels of any mode but I;16, as uint8 RGB. More bits are scaled."""
     if image.mode == "I":
         gray = np.asarray(image, dtype=np.float64)
         deep = gray.max(initial=0) > 255
@@ -196,7 +196,7 @@ def _turned(image: Image.Image) -> Image.Image:
 
 
 def _exif(image: Image.Image) -> Image.Exif | None:
-    """What can be written again; None where that is nothing."""
+    """EXIF data that can be written again; None if there are none."""
     try:
         exif = image.getexif()
         exif.get_ifd(EXIF_IFD)
@@ -207,7 +207,7 @@ def _exif(image: Image.Image) -> Image.Exif | None:
 
 
 def _descriptive(image: Image.Image) -> Image.Exif | None:
-    """Of a TIFF file's tags those that other formats have too."""
+    """The tags of a TIFF file that other formats also have."""
     try:
         source, exif = image.getexif(), Image.Exif()
         exif.update({tag: source[tag] for tag in DESCRIPTIVE if tag in source})

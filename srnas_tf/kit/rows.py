@@ -1,4 +1,4 @@
-"""Arrays that may lie in a file, read and written by slices of rows."""
+"""Arrays in memory or in a file, read and written by slices of rows."""
 
 import os
 import tempfile
@@ -7,11 +7,11 @@ from typing import Protocol
 import numpy as np
 
 IN_MEMORY = 512 * 2**20
-"""Bytes up to which an array is kept in memory; a larger one lies on disk."""
+"""The most bytes of an array in memory. A larger one is on disk."""
 
 
 class Rows(Protocol):
-    """An array, or a file that is one: [height, width, channels], `name` the file's."""
+    """An array, or a file that holds one, [height, width, channels]."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -23,7 +23,7 @@ class Rows(Protocol):
 
 
 class File:
-    """Rows of an array in a file that is gone with it; it is read and written by slices of rows.
+    """Rows of an array in a temporary file, read and written by slices of rows.
 
     Args:
         shape: [rows, ...].
@@ -54,6 +54,6 @@ class File:
 
 
 def rows_of(shape: tuple[int, ...], dtype) -> "np.ndarray | File":
-    """Room for an array: in memory up to IN_MEMORY bytes, else a `File`."""
+    """An empty array: in memory up to IN_MEMORY bytes, else a `File`."""
     fits = int(np.prod(shape)) * np.dtype(dtype).itemsize <= IN_MEMORY
     return np.empty(shape, dtype) if fits else File(shape, dtype)

@@ -1,9 +1,8 @@
-"""Enlarges images of any size in bounded memory, part by part. Needs numpy alone.
+"""Enlarges images of any size in bounded memory, tile by tile. Needs numpy alone.
 
-A network that can be run in stages (`nets.stages`) gives what it gives for the whole image at once: each stage is run
-on all parts, and what the stages hand on lies in memory or, for large images, in a temporary file. Any other model
-enlarges parts that overlap; what it knows of the whole image it then sees of a part. A file that takes images of one
-size alone is given parts of that size.
+With stages (`nets.stages`), the result equals that of the whole image at once. Each stage runs on all tiles. The maps
+between stages are in memory or, for large images, in a temporary file. Other models enlarge overlapping tiles, and see
+no more of the image than a tile. A file of one size gets tiles of that size.
 """
 
 import itertools
@@ -15,25 +14,25 @@ import numpy as np
 from .rows import File, rows_of
 
 PIXELS = 104 * 1024
-"""How many pixels of the small image are enlarged at a time, unless the caller says otherwise."""
+"""Pixels of the small image in a tile by default."""
 
 FEWEST = 32 * 32
-"""Where not even this many fit into memory, there is no going on."""
+"""The least pixels of a tile. If these do not fit into memory, the work fails."""
 
 OVERLAP = 16
-"""How many pixels the parts of a model without stages see beyond themselves; of small parts of a fixed size, fewer."""
+"""Pixels around a tile for a model without stages. Small tiles of a fixed size have fewer."""
 
 GRID = 6
-"""Such parts begin at multiples of it: enhanced spatial attention takes so many pixels of a side together."""
+"""Such tiles begin at multiples of this, because enhanced spatial attention works on squares of this side."""
 
 ROWS = 64
-"""The fewest rows of a part of a wide image: fewer would cost more in overlaps than they save in memory."""
+"""The fewest rows of a tile in a wide image. Fewer would cost more by overlap than they save."""
 
 
 Told = Callable[[float], None]
 
 _CACHED = 2**15
-"""How many numbers are turned into levels at a time."""
+"""Numbers that are converted to levels at a time."""
 
 
 class Stages(NamedTuple):
@@ -41,11 +40,11 @@ class Stages(NamedTuple):
 
     Attributes:
         run: (stage, maps, moments [2, gathered], mask [height, width, 1]) -> (maps, moments), as in `nets.stages`; maps
-            are a list of [height, width, channels], and so is the enlarged image that the last stage makes.
-        reaches: by stage, how far it looks.
+            are a list of [height, width, channels]. The last stage's list holds the enlarged image.
+        reaches: by stage, the pixels that a tile needs around it.
         channels: of the maps between stages.
         planes: whether all maps are [channels, height, width] instead.
-        grid: what a part sees begins at a multiple of so many pixels.
+        grid: a tile, with the pixels around it, begins at a multiple of this.
     """
 
     run: Callable
@@ -56,13 +55,13 @@ class Stages(NamedTuple):
 
 
 class Model(NamedTuple):
-    """Something that enlarges.
+    """An upscaler.
 
     Attributes:
-        whole: float32 RGB [height, width, 3] in 0..1 -> enlarged, 1.0 = white, not clipped.
-        scale: how much.
-        stages: loads the same in stages; None where it cannot be run so.
-        size: height and width of the only images that `whole` takes; None where it takes any.
+        whole: float32 RGB [height, width, 3] in 0..1 -> enlarged image, 1.0 is white, not clipped.
+        scale: the enlargement.
+        stages: loads its stages; None if there are none.
+        size: height and width of the only images of `whole`; None for any.
     """
 
     whole: Callable[[np.ndarray], np.ndarray]
@@ -78,17 +77,17 @@ def enlarge(
     shrunk: Callable[[int], None] = lambda pixels: None,
     told: Told = lambda share: None,
 ) -> np.ndarray | File:
-    """The enlarged image, of the same kind; where memory runs out, in smaller parts.
+    """Enlarges an image. If memory runs out, tiles become smaller.
 
     Args:
-        image: uint8 or uint16 [height, width, channels]; RGB but for a model that knows other images.
-        model: what enlarges it.
-        pixels: how many pixels of the image to enlarge at a time; PIXELS where 0. A model of one size has no choice.
-        shrunk: called with that number each time that memory ran out for a larger one.
-        told: called after each part with the share of the work that is done, up to 1.
+        image: uint8 or uint16 [height, width, channels]; usually RGB.
+        model: the upscaler.
+        pixels: of the image in a tile; 0 takes PIXELS. A model of one size ignores it.
+        shrunk: called with the new number of pixels each time that memory ran out.
+        told: called after each tile with the share of the work that is done, up to 1.
 
     Raises:
-        MemoryError: where not even the smallest parts fit.
+        MemoryError: if not even the smallest tiles fit.
     """
     pixels = model.size[0] * model.size[1] if model.size else pixels or PIXELS
     height, width, channels = image.shape
@@ -107,7 +106,7 @@ def enlarge(
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether a runtime means that by its exception; each has its own."""
+    """Whether a runtime's exception means that memory ran out. Each has its own."""
     words = ("out of memory", "bad_alloc", "bad allocation", "failed to allocate")
     exhausted = type(error).__name__ == "ResourceExhaustedError"
     return isinstance(error, MemoryError) or exhausted or any(word in str(error).lower() for word in words)
@@ -130,7 +129,7 @@ def _floats(image: np.ndarray) -> np.ndarray:
 
 
 def _levels(image: np.ndarray, dtype) -> np.ndarray:
-    """0..1 as integers, clipped and rounded; a few rows at a time, which stay in the processor's cache."""
+    """0..1 as integers, clipped and rounded. It works on a few rows at a time, which fit into the processor's cache."""
     levels = np.empty(image.shape, dtype)
     most = np.float64(np.iinfo(dtype).max)
     step = max(1, _CACHED // max(1, image[0].size)) if len(image) else 1
@@ -141,7 +140,7 @@ def _levels(image: np.ndarray, dtype) -> np.ndarray:
 
 
 def _parts(size: int, part: int) -> Iterator[tuple[int, int]]:
-    """An axis in parts of at most that size, as equal as they can be."""
+    """Splits an axis into parts of at most that size, as equal as possible."""
     count = -(-size // max(1, part))
     ends = [size * i // count for i in range(count + 1)]
     return itertools.pairwise(ends)
@@ -165,7 +164,7 @@ def _overlapping(image: np.ndarray, model: Model, pixels: int, result, told: Tol
 
 
 def _in_windows(image: np.ndarray, model: Model, size: tuple[int, int], result, told: Told) -> None:
-    """Parts of one size; a smaller image is continued by its last rows and columns."""
+    """Tiles of one size. A smaller image is extended by its last rows and columns."""
     height, width = image.shape[:2]
     missing = [max(0, side - own) for side, own in zip(size, (height, width), strict=True)]
     image = np.pad(image, [(0, missing[0]), (0, missing[1]), (0, 0)], "edge") if any(missing) else image
@@ -180,7 +179,7 @@ def _in_windows(image: np.ndarray, model: Model, size: tuple[int, int], result, 
 
 
 def _windows(size: int, side: int) -> Iterator[tuple[int, int, int]]:
-    """Windows of one length, spread over an axis: where each begins, and from where to where its output counts."""
+    """Windows of one length over an axis: the beginning of each, and the range in which its output counts."""
     least = min(OVERLAP, side // 4)  # that two neighbours see beyond where they meet
     count = max(1, -(-(size - 2 * least) // (side - 2 * least)))
     starts = [(size - side) * i // max(1, count - 1) for i in range(count)]
@@ -225,7 +224,7 @@ def _in_stages(image: np.ndarray, stages: Stages, scale: int, pixels: int, resul
 
 
 def _before(start: int, reach: int, grid: int) -> int:
-    """How many pixels before its first a part sees: those that it looks at, from the beginning of their group on."""
+    """Pixels before a tile that it needs, from the beginning of their square."""
     return start - max(0, start - reach) // grid * grid
 
 
@@ -243,10 +242,10 @@ class _Image:
 def _bands(
     seen: list, height: int, rows: int, reach: int, grid: int
 ) -> Iterator[tuple[int, int, int, list[list[np.ndarray]]]]:
-    """Rows top to bottom with as many around them as a stage looks at: (top, bottom, how many above, all of each map).
+    """Yields bands of rows with the rows around them that a stage needs: (top, bottom, rows above, maps).
 
-    A map's band is what was kept of the rows above it, and the rest. Its rows may be overwritten before the next one is
-    asked for.
+    A map's band holds the rows kept from the band before, and new ones. The map's rows may be overwritten before the
+    next band.
     """
     kept = [each[0:0] for each in seen]
     for top, bottom in _parts(height, rows):
@@ -258,13 +257,13 @@ def _bands(
 
 
 class _Room:
-    """Memory for one array after another: what is taken anew costs more time than what is written into it."""
+    """Memory that is reused for one array after another. New memory would cost more time than writing into it."""
 
     def __init__(self) -> None:
         self._bytes = np.empty(0, np.uint8)
 
     def array(self, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """An array of any values; the one before it is gone."""
+        """An uninitialized array. It replaces the one before."""
         size = int(np.prod(shape)) * dtype.itemsize
         if size > len(self._bytes):
             self._bytes = np.empty(size, np.uint8)
@@ -272,7 +271,7 @@ class _Room:
 
 
 def _part(band: list[np.ndarray], columns: slice, planes: bool, room: _Room) -> np.ndarray:
-    """Columns of a band in one piece, as a stage takes them; `planes` as in `Stages`."""
+    """Columns of a band as an input of a stage; `planes` as in `Stages`."""
     band = [each[:, :, columns].swapaxes(0, 1) if planes else each[:, columns] for each in band]
     shape, axis = list(band[0].shape), 1 if planes else 0
     shape[axis] = sum(each.shape[axis] for each in band)
@@ -280,20 +279,20 @@ def _part(band: list[np.ndarray], columns: slice, planes: bool, room: _Room) -> 
 
 
 def _mask(part: np.ndarray, own: tuple[slice, slice], planes: bool) -> np.ndarray:
-    """1 at the part's own pixels, 0 at those around them: [height, width, 1]."""
+    """1 for the tile's own pixels, 0 for those around it: [height, width, 1]."""
     mask = np.zeros((*(part.shape[1:] if planes else part.shape[:2]), 1), np.float32)
     mask[own] = 1
     return mask
 
 
 def _own(made: np.ndarray, own: tuple[slice, slice], scale: int, planes: bool) -> np.ndarray:
-    """The part's own of what a stage made, so many times as large; rows first."""
+    """The tile's own pixels in a stage's output, with rows first."""
     rows, columns = (slice(side.start * scale, side.stop * scale) for side in own)
     return made[:, rows, columns].swapaxes(0, 1) if planes else made[rows, columns]
 
 
 class _Moments:
-    """Mean and variance of all pixels, from those of its parts."""
+    """Mean and variance of all pixels, from those of the tiles."""
 
     def __init__(self) -> None:
         self._count, self._mean, self._squares = 0, 0.0, 0.0

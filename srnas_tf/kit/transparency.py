@@ -1,22 +1,24 @@
-"""What lies under transparent pixels, and transparency enlarged: [height, width, channels], uint8 or uint16."""
+"""Transparency: colours under transparent pixels, and enlargement. Arrays are uint8 or uint16 [height, width,
+channels].
+"""
 
 import numpy as np
 
 REACH = 16
-"""Pixels that visible colours are bled outward by; further out lies their mean."""
+"""Visible colours are bled outward by so many pixels. Beyond lies their mean."""
 
 _NEIGHBOURS = [(y, x) for y in (0, 1, 2) for x in (0, 1, 2) if (y, x) != (1, 1)]
 
 
 def bled(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """The pixels with the visible colours bled outward under the transparent ones.
+    """Replaces colours under transparent pixels by visible colours around them.
 
-    What lies under a pixel of alpha 0 is arbitrary, black most often; a network and bicubic would mix it into the
-    edge of what is visible.
+    The colour under a pixel of alpha 0 is arbitrary, and often black. A network or bicubic would mix it into visible
+    edges.
 
     Args:
         pixels: [height, width, 3].
-        alpha: [height, width, 1], 0 where nothing is seen.
+        alpha: [height, width, 1], 0 for transparent pixels.
     """
     height, width = pixels.shape[:2]
     seen = alpha[..., 0] > 0
@@ -47,9 +49,7 @@ def _grown(known: np.ndarray) -> np.ndarray:
 
 
 def bicubic(plane: np.ndarray, scale: int) -> np.ndarray:
-    """Floats [height, width, channels] enlarged as Pillow does it: at the border, weights that fall outside are left
-    out.
-    """
+    """Enlarges floats [height, width, channels] as Pillow does. At the border, weights outside are left out."""
     rows = _along(plane, scale)
     return _along(rows.swapaxes(0, 1), scale).swapaxes(0, 1)
 

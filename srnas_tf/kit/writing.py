@@ -1,4 +1,4 @@
-"""Image files out: the whole file or nothing."""
+"""Writes image files, whole or not at all."""
 
 import contextlib
 import io
@@ -17,14 +17,14 @@ from .reading import eight_bits
 
 @contextlib.contextmanager
 def written(path: Path) -> Iterator[Path]:
-    """A file to write in the place of an image's, which is put there if all goes well.
+    """A temporary file, which becomes the image's file if the block ends well.
 
     Raises:
-        UserError: where the suffix is unknown, or the file cannot be written.
-        WorkError: where the disk is full.
+        UserError: if the suffix is unknown, or the file cannot be written.
+        WorkError: if the disk is full.
     """
     formats.of(path)
-    # A name of its own: with more before it, a long one would be too long.
+    # A name of its own: with a prefix, a long name would be too long.
     partial = path.with_name(f".partial-{secrets.token_hex(4)}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def written(path: Path) -> Iterator[Path]:
 
 
 def check_writable(path: Path) -> None:
-    """Refuses, before any work is done for it, a file that cannot be written. Raises as `written`."""
+    """Refuses a file that cannot be written, before the work. Raises as `written`."""
     probe = path.with_name(f".partial-{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def check_writable(path: Path) -> None:
 
 
 def _no_room(folder: Path) -> OSError | None:
-    """What the system says where a folder's disk is full; None where it is not. Libraries keep that to themselves."""
+    """The system's error if a folder's disk is full; else None. Libraries do not tell."""
     try:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(1 << 16))
@@ -73,12 +73,12 @@ def write(path: Path, photograph: Photograph, quality: int = 0) -> None:
 
     Args:
         path: of the file.
-        photograph: what to write; gray as gray, with transparency, profile, EXIF data and resolution where the format
+        photograph: the image. Gray stays gray. Transparency, profile, EXIF data and resolution are kept if the format
             has them.
-        quality: as `formats.options` takes it.
+        quality: as for `formats.options`.
 
     Raises:
-        UserError: where the file cannot be written.
+        UserError: if the file cannot be written.
     """
     photograph = eight_bits(photograph)
     image = Image.fromarray(photograph.pixels[:])

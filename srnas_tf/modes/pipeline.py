@@ -164,7 +164,7 @@ def _print(
         for row in rows
     ]
     shared = data.paths("test") == data.paths("val")
-    held_out = "photographs that the networks were chosen by" if shared else "held-out photographs"
+    held_out = "images that the networks were chosen by" if shared else "held-out images"
     head_start = "" if init == "scratch" else f", found networks trained on from weights of {Path(init).name}"
     milliseconds = [f"ms, {timed}"] if timed else []
     print_table(

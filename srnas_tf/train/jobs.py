@@ -223,7 +223,7 @@ class Job:
         facts = {
             "network": subject,
             "recipe": self.settings,
-            "set of photographs": list(zip(names, self._photographs.sizes, strict=True)),
+            "set of images": list(zip(names, self._photographs.sizes, strict=True)),
             "kind of low-resolution images": (self.data.degradation, bool(self._photographs.pairs)),
             "number of devices": len(self.strategy.extended.worker_devices),
         }
