@@ -98,7 +98,8 @@ def asked(holdings: Holdings) -> dict | None:
         terms.append(("Budget", f"at most {', '.join(set_)}" if set_ else "no limit"))
         terms.append(("Search", _search(record["search"], record.get("pick", {}))))
         terms += _conditions(record)
-    titles = {"supernet": "Supernet", "retrain": "Found networks", "ranked": "Ranked networks", "train": "Training"}
+    titles = {"supernet": "Supernet", "alone": "Candidates, in the last rung", "retrain": "Found networks"}
+    titles |= {"ranked": "Ranked networks", "train": "Training"}
     terms += [(title, _recipe(record[name])) for name, title in titles.items() if name in record]
     return {"terms": terms}
 
