@@ -56,7 +56,7 @@ BUGS = [
     Bug("arch/space.py", "return min((self._extreme", "return max((self._extreme", ARCH),
     Bug("arch/space.py", "if not 0 <= code < count:", "if not 0 <= code <= count:", ARCH),
     # Search
-    Bug("search/feasible.py", "        base += added.min().item()\n", "", FEASIBLE),
+    Bug("search/feasible.py", " + sum(cost.min().item() for cost in costs)", "", FEASIBLE),
     Bug("search/feasible.py", ".of(paths) <= limit for", ".of(paths) < limit for", FEASIBLE),
     Bug(
         "search/feasible.py",
@@ -130,7 +130,7 @@ BUGS = [
         "rng.integers(count, size=count)",
         ("train/test_sampling.py", "fair"),
     ),
-    Bug("train/schedule.py", "step / steps", "step / (steps + 50)", ("train/test_train.py", "schedules")),
+    Bug("train/schedule.py", "% steps) / steps", "% steps) / (steps + 50)", ("train/test_train.py", "schedules")),
     Bug(
         "train/checkpoints.py",
         "in reversed(self.paths)",
