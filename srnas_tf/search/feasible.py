@@ -302,7 +302,7 @@ class Feasible:
 
 def _said(cost: float) -> str:
     """Counts as they are, milliseconds in three digits."""
-    return f"{cost:.3g}" if cost % 1 else f"{cost:.0f}"
+    return f"{cost:.3g}" if cost % 1 else str(cost)
 
 
 def _least(sums: dict[tuple[float, ...], tuple[int, ...]]) -> dict[tuple[float, ...], tuple[int, ...]]:
