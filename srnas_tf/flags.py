@@ -199,19 +199,6 @@ def required_path(name: str, packaged: Callable[[str], Path] = models.named) -> 
     return found
 
 
-def model_path(scale: int, packaged: Callable[[int], Path] = models.path) -> Path:
-    """`--model`, or the network in the package.
-
-    Args:
-        scale: how much that is to enlarge.
-        packaged: which of its files.
-
-    Raises:
-        UserError: if there is neither.
-    """
-    return required_path("model") if FLAGS.model else packaged(scale)
-
-
 def in_order(names: Collection[str]) -> list[str]:
     """Flags in the order in which they were defined."""
     return [name for name in FLAGS if name in names]

@@ -125,7 +125,7 @@ def main(argv: list[str]) -> int:
 
 
 def _said() -> str:
-    """The text of --help and --version; None if neither is given."""
+    """The text of --help and --version; empty if neither is given."""
     if flags.FLAGS.version:
         return f"srnas_tf {__version__}"
     if flags.FLAGS.helpfull:

@@ -20,7 +20,7 @@ from srnas_tf.seeding import generator
 
 FORMATS = {"avif": {"subsampling": "4:4:4"}, "jpeg": {"subsampling": 0, "optimize": True}, "webp": {"lossless": True}}
 """By name, what Pillow writes them with; WebP is lossless here, and takes no quality."""
-MOST = 2**31 - 1
+MAX_PIXELS = 2**31 - 1
 """Pixels that the device counts to."""
 
 
@@ -75,8 +75,8 @@ class Flat(NamedTuple):
     def of(cls, images: Sequence[np.ndarray]) -> "Flat":
         """All images behind one another, moved to the device."""
         ends = np.cumsum([image.shape[0] * image.shape[1] for image in images])
-        if ends[-1] > MOST:
-            raise UserError(f"{ends[-1]} pixels are more than a device counts to ({MOST}); pack fewer images")
+        if ends[-1] > MAX_PIXELS:
+            raise UserError(f"{ends[-1]} pixels are more than a device counts to ({MAX_PIXELS}); pack fewer images")
         row = np.concatenate([image.reshape(-1, 3) for image in images])
         return cls(ops.convert_to_tensor(row), np.r_[0, ends[:-1]], np.array([image.shape[1] for image in images]))
 

@@ -23,6 +23,7 @@ import onnx
 
 from srnas_tf.errors import UserError, WorkError, writing
 from srnas_tf.freeze import stages_file
+from srnas_tf.kit import tiles
 from srnas_tf.workdir.files import read_json, whole, write_json
 
 PAGE = Path(__file__).parent / "page"
@@ -36,10 +37,6 @@ WEBGPU = ("ort.webgpu.bundle.min.mjs", "ort-wasm-simd-threaded.asyncify.wasm")
 
 RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm", *WEBGPU)
 """What the page needs of onnxruntime-web."""
-
-OVERLAP, GRID = 16, 6
-"""How many pixels parts see beyond themselves, and what they begin at multiples of, if nothing says how far a network
-looks: as in `kit.tiles`."""
 
 MODELS = "models/models.json"
 """In the folder: the list of networks that can be chosen."""
@@ -157,7 +154,7 @@ def _copy_model(model: Model, target: Path) -> dict:
     if card.is_file():
         shutil.copyfile(card, target / card.name)
     entry: dict[str, Any] = {"id": model.id, "name": model.name, "scale": None, "card": card.is_file()}
-    entry |= {"overlap": OVERLAP, "grid": GRID, "stages": None}
+    entry |= {"overlap": tiles.OVERLAP, "grid": tiles.GRID, "stages": None}
     if not (beside := stages_file.beside(model.path)):
         return entry
     folder, known = beside

@@ -41,5 +41,6 @@ class Networks:
         name = name_for(usual, photograph.lossy, self._names)
         if name != usual and not self._told:
             self._told = True
-            self._tell(f"{path.name}: compressed with loss; {name} enlarges such files, unless told --model={usual}")
+            said = " ".join(path.name.split())  # in one line, whatever it is made of
+            self._tell(f"{said}: compressed with loss; {name} enlarges such files, unless told --model={usual}")
         return self._load(name)

@@ -36,7 +36,7 @@ def main(load_model: Callable[[Path], tiles.Model], kit: Path, file: str, argv: 
         if named or given.model:
             networks = Networks.of(_loaded(load_model, named[0] if named else kit / given.model / file, given.tile))
         else:
-            networks = Networks(given.scale or 4, names, lambda name: load_model(kit / name / file), _say)
+            networks = Networks(given.scale or 4, names, lambda name: load_model(kit / name / file), _tell)
         _enlarge_all(networks, _jobs(source, target, networks.scale, given), given)
     except UserError as error:
         print(f"upscale: {' '.join(str(error).split())}", file=sys.stderr)
@@ -145,8 +145,8 @@ def _enlarge_all(networks: Networks, jobs: Sequence[pipeline.Job], given: argpar
         raise UserError(f"{len(jobs) - len(broken)} of {len(jobs)} images enlarged; {'; '.join(broken)}")
 
 
-def _say(line: str) -> None:
-    print(" ".join(line.split()), file=sys.stderr, flush=True)
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _said(path: Path) -> str:

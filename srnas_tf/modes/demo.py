@@ -15,7 +15,7 @@ from srnas_tf.workdir.folder import Workdir
 def run(workdir: Workdir) -> None:
     """Builds the page in `demo/`, with `--model` or all networks of the package; serves it until it is stopped."""
     settings = flags.from_flags(DemoSettings)
-    model = flags.model_path(flags.from_flags(Space).scale, models.onnx)
+    model = flags.path("model", models.frozen) or models.onnx(flags.from_flags(Space).scale)
     with server.Server(settings.host, settings.port) as listening:
         _build(model, workdir)
         listening.files = server.files_of(workdir / "demo")

@@ -1,4 +1,4 @@
-"""Found networks and IMDN, timed directly and by turns: a prediction decides no further than to here."""
+"""Times found networks and IMDNs directly, by turns. The search itself goes by predictions."""
 
 import contextlib
 import sys
@@ -13,11 +13,14 @@ from srnas_tf.freeze.latency import known_latency, measure_networks
 from srnas_tf.freeze.latency_file import Latency
 from srnas_tf.freeze.settings import LatencySettings
 from srnas_tf.nets import Net
-from srnas_tf.workdir.files import read_json, write_json
+from srnas_tf.workdir.files import read_records, write_json
 from srnas_tf.workdir.folder import Workdir
 
 WIDTHS = (6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64)
-"""Of the IMDNs among which there is one of a found network's time."""
+"""Widths of the IMDNs that are timed. One of them takes about as long as a found network."""
+
+RECORD = {"arch": str, "latency_ms": float}
+"""The fields of an entry in `finalists.json` that are read again."""
 
 Times = Mapping[str, float]
 """Milliseconds, by a network's text."""
@@ -36,9 +39,9 @@ class Timed(NamedTuple):
 
 
 def time_finalists(found: Sequence[Network], conditions: LatencySettings, space: Space, workdir: Workdir) -> Timed:
-    """How long found networks take, and IMDNs as deep as they; measured once, and kept in `finalists.json`.
+    """The latency of found networks and of IMDNs of the same depths. It is measured once, and kept in `finalists.json`.
 
-    By the latency of another device, what it predicts, of the networks that it knows.
+    With a latency table of another device, its predictions instead, for the networks that it knows.
 
     Raises:
         UserError: if the runtime is not installed.
@@ -48,10 +51,12 @@ def time_finalists(found: Sequence[Network], conditions: LatencySettings, space:
     if conditions.latency_table and (known := known_latency(conditions, space, workdir)):
         return Timed(dict(_predicted(asked, known)), f"{known.runtime}, predicted")
     path, what = workdir / "finalists.json", conditions.runtime
-    if path.exists() and {str(each) for each in asked} <= (kept := read_json(path)["ms"]).keys():
-        return Timed(kept, what)
+    if path.exists():
+        kept = {entry["arch"]: entry["latency_ms"] for entry in read_records(path, RECORD, "timed networks")}
+        if {str(each) for each in asked} <= kept.keys():
+            return Timed(kept, what)
     times = measure_networks(asked, conditions, stopwatch.ROUNDS)
-    write_json(path, {**times.described, "ms": times.ms})
+    write_json(path, [{"arch": text, "latency_ms": ms, **times.described} for text, ms in times.ms.items()])
     return Timed(times.ms, what)
 
 
@@ -62,13 +67,15 @@ def _predicted(networks: Iterable[Network], known: Latency) -> Iterator[tuple[st
 
 
 def best_of(found: Sequence[Network], trained: Sequence[Net], times: Times, limit: float) -> tuple[Network, Net]:
-    """The best by validation of those that keep a limit of milliseconds; the fastest, and a line, where none does.
+    """The network of the best validation PSNR within a limit of milliseconds.
+
+    If none is within it, the fastest network, and a line on stderr says so.
 
     Args:
-        found: networks.
-        trained: the same, trained.
-        times: of all of them, or nothing.
-        limit: 0: none.
+        found: the networks.
+        trained: the same networks, trained.
+        times: of all networks, or empty.
+        limit: milliseconds; 0 for none.
     """
     both = list(zip(found, trained, strict=True))
     in_time = [pair for pair in both if not limit or times.get(str(pair[0]), 0.0) <= limit]
@@ -85,7 +92,7 @@ def best_of(found: Sequence[Network], trained: Sequence[Net], times: Times, limi
 
 
 def baseline_of(network: Network, times: Times) -> Network:
-    """An IMDN to compare a network with: the fastest that is no faster; without times, one of no fewer parameters."""
+    """The IMDN to compare a network with: the fastest that is no faster. Without times, one of no fewer parameters."""
     slower = [each for each in _imdns([network]) if times.get(str(each), 0.0) >= times.get(str(network), 0.0) > 0]
     if slower:
         return min(slower, key=lambda each: times[str(each)])

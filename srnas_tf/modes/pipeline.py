@@ -33,7 +33,7 @@ class Row(NamedTuple):
     """A line of the final table; a method without a network has no architecture and no cost.
 
     Attributes:
-        latency_ms: measured directly; None where it was not.
+        latency_ms: timed directly, or predicted for another device; None if it is not known.
     """
 
     method: str
@@ -117,7 +117,7 @@ def run(workdir: Workdir) -> None:
     exporting = flags.from_flags(ExportSettings)
     export(found, test, workdir / "export", training_images, exporting, evaluated, low_resolution=low_resolution)
     _picture(upscalers, test, space.scale, workdir)
-    _write(rows, workdir)
+    _write(rows, timed.what, workdir)
     page.write(workdir.path)
     _print(rows, data, space.scale, retraining.recipe.init, low_resolution, workdir, timed.what)
 
@@ -129,7 +129,7 @@ def _picture(upscalers: Mapping[str, Upscaler], test, scale: int, workdir: Workd
     write_crops(shown, workdir / "compare")
 
 
-def _write(rows: list[Row], workdir: Workdir) -> None:
+def _write(rows: list[Row], timed: str, workdir: Workdir) -> None:
     """`pipeline.json`: the table as data."""
     entries = [
         {
@@ -138,7 +138,7 @@ def _write(rows: list[Row], workdir: Workdir) -> None:
             "codes": list(row.codes) if row.codes else None,
             "params": row.network.params if row.network else None,
             "macs": row.network.macs() if row.network else None,
-            **({"latency_ms": row.latency_ms} if row.latency_ms else {}),
+            **({"latency_ms": row.latency_ms, "timed": timed} if row.latency_ms else {}),
             **row.scores.summary(),
         }
         for row in rows

@@ -1,4 +1,4 @@
-"""What the pipeline does for a budget of milliseconds alone: a wide space, networks trained alone, in some minutes."""
+"""Chooses space, search and training of a pipeline that is given a budget of milliseconds alone, and some minutes."""
 
 import json
 import math
@@ -24,6 +24,7 @@ from srnas_tf.search.settings import Budget, Pick, PlanSettings, SearchSettings
 from srnas_tf.seeding import generator
 from srnas_tf.settings import Values
 from srnas_tf.train.alone import Alone
+from srnas_tf.train.loop import LOG_EVERY
 from srnas_tf.train.settings import MachineSettings, TrainSettings
 from srnas_tf.workdir.folder import Workdir
 
@@ -47,14 +48,12 @@ RECIPE = {"batch": 16, "patch": 24, "learning_rate": 4e-3, "schedule": "cosine",
 LATENCY_NETWORKS = 60
 SHORTEST = 60
 """Steps below which the first rung ranks nothing."""
-PROBED, SETTLED = 60, 20
-"""Steps of the training that tells how fast steps are, and those at its beginning that do not count."""
+PROBED = 3 * LOG_EVERY
+"""Steps of the training that tells how fast steps are: the middle third is timed, and none of it is validated."""
 SAMPLE = 9
-"""Networks that stand for those of the search."""
-BASELINE = 1.3
-"""Time of a step of IMDN, compared with one of as many MACs of a network of the space."""
+"""Random networks whose mean MACs stand for the search's."""
 REST = 90.0
-"""Seconds for export, tables and the report."""
+"""Seconds that are set aside for export, tables and the report."""
 
 Defaults = Mapping[str, dict[str, Any]]
 """Values of settings that the flags leave open, by the section of the workdir's record."""
@@ -73,13 +72,13 @@ class Speed(NamedTuple):
 
 
 def defaults_of(workdir: Workdir) -> Defaults:
-    """What to do with a budget of milliseconds alone; nothing where the flags say more.
+    """The settings for a budget of milliseconds alone; empty if the flags say more.
 
-    It says on stderr how long all will take, measures the latency of the space, and how fast trainings are. The rest of
-    the minutes is spread over the rungs.
+    It tells on stderr how long everything takes. Then it measures the latency of the space, and the speed of training.
+    The rest of the minutes goes to the rungs.
 
     Raises:
-        UserError: where no network meets the budget, or the minutes are too few.
+        UserError: if no network meets the budget, or the minutes are too few.
     """
     if not leaves_all_open():
         if flags.given(PlanSettings):
@@ -121,24 +120,27 @@ def defaults_of(workdir: Workdir) -> Defaults:
 
 
 def costs(speed: Speed, macs: float, search: SearchSettings) -> tuple[float, float]:
-    """Seconds that all trainings take, the search's and IMDN's: whatever their length, and for each unit of `LENGTHS`.
+    """Seconds of all trainings: for their starts, and for each unit of `LENGTHS`.
+
+    IMDN's training counts as one more in the last rung.
 
     Args:
-        macs: of a network of the search, on average, at an output of 1280x720.
+        macs: mean of the search's networks, at an output of 1280x720.
     """
-    counts = (search.population * search.iterations, *SURVIVORS)
-    units = sum(count * length for count, length in zip(counts, LENGTHS, strict=True)) + BASELINE * LENGTHS[-1]
-    return (sum(counts) + 1) * speed.start, units * speed.step * macs
+    *first, last = (search.population * search.iterations, *SURVIVORS)
+    counts = (*first, last + 1)
+    units = sum(count * length for count, length in zip(counts, LENGTHS, strict=True))
+    return sum(counts) * speed.start, units * speed.step * macs
 
 
 def _some(feasible: Feasible, seed: int) -> list[Network]:
-    """Networks that the budget allows, by their MACs."""
+    """Random networks within the budget, in order of MACs."""
     drawn = Pool(feasible, set()).fill([], SAMPLE, generator(seed, "plan"))
     return sorted((feasible.space.network(each.codes) for each in drawn), key=lambda network: network.macs())
 
 
 def _speed_of(network: Network, space: Space, workdir: Workdir) -> Speed:
-    """Trains a network for a few steps, and forgets it."""
+    """Trains a network for a few steps, and deletes it."""
     recipe = TrainSettings(**{**RECIPE, **flags.given(TrainSettings), "steps": PROBED, "validate_every": PROBED})
     data = flags.settle(workdir, "data", DataSettings)
     with tempfile.TemporaryDirectory() as folder:
@@ -149,5 +151,5 @@ def _speed_of(network: Network, space: Space, workdir: Workdir) -> Speed:
         whole = time.monotonic() - began
         lines = [json.loads(line) for line in (home / "network" / "metrics.jsonl").read_text("utf-8").splitlines()]
     seconds = {line["step"]: line["seconds"] for line in lines}
-    step = (seconds[PROBED - SETTLED] - seconds[SETTLED]) / (PROBED - 2 * SETTLED)
+    step = (seconds[2 * LOG_EVERY] - seconds[LOG_EVERY]) / LOG_EVERY
     return Speed(max(0.0, whole - PROBED * step), step / network.macs())

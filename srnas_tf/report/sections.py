@@ -64,7 +64,8 @@ def headline(holdings: Holdings) -> list[tuple[str, str, str]]:
         return []
     figures = []
     rows = {row["method"]: row for row in holdings.json("pipeline.json") or []}
-    if row := rows.get("found"):
+    row = rows.get("found")
+    if row:
         figures.append((quality(row["psnr"]), "dB", "PSNR on held-out photographs"))
         for method in ("bicubic", "IMDN"):
             other = rows.get(method, {}).get("psnr")
@@ -75,8 +76,10 @@ def headline(holdings: Holdings) -> list[tuple[str, str, str]]:
     figures.append((f"{found.network.params:,}", "", "parameters"))
     macs, unit = si(found.network.macs()).split()
     figures.append((macs, f"{unit}MACs", "at 1280 × 720 output"))
+    if row and row.get("timed"):
+        figures.append((f"{row['latency_ms']:.3g}", "ms", f"latency in {row['timed']}"))
     if found.latency_ms:
-        figures.append((f"{found.latency_ms:.3g}", "ms", "predicted latency"))
+        figures.append((f"{found.latency_ms:.3g}", "ms", "latency as the search predicted it"))
     return figures
 
 
@@ -232,7 +235,13 @@ def compared(holdings: Holdings) -> dict | None:
     rows = holdings.json("pipeline.json") or []
     best = max((row["psnr"] or 0 for row in rows), default=0)
     table = [
-        {**row, "best": row["psnr"] == best, "short": row["arch"] and row["arch"].rpartition(":")[2]} for row in rows
+        {
+            "latency_ms": None,
+            **row,
+            "best": row["psnr"] == best,
+            "short": row["arch"] and row["arch"].rpartition(":")[2],
+        }
+        for row in rows
     ]
     sets = [
         {"where": name, "set": key, **figures}
@@ -243,7 +252,8 @@ def compared(holdings: Holdings) -> dict | None:
     ]
     plain = [row for row in sets if "bicubic" not in row]
     degraded = [{**row, "ahead": _ahead(row)} for row in sets if "bicubic" in row]
-    return {"rows": table, "sets": plain, "degraded": degraded} if table or sets else None
+    timed = next((row["timed"] for row in rows if "timed" in row), "")
+    return {"rows": table, "timed": timed, "sets": plain, "degraded": degraded} if table or sets else None
 
 
 def _ahead(row: Mapping[str, Any]) -> str:

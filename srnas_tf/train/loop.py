@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 def fit(
     strategy: tf.distribute.Strategy,
-    trainee: TrainableModel,
+    trainable: TrainableModel,
     patches: Patches | Changing,
     settings: TrainSettings,
     folder: Path,
@@ -50,8 +50,8 @@ def fit(
     """Trains to the last step, from the newest checkpoint in the folder where there is one.
 
     Args:
-        strategy: whose scope the trainee was made in.
-        trainee: what to train.
+        strategy: whose scope the trainable model was made in.
+        trainable: what to train.
         patches: batches by step.
         settings: the recipe.
         folder: for checkpoints and metrics.
@@ -71,19 +71,19 @@ def fit(
         Interrupted: where a signal asks for the end; the step is finished, and a checkpoint written.
     """
     with strategy.scope():
-        scales = trainee.model.dtype_policy.name == "mixed_float16"
+        scales = trainable.model.dtype_policy.name == "mixed_float16"
         rule_of = rules_of(settings.optimizer, settings.weight_decay)
-        optimizer = PathAdam(trainee.parts, settings.ema, scales, rule_of)
-    weights = [part.variable for part in trainee.parts]
+        optimizer = PathAdam(trainable.parts, settings.ema, scales, rule_of)
+    weights = [part.variable for part in trainable.parts]
     # By name: Keras hides the layers that a model keeps in a list from checkpoints.
-    state = {"optimizer": optimizer, "weights": weights, "states": list(trainee.states)}
+    state = {"optimizer": optimizer, "weights": weights, "states": list(trainable.states)}
     checkpoints = Checkpoints(folder / "checkpoints", settings.keep, **state)
     start = checkpoints.restore()
     workers.check_agreed(strategy, {"newest checkpoint": start})
     kept = optimizer.averages if settings.ema else weights
 
     def current() -> list[np.ndarray]:
-        return [w.numpy() for w in (*kept[: len(kept) - trainee.aside], *trainee.states)]
+        return [w.numpy() for w in (*kept[: len(kept) - trainable.aside], *trainable.states)]
 
     if start >= settings.steps:
         return current()
@@ -91,7 +91,7 @@ def fit(
     @functools.cache
     def step_of(phase: Phase) -> Callable:
         distance = loss_of(phase.loss, phase.frequency_loss)
-        return make_step(strategy, trainee, optimizer, distills, distance, teacher and teacher.at(phase))
+        return make_step(strategy, trainable, optimizer, distills, distance, teacher and teacher.at(phase))
 
     batches = patches.dataset(start, settings.steps)
     anyone, note = workers.anyone(strategy), ""
@@ -134,7 +134,7 @@ def fit(
 
 def make_step(
     strategy: tf.distribute.Strategy,
-    trainee: TrainableModel,
+    trainable: TrainableModel,
     optimizer: PathAdam,
     distills: bool = False,
     distance: Distance = l1,
@@ -147,8 +147,8 @@ def make_step(
     a supernet is put together of traced pieces, as its network is.
 
     Args:
-        strategy: whose scope trainee and optimizer were made in.
-        trainee: what to train.
+        strategy: whose scope trainable model and optimizer were made in.
+        trainable: what to train.
         optimizer: what moves it.
         distills: whether the paths after the first learn the first's output, by squared error, instead of the
             photograph.
@@ -181,7 +181,7 @@ def make_step(
 
     def learn(lr, hr, networks):
         taught = from_another if distills else None
-        return trainee.loss_and_gradients(from_photograph, unit(lr), targets(lr, hr), networks, taught)
+        return trainable.loss_and_gradients(from_photograph, unit(lr), targets(lr, hr), networks, taught)
 
     @tf.function
     def update(gradients, rate, paths):
@@ -189,10 +189,10 @@ def make_step(
 
     def step(lr, hr, rate, networks):
         losses, gradients = strategy.run(learn, args=(lr, hr, networks))
-        update(gradients, rate, tf.constant([trainee.paths(codes) for codes in networks], tf.int32))
+        update(gradients, rate, tf.constant([trainable.paths(codes) for codes in networks], tf.int32))
         return strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
 
-    return step if trainee.composed else tf.function(step)
+    return step if trainable.composed else tf.function(step)
 
 
 def shares(strategy: tf.distribute.Strategy, batch: tf.Tensor) -> tf.distribute.DistributedValues:

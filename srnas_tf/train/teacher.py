@@ -21,7 +21,7 @@ BACKWARD = 2
 Targets = tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]
 """float32: the image and the teacher's output, [batch, height * scale, width * scale, 3]; the outputs of its blocks."""
 
-MOST = 0.99
+MAX_SHARE = 0.99
 """Share of a step's arithmetic above which a teacher is refused: the student would hardly move."""
 
 
@@ -122,7 +122,7 @@ def teacher_of(settings: TrainSettings, student: Architecture) -> Teacher | None
         )
     own, learned = network.network.macs(), (1 + BACKWARD) * student.macs()
     share = own / (own + learned) if own + learned else 0.0
-    if share > MOST:
+    if share > MAX_SHARE:
         raise UserError(
             f"--teacher={settings.teacher}: would take {share:.1%} of each step's arithmetic; give a smaller teacher"
         )

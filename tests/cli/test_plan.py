@@ -10,6 +10,7 @@ from test_latency_model import model, took
 
 from srnas_tf.arch import Network
 from srnas_tf.arch.network import imdn
+from srnas_tf.errors import UserError
 from srnas_tf.freeze import latency_file
 from srnas_tf.freeze.latency import Times
 from srnas_tf.freeze.settings import LatencySettings
@@ -42,17 +43,26 @@ def test_trainings_fill_the_minutes():
     search = SearchSettings(**plan.SEARCH)
     fixed, growing = plan.costs(plan.Speed(start=8.0, step=2e-11), 1.5e9, search)
     assert fixed == (32 + 8 + 2 + 1) * 8.0
-    units = 32 * 3 + 8 * 8 + 2 * 24 + plan.BASELINE * 24
+    units = 32 * 3 + 8 * 8 + (2 + 1) * 24
     assert growing == pytest.approx(units * 2e-11 * 1.5e9)
 
 
 def test_a_budget_alone_decides_the_rest(invoke, photographs, tmp_path, file, small, monkeypatch):
-    monkeypatch.setattr(plan, "_speed_of", lambda network, space, workdir: plan.Speed(1.0, 1.0 / network.macs()))
+    measured, measure = [], plan._speed_of
+
+    def known(network, space, workdir):
+        measured.append(measure(network, space, workdir))
+        return plan.Speed(1.0, 1.0 / network.macs())
+
+    monkeypatch.setattr(plan, "_speed_of", known)
     work = tmp_path / "w"
     given = (f"--data={photographs}", "--scale=2", "--max_latency_ms=8", f"--latency_table={file}", *EXPORT)
     status, _, stderr = invoke("--mode=pipeline", f"--workdir={work}", "--minutes=2", *given)
     assert status == 0, stderr
     assert stderr.splitlines()[0] == "about 2 minutes here; --minutes gives more or fewer"
+    [speed] = measured
+    assert speed.start > 0
+    assert speed.step > 0
     record = json.loads((work / "experiment.json").read_text())
     assert record["plan"] == {"minutes": 2.0}
     short, middle, long = map(int, record["rungs"]["rungs"].split(","))
@@ -108,6 +118,9 @@ def test_finalists_are_timed_once(tmp_path, monkeypatch):
     assert len(asked) == 1
     finalists.time_finalists([Network.parse("x2:w8:imdn:r0.25:k3:f1:SC")], conditions, wide(), workdir)
     assert len(asked) == 2
+    (tmp_path / "finalists.json").write_text('[{"arch": 5}]')
+    with pytest.raises(UserError, match=r"finalists\.json: is spoiled"):
+        finalists.time_finalists([network], conditions, wide(), workdir)
 
 
 def test_those_of_another_device_are_predicted(tmp_path, file):

@@ -1,11 +1,8 @@
 """The page of export/web in a real browser: what comes out of it is what the Python kit makes."""
 
 import io
-import json
 import shutil
 import struct
-import subprocess
-import sys
 import threading
 import time
 import zipfile
@@ -15,49 +12,30 @@ from pathlib import Path
 import axe
 import chromium
 import numpy as np
-import onnx
 import pytest
-import skimage
-from conftest import ROOT
 from PIL import Image, ImageOps
+from the_page import (
+    ENDED,
+    READY,
+    STATES,
+    TILE,
+    by_browser,
+    by_python,
+    check_equal,
+    download,
+    downloaded,
+    one_model,
+    photograph,
+    served,
+)  # fmt: skip
+from the_page import browser as browser  # fixtures
+from the_page import downloads as downloads
+from the_page import site as site
 
 from srnas_tf import models
 from srnas_tf.demo import bundle, server
-from srnas_tf.errors import UserError
 
 pytestmark = pytest.mark.skipif(not chromium.find(), reason="no Chromium")
-
-TILE = 80
-"""Side of the parts, in pixels: several of them in each photograph."""
-
-
-@pytest.fixture(scope="module")
-def site(frozen, tmp_path_factory):
-    """The page with a model in stages, served as `--mode=demo` does."""
-    folder = tmp_path_factory.mktemp("demo") / "demo"
-    try:
-        bundle.build([bundle.Model(frozen[2] / "model.onnx", "own", "model.onnx")], folder, "own")
-    except UserError as error:
-        if "cannot be fetched" in str(error):
-            pytest.skip(str(error))
-        raise
-    with server.Server("127.0.0.1", 0) as listening:
-        listening.files = server.files_of(folder)
-        threading.Thread(target=listening.serve_forever, daemon=True).start()
-        yield listening
-        listening.shutdown()
-
-
-@pytest.fixture(scope="module")
-def downloads(tmp_path_factory):
-    return tmp_path_factory.mktemp("downloads")
-
-
-@pytest.fixture(scope="module")
-def browser(downloads):
-    pytest.importorskip("websocket")
-    with chromium.Chromium(downloads) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -66,11 +44,6 @@ def page(browser, site):
     browser.until(READY)
     yield browser
     assert browser.complaints() == []
-
-
-def photograph(height: int = 96, width: int = 130) -> np.ndarray:
-    """An astronaut's face."""
-    return skimage.data.astronaut()[60 : 60 + height, 150 : 150 + width]
 
 
 def write_all(folder: Path) -> None:
@@ -88,13 +61,6 @@ def write_all(folder: Path) -> None:
     Image.fromarray(pixels).save(folder / "turned.jpg", quality=92, exif=exif)
 
 
-def by_python(model: Path, source: Path, target: Path, tile: int = TILE) -> None:
-    """Enlarges a file or folder by the Python kit."""
-    kit = ROOT / "export" / "onnxruntime" / "upscale.py"
-    line = [sys.executable, kit, model, source, target, f"--tile={tile}"]
-    subprocess.run([str(part) for part in line], check=True, capture_output=True)
-
-
 @pytest.fixture(scope="module")
 def kinds(frozen, tmp_path_factory):
     """Photographs of several kinds, and in `out` what the Python kit makes of them."""
@@ -106,57 +72,6 @@ def kinds(frozen, tmp_path_factory):
         ImageOps.exif_transpose(image).save(folder / "upright.png")
     by_python(frozen[2] / "model.onnx", folder / "upright.png", folder / "out" / "turned.png")
     return folder
-
-
-READY = "document.getElementById('about').textContent.includes(' times ')"
-ENDED = "document.body.className === 'done' || document.querySelector('.message:not([hidden])') !== null"
-STATES = "[...document.querySelectorAll('.item')].map((item) => item.dataset.state).join(' ')"
-
-
-def by_browser(page, downloads: Path, path: Path, scale: int = 2) -> np.ndarray:
-    """What the page makes of a file, as it is downloaded."""
-    page.choose(path)
-    page.until(ENDED)
-    assert page.run(STATES) == "done", page.run("document.body.innerText")
-    return downloaded(page, downloads / f"{path.stem}-x{scale}.png")
-
-
-def downloaded(page, result: Path) -> np.ndarray:
-    with Image.open(io.BytesIO(download(page, result))) as image:
-        return np.asarray(image)
-
-
-def download(page, result: Path) -> bytes:
-    """A file, once it is there as a whole: the browser gives it its name at the end."""
-    page.run("document.getElementById('download').click()")
-    chromium.until(result.exists)
-    content = result.read_bytes()
-    result.unlink()
-    return content
-
-
-def served(site, monkeypatch, path: str, old: bytes, new: bytes) -> None:
-    """Changes a file of the page."""
-    answer = site.files[path]
-    assert old in answer.content
-    monkeypatch.setitem(site.files, path, answer._replace(content=answer.content.replace(old, new)))
-
-
-def one_model(site, monkeypatch, **changed) -> None:
-    """Changes what the page knows of its network."""
-    known = json.loads(site.files["/models/models.json"].content)
-    known["models"][0] |= changed
-    answer = server.Answer("application/json", json.dumps(known).encode())
-    monkeypatch.setitem(site.files, "/models/models.json", answer)
-
-
-def check_equal(made: np.ndarray, expected: Path) -> None:
-    with Image.open(expected) as image:
-        wanted = np.asarray(image)
-    assert made.shape == wanted.shape
-    difference = np.abs(made.astype(int) - wanted)
-    assert (difference <= 1).mean() >= 0.999
-    assert difference.max() <= 2
 
 
 @pytest.mark.parametrize("name", ["colour.png", "gray.png", "transparent.png", "cut-out.png", "turned.jpg"])
@@ -478,96 +393,3 @@ def test_a_model_that_cannot_be_loaded_is_named(page, site, monkeypatch):
     page.open(site.url)
     page.until("!document.getElementById('message').hidden")
     assert "model cannot be loaded" in page.run("document.getElementById('message').innerText")
-
-
-@pytest.fixture(scope="module")
-def attention_free(tmp_path_factory):
-    """A tiny network that looks no further than three pixels, a photograph, and what the Python kit makes of it."""
-    folder = tmp_path_factory.mktemp("plain")
-    rng = np.random.default_rng(0)
-    weights = {"a": rng.normal(0, 0.2, (8, 3, 3, 3)), "b": rng.normal(0, 0.1, (12, 8, 3, 3))}
-    nodes = [
-        onnx.helper.make_node("Conv", ["lr", "a"], ["x"], pads=[1] * 4),
-        onnx.helper.make_node("LeakyRelu", ["x"], ["y"]),
-        onnx.helper.make_node("Conv", ["y", "b"], ["z"], pads=[1] * 4),
-        onnx.helper.make_node("DepthToSpace", ["z"], ["sr"], blocksize=2),
-    ]
-    lr, sr = (
-        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["batch", 3, f"{of}height", f"{of}width"])
-        for name, of in (("lr", ""), ("sr", "sr_"))
-    )
-    held = [onnx.numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()]
-    graph = onnx.helper.make_graph(nodes, "g", [lr], [sr], held)
-    made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9)
-    onnx.save(made, folder / "model.onnx")
-    Image.fromarray(photograph(66, 70)).save(folder / "small.png")
-    by_python(folder / "model.onnx", folder / "small.png", folder / "out.png", 128)
-    return (folder / "model.onnx").read_bytes(), folder / "small.png", folder / "out.png"
-
-
-@pytest.fixture(scope="module")
-def graphics(downloads):
-    """A browser with WebGPU, imitated in software."""
-    pytest.importorskip("websocket")
-    with chromium.Chromium(downloads, flags=chromium.SOFTWARE_WEBGPU) as opened:
-        opened.open("about:blank")
-        yield opened
-
-
-def webgpu(site, graphics, monkeypatch) -> None:
-    """Opens the page with a network that WebGPU takes, in squares of 64 pixels."""
-    one_model(site, monkeypatch, stages=None, overlap=16, grid=1)
-    served(site, monkeypatch, "/backends.js", b"SIDE = 256", b"SIDE = 64")
-    graphics.open(f"{site.url}?runtime=webgpu")
-    graphics.until(READY)
-    if not graphics.run("navigator.gpu?.requestAdapter().then((adapter) => adapter !== null) ?? false"):
-        pytest.skip("no WebGPU")
-
-
-def test_webgpu_makes_what_the_python_kit_makes(site, graphics, attention_free, downloads, tmp_path, monkeypatch):
-    model, photograph, expected = attention_free
-    monkeypatch.setitem(site.files, "/models/own/model.onnx", server.Answer("application/octet-stream", model))
-    webgpu(site, graphics, monkeypatch)
-    assert "WebGPU" in graphics.run("document.getElementById('about').textContent")
-    check_equal(by_browser(graphics, downloads, photograph), expected)
-    assert graphics.run("document.getElementById('notice').hidden")
-    assert graphics.complaints() == []
-
-
-FAILURES = {
-    "its program is missing": ("/runtime/ort.webgpu.bundle.min.mjs", b"", b"throw new Error('none'); "),
-    "it fails on its way": (
-        "/model.js",
-        b"const { sr } =",
-        b"if (backend.fixed) throw new Error('wrong'); const { sr } =",
-    ),
-    "its device is lost": (
-        "/model.js",
-        b"const { sr } =",
-        b"if (backend.fixed) (await ort.env.webgpu.device).destroy(); const { sr } =",
-    ),
-}
-
-
-@pytest.mark.parametrize("failure", FAILURES)
-def test_a_webgpu_that_fails_is_replaced_in_the_same_run(
-    site, graphics, attention_free, downloads, monkeypatch, failure
-):
-    model, photograph, expected = attention_free
-    monkeypatch.setitem(site.files, "/models/own/model.onnx", server.Answer("application/octet-stream", model))
-    path, old, new = FAILURES[failure]
-    answer = site.files[path]
-    monkeypatch.setitem(site.files, path, answer._replace(content=answer.content.replace(old, new, 1)))
-    webgpu(site, graphics, monkeypatch)
-    check_equal(by_browser(graphics, downloads, photograph), expected)
-    notice = graphics.run("document.getElementById('notice').innerText")
-    assert notice.startswith("WebGPU failed (")
-    assert notice.endswith("Going on in WebAssembly.")
-    assert "WebAssembly" in graphics.run("document.getElementById('about').textContent")
-
-
-def test_a_software_adapter_is_not_taken_unless_it_is_asked_for(site, graphics, monkeypatch):
-    one_model(site, monkeypatch, stages=None)
-    graphics.open(site.url)
-    graphics.until(READY)
-    assert "WebAssembly" in graphics.run("document.getElementById('about').textContent")

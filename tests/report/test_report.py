@@ -110,6 +110,8 @@ def workdir(tmp_path):
         {"method": "IMDN", "psnr": 27.25, "ssim": 0.75, **_facts((0, 0), 0), "codes": None} | {"psnr": 27.25},
         {"method": "found", "ssim": 0.76, **best, "psnr": 27.5},
     ]
+    for row, ms in zip(rows[1:], (4.75, 4.5), strict=True):
+        row |= {"latency_ms": ms, "timed": "litert"}
     write_json(path / "pipeline.json", [{**row, "images": 2} for row in rows])
     write_json(path / "evaluate.json", {EVIL: {"psnr": None, "ssim": 1.0, "images": 2}})
     entry = {"bytes": 2048, "max_abs_diff": 1e-7, "psnr_diff": -1e-5, "ok": True}
@@ -173,7 +175,7 @@ def test_a_whole_experiment_leaves_nothing_out(workdir):
             "asked",
         ),
         (("26.50 dB", "∞ dB"), "pictures"),
-        (("27.25", "27.50", "0.7600", "∞"), "compared"),
+        (("27.25", "27.50", "0.7600", "∞", "ms, litert", "4.75"), "compared"),
         (("8 networks were measured", found.recipes, "milliseconds", "4.25"), "search"),
         (("0.50 (0.25 to 0.75)", "Kendall tau of 0.50"), "ranking"),
         (("supernet", "found 1", "IMDN", "27.500"), "training"),
@@ -184,6 +186,7 @@ def test_a_whole_experiment_leaves_nothing_out(workdir):
         for word in words:
             assert word in shown.sections[section], (section, word)
     assert "4.25" in shown.sections[""]  # the predicted latency, above
+    assert "latency in litert" in shown.sections[""]
 
 
 def test_the_page_needs_nothing_else_and_lets_nothing_in(workdir):

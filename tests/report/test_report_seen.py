@@ -5,7 +5,9 @@ import chromium
 import numpy as np
 import pytest
 from test_report import rungs
-from test_report import workdir as workdir  # a fixture
+from test_report import workdir as workdir  # fixtures
+from the_page import browser as browser
+from the_page import downloads as downloads
 
 from srnas_tf.report import page
 from srnas_tf.report.compare import Crop, Row, write_crops
@@ -22,13 +24,6 @@ def whole(workdir):
     rungs(workdir / "search")
     page.write(workdir)
     return workdir
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    pytest.importorskip("websocket")
-    with chromium.Chromium(tmp_path_factory.mktemp("downloads")) as opened:
-        yield opened
 
 
 def opened(browser, whole, width: int, dark: bool) -> None:

@@ -101,16 +101,16 @@ def test_features_are_learned_through_weights_that_are_not_kept(teacher, photogr
     taught = teacher_of(asked, STUDENT)
     student = nets.build(STUDENT)
     initialize(student, 0, "interpolation")
-    trainee = trainable_network(student, taught.watched(student))
-    optimizer = PathAdam(trainee.parts)
-    step = make_step(tf.distribute.get_strategy(), trainee, optimizer, teacher=taught.at(asked.phase_at(0)))
+    trainable = trainable_network(student, taught.watched(student))
+    optimizer = PathAdam(trainable.parts)
+    step = make_step(tf.distribute.get_strategy(), trainable, optimizer, teacher=taught.at(asked.phase_at(0)))
     rng = np.random.default_rng(0)
     lr, hr = (tf.constant(rng.integers(0, 256, (2, side, side, 3)), tf.float32) for side in (8, 16))
     of_image = float(tf.reduce_mean(tf.abs(student(lr / 255) - hr / 255)))
     losses = [float(step(lr, hr, tf.constant(1e-3), ((),))) for _ in range(12)]
     assert losses[0] == pytest.approx(of_image + 0.3, rel=1e-4)
     assert losses[-1] < losses[0] - 0.02
-    assert all((part.variable.numpy() != 0).any() for part in trainee.parts[-trainee.aside :])
+    assert all((part.variable.numpy() != 0).any() for part in trainable.parts[-trainable.aside :])
 
     recipe = dataclasses.replace(asked, steps=4, batch=2, patch=8, validate_every=4, checkpoint_every=2, ema=0.9)
     data = DataSettings(data=str(photographs))
