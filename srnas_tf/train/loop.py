@@ -112,17 +112,19 @@ def fit(
             last, stops = now == settings.steps, anyone(stopping())
             validates = last or now % settings.validate_every == 0
             saves = last or stops or now % settings.checkpoint_every == 0
+            shown = None
             if at == start or now % LOG_EVERY == 0 or validates or saves:
                 _check_sane(optimizer, float(loss), now, checkpoints)
                 values = {"loss": float(loss), "learning_rate": rate}
                 if validates and workers.writes(strategy):
                     found = validate(current())
                     values["val_psnr"] = found.psnr
-                    note = f"validation {found.psnr:.2f} dB"
-                    metrics.show(now, bicubic_network_original=found.image)
+                    note, shown = f"validation {found.psnr:.2f} dB", found.image
                 metrics.write(now, **values)
             if saves:
                 checkpoints.save(now)
+            if shown is not None:  # after the checkpoint, which a full disk may have room for
+                metrics.show(now, bicubic_network_original=shown)
             report(now, note)
             if stops and not stopping():
                 again = "start the same command on all workers again: it goes on from there"
