@@ -42,8 +42,14 @@ def pays_in_onnxruntime(network: keras.Layer) -> bool:
 
 
 def choices(network: arch.Architecture) -> list[str]:
-    """The choices to try, the most convolutions first. A block's first convolution reads the trunk. It loses the most
-    if values are extreme.
+    """The choices to try. Each leaves out some convolutions of the one before it.
+
+    Extreme colours make extreme values where a block reads the trunk, and in the first block. So the convolutions that
+    begin a block are left out first, then those of the first block.
     """
     chosen = inner(network)
-    return [each for each in dict.fromkeys((chosen, chosen.replace("first|", ""))) if each]
+    without_first = chosen.replace("first|", "")
+    tried = [chosen, without_first]
+    if isinstance(network, arch.Network) and len(network.blocks) > 1:
+        tried.append(without_first.replace(r"block\d+", r"block(?!1(_\d+)?/)\d+"))
+    return [each for each in dict.fromkeys(tried) if each]

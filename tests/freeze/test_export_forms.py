@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 
 import numpy as np
 import onnx
@@ -223,11 +224,18 @@ def test_what_is_int8_in_networks_of_the_zoo():
     assert int8.inner(arch.parse("x2:bicubic")) == ""
     assert int8.inner(arch.parse("x2:fsrcnn")).count("|") == 5  # all but the first conv and the deconvolution: 6
     assert int8.inner(arch.parse("x3:w16:strided:SCSCS")) == int8.BLOCKS
-    assert [len(int8.choices(arch.parse(text))) for text in ("x2:bicubic", "x2:fsrcnn", "x3:w16:strided:SCSCS")] == [
-        0,
-        1,
-        2,
+    texts = ("x2:bicubic", "x2:fsrcnn", "x3:w16:strided:SCSCS", "x3:w16:strided:SCSCS-SCSCS")
+    assert [len(int8.choices(arch.parse(text))) for text in texts] == [0, 1, 2, 3]
+
+
+def test_each_choice_of_int8_leaves_out_more():
+    names = [
+        f"network/block{i}/{conv}/conv" for i in (1, 2, 10, 11) for conv in ("first", "branch1", "trunk2_1", "last")
     ]
+    chosen = [[name for name in names if re.search(each, name)] for each in int8.choices(arch.imdn(depth=11))]
+    assert chosen[0] == names
+    assert chosen[1] == [name for name in names if "first" not in name]
+    assert chosen[2] == [name for name in chosen[1] if "block1/" not in name]
 
 
 def test_sizes_that_are_none():
