@@ -232,7 +232,8 @@ class MachineSettings:
     )
     cache_dir: str = setting(
         "",
-        "folder for decoded images, shared by all commands; by default ~/.cache/srnas_tf/images; `none`: keep none",
+        "folder for decoded images, shared by all commands; by default the user's cache (~/.cache/srnas_tf/images); "
+        "`none`: keep none",
     )
 
     def __post_init__(self) -> None:
