@@ -38,8 +38,8 @@ def check(archive: zipfile.ZipFile, size: int) -> None:
     """Refuses archives that no honest program writes for weights.
 
     Args:
-        archive: to read from.
-        size: of the whole archive, bytes.
+        archive: the archive to check.
+        size: size of the whole archive, in bytes.
 
     Raises:
         ValueError: if it would unpack to far more than its size, two members have one name, or a name leads elsewhere.

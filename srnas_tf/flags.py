@@ -165,8 +165,8 @@ def path(name: str, packaged: Callable[[str], Path] = models.named) -> Path | No
     """A path that a flag may name; `--model` may name a network in the package.
 
     Args:
-        name: of the flag.
-        packaged: which of its files.
+        name: name of the flag.
+        packaged: maps the name of a network in the package to the wanted one of its files.
     """
     given = FLAGS[name].value
     if name == "model" and given in models.names() and not Path(given).exists():
@@ -175,10 +175,10 @@ def path(name: str, packaged: Callable[[str], Path] = models.named) -> Path | No
 
 
 def existing_path(name: str) -> Path | None:
-    """The same.
+    """A path that a flag may name, as in `path`. It must exist.
 
     Raises:
-        UserError: if nothing is there.
+        UserError: if the path does not exist.
     """
     found = path(name)
     if found and not found.exists():
@@ -188,7 +188,7 @@ def existing_path(name: str) -> Path | None:
 
 
 def required_path(name: str, packaged: Callable[[str], Path] = models.named) -> Path:
-    """A path that a mode needs, as `path` has it.
+    """A path that a mode needs, as in `path`.
 
     Raises:
         UserError: if its flag is missing.
@@ -205,7 +205,7 @@ def in_order(names: Collection[str]) -> list[str]:
 
 
 def help_line(name: str) -> str:
-    """What `--help` says of a flag: what it is, what it may be, and its default."""
+    """The text of a flag in `--help`: its meaning, its possible values, and its default."""
     flag = FLAGS[name]
     allowed = getattr(flag.parser, "enum_values", None)
     choices = f" ({', '.join(str(value) for value in allowed if value)})" if allowed else ""

@@ -51,7 +51,7 @@ def look_into(path: Path, weights: bool = False) -> Archive:
         config = reading.parse(archive.read("config.json"))
         held = archive.read(WEIGHTS) if weights and WEIGHTS in names else b""
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
-        raise ValueError("its configuration is none")
+        raise ValueError("its configuration is not valid")
     return Archive(config, held)
 
 
@@ -65,7 +65,7 @@ def read(path: Path) -> Description:
         config = look_into(path).config["config"]
         provenance = config.get("provenance", {})
         if not isinstance(config["network"], str) or not isinstance(provenance, dict):
-            raise ValueError("its configuration is none")
+            raise ValueError("its configuration is not valid")
         return Description(config["network"], provenance)
     except FileNotFoundError:
         raise UserError(f"--model={path}: no such model") from None

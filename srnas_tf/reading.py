@@ -74,7 +74,7 @@ def is_of(value: Any, kind: Any) -> bool:
     """Whether a value of JSON is of a field's type. A bool is no number, and a whole number may stand for a float.
 
     Args:
-        value: from JSON.
+        value: value from JSON.
         kind: a class, a union of classes, or a list, tuple or dictionary with or without the types of its items.
     """
     if kind is Any:

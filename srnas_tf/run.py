@@ -102,7 +102,7 @@ def main(argv: list[str]) -> int:
         flags.take_arguments(MODES[flags.FLAGS.mode].arguments, rest)
         with interrupt.at_once():
             _run(MODES[flags.FLAGS.mode], argv[1:])
-        sys.stdout.flush()  # here, where an error becomes a line; at the interpreter's end it would become a traceback
+        sys.stdout.flush()  # an error here becomes one line; at the interpreter's end it would be a traceback
     except (absl_flags.Error, UserError) as error:
         return _fail(str(error), 2)
     except UnicodeDecodeError as error:
@@ -120,7 +120,7 @@ def main(argv: list[str]) -> int:
             raise
         return _fail("out of memory; lower --memory_gb, --batch, --patch, --width or --depth", 1)
     except interrupt.Interrupted as error:
-        return _fail(f"{error}; the same command goes on where it was", error.status)
+        return _fail(f"{error}; the same command continues from there", error.status)
     return 0
 
 
@@ -200,7 +200,7 @@ def _drop_unwritable() -> None:
 
 def _fail(message: str, status: int) -> int:
     line = "".join(each if each.isprintable() else repr(each)[1:-1] for each in " ".join(message.split()))
-    if len(line) > LONGEST:  # what it quotes need not be of a length to be read
+    if len(line) > LONGEST:  # it may quote a very long value
         line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
     print(f"srnas_tf: {line}", file=sys.stderr)
     return status

@@ -21,7 +21,7 @@ class Values(tuple[T, ...]):
         """The values from a flag's text, a record's list or a single value.
 
         Args:
-            name: of the flag, for errors.
+            name: name of the flag, for errors.
             given: text (`32/48/64`), a sequence, or one value.
             kind: int, float or str: the type of each value.
 
@@ -47,9 +47,9 @@ class Values(tuple[T, ...]):
 
 
 class Course(tuple[tuple[float, T], ...]):
-    """What a setting is over a training: from which share of the steps on it has which value.
+    """The values of a setting during a training, each with the share of steps after which it begins.
 
-    As text, `24,48@0.7` is 24 at first, and 48 once 0.7 of the steps are done.
+    The text `24,48@0.7` means 24 at first, and 48 once 0.7 of the steps are done.
     """
 
     @classmethod
@@ -57,12 +57,12 @@ class Course(tuple[tuple[float, T], ...]):
         """The course that a flag's text or a single value stands for.
 
         Args:
-            name: of the flag, for errors.
+            name: name of the flag, for errors.
             given: text (`24,48@0.7`), or one value.
             kind: int, float or str: the type of each value.
 
         Raises:
-            UserError: where a value is not of that type, or the shares do not grow between 0 and 1.
+            UserError: if a value is not of that type, or the shares do not grow between 0 and 1.
         """
         first, *others = str(given).split(",")
         pairs = [(first, "@", "0"), *(other.rpartition("@") for other in others)]
@@ -105,7 +105,7 @@ def setting(
 
     Args:
         default: its default value.
-        help: for `--help`.
+        help: text for `--help`.
         choices: the allowed values; empty for any.
         bounds: the least and the greatest value of a number.
         several: the type of each value, if the field holds `Values`.

@@ -252,7 +252,7 @@ AnyConv = Conv | SelectiveConv | DepthwiseConv | BlueprintConv | ExpandedConv
 
 
 def trainable_params(conv: AnyConv) -> int:
-    """How many numbers training moves: those of all branches, for an expanded convolution."""
+    """Number of trainable parameters during training: those of all branches if the convolution is expanded."""
     return conv.trainable_params if isinstance(conv, ExpandedConv) else conv.params
 
 

@@ -16,7 +16,7 @@ class Tensor:
     """A tensor between two layers.
 
     Attributes:
-        channels: of each pixel.
+        channels: number of channels.
         zoom: its sides, as a multiple of the low-resolution image's.
         layer: the layer that made it; None for the network's input.
         inputs: the tensors that the layer was called on.
@@ -48,9 +48,9 @@ class Weight(NamedTuple):
     """Trainable numbers of a layer.
 
     Attributes:
-        shape: as Keras has it.
+        shape: shape of the Keras variable.
         start: their first value: a number, "drawn", or "bilinear" (an interpolating kernel).
-        fan_in: how many inputs each output sums over. Drawn weights shrink with it.
+        fan_in: number of inputs that each output sums over. It determines the variance of drawn weights.
     """
 
     shape: tuple[int, ...]
@@ -113,7 +113,7 @@ class Deconvolve(Layer):
     Args:
         conv: channels and kernel size.
         stride: the enlargement.
-        start: of the kernel, as in `Weight`.
+        start: initialization of the kernel, as in `Weight`.
     """
 
     conv: Conv
@@ -177,7 +177,7 @@ class Affine(Layer):
 
 @dataclass(frozen=True, eq=False)
 class WeightedSum(Layer):
-    """The sum of `count` tensors, each times a weight that training moves; their mean at first."""
+    """A weighted sum of `count` tensors with trainable weights. Initially it is their mean."""
 
     count: int
 

@@ -28,8 +28,8 @@ class LatencyTable:
         runtime: `tf`, `onnxruntime`, `litert`, or any other name in a table from elsewhere.
         runtime_version: its version.
         threads: threads that the runtime could use, >= 1.
-        input_size: of the low-resolution image: HEIGHTxWIDTH.
-        date: of the measurement, as 2026-11-23.
+        input_size: size of the low-resolution image, as HEIGHTxWIDTH.
+        date: day of the measurement, such as 2026-11-23.
         scale: enlargement.
         width: channels of the trunk.
         depth: blocks of a network.
@@ -68,7 +68,9 @@ class LatencyTable:
             UserError: if the table is of networks with another frame.
         """
         if network.hyperparameters != self.hyperparameters:
-            raise UserError(f"the latency table is of networks with {self._described}, and {network} is none of them")
+            raise UserError(
+                f"the latency table is for networks with {self._described}, and {network} is not one of them"
+            )
         return self.frame
 
     def predict(self, network: Network) -> float:

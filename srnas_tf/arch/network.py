@@ -26,7 +26,7 @@ class Stem(NamedTuple):
     """The layers before the first block and behind the last one.
 
     Attributes:
-        strides: of the 3x3 convolutions before the blocks, with LeakyReLUs between them.
+        strides: strides of the 3x3 convolutions before the blocks, with LeakyReLUs between them.
         start: the default first weights, a key of `nets.initial.STARTS`.
         conv_after_body: a key of `conv.CONVS`, the kind of the convolution after the blocks.
         upsample: a key of `conv.CONVS`, the kind of the convolution before the pixel shuffle.
@@ -97,7 +97,7 @@ class Network:
     def __post_init__(self) -> None:
         check_frame(self.scale, self.width, len(self.blocks))
         if self.stem not in STEMS:
-            raise UserError(f"stem {self.stem!r} is none of {', '.join(STEMS)}")
+            raise UserError(f"stem {self.stem!r} is unknown; choose one of {', '.join(STEMS)}")
 
     @property
     def hyperparameters(self) -> dict[str, int | str]:
@@ -116,7 +116,7 @@ class Network:
 
     @property
     def trainable_params(self) -> int:
-        """How many numbers training moves: more than `params` if convolutions are expanded."""
+        """Number of trainable parameters during training: more than `params` if convolutions are expanded."""
         return self.frame.trainable_params + sum(plan(block, self.width).trainable_params for block in self.blocks)
 
     @property
@@ -207,7 +207,7 @@ class Frame(NamedTuple):
 
     @property
     def trainable_params(self) -> int:
-        """How many numbers training moves."""
+        """Number of trainable parameters during training."""
         return sum(map(trainable_params, (*self.conv_first, *self.tail)))
 
     def macs(self, pixels: int) -> int:

@@ -7,7 +7,7 @@ from srnas_tf.arch.conv import AnyConv, Conv, trainable_params
 
 @dataclass(frozen=True)
 class Step:
-    """What one letter does to the trunk.
+    """The effect of one letter on the trunk.
 
     `distilled` channels go through `branch` to the concatenation. A split takes the first channels off the trunk. A tap
     (`tapped`) gives the branch all channels, and the trunk keeps them. The trunk then goes through `trunk`, and is
@@ -81,7 +81,7 @@ class Plan:
 
     @property
     def trainable_params(self) -> int:
-        """How many numbers training moves."""
+        """Number of trainable parameters during training."""
         return sum(map(trainable_params, self.inner + self.ends))
 
     def macs(self, pixels: int) -> int:

@@ -31,7 +31,7 @@ class Slice(NamedTuple):
 
     Attributes:
         key: name of the array.
-        shape: of the slice, which is the first channels of the array and the middle of its kernel.
+        shape: shape of the slice, which is the first channels of the array and the middle of its kernel.
     """
 
     key: tuple
@@ -64,8 +64,8 @@ class Array(NamedTuple):
     """An array of a slot, for all paths that use it.
 
     Attributes:
-        shape: holds each of its slices.
-        fan_in: of the widest variable with a slice of it; 0 for a bias.
+        shape: shape of the array, which is large enough for each of its slices.
+        fan_in: fan in of the widest variable with a slice of it; 0 for a bias.
     """
 
     shape: Shape
@@ -99,7 +99,7 @@ class Layout:
 
     @functools.cached_property
     def _uses(self) -> dict[tuple, list[tuple[Shape, int]]]:
-        """By array: each slice of it that a path uses, and the fan in of the slice's variable."""
+        """For each array, the slices of it that paths use, with the fan in of the slice's variable."""
         uses: dict[tuple, list[tuple[Shape, int]]] = {}
         for variable in itertools.chain(*self.paths):
             fan_in = math.prod(variable.shape[:-1]) if len(variable.shape) > 1 else 0
@@ -118,7 +118,7 @@ def of_blocks(blocks: Sequence[Block], widths: Sequence[int], sharing: str, abse
 
     Args:
         blocks: the position's.
-        widths: of the trunks.
+        widths: widths of the trunks.
         sharing: one of `space.SHARING`. "none": each block of each width has its own weights. "ends": blocks of one
             width share their first convolution, attention and fusion. "entangled" (weight entanglement: Chen et al.
             2021; slices: Cai et al. 2020): convolutions in the same place of a block are slices of one array, across

@@ -120,7 +120,7 @@ class Space:
             if len(set(blocks)) < len(blocks):
                 raise UserError(f"--skip_first: space {self} has such paths already; drop the flag")
         for width in self.width:
-            ends = {plan(block, width).ends for block in self.blocks}  # which refuses what cannot be built
+            ends = {plan(block, width).ends for block in self.blocks}  # `plan` refuses blocks that cannot be built
             if self.sharing == "ends" and len(ends) > 1:
                 raise UserError(
                     f"--sharing=ends needs blocks that begin and end alike: give --ending=reduced, not {self.ending}, "

@@ -83,4 +83,4 @@ SPACES = {
     "tapped": SpaceKind(_tapped, "bare", "blueprint", "thin", staged=True),
     "light": SpaceKind(_light, "reduced", "blueprint", "light", 1, staged=True),
 }
-"""By `--space`. A space that is added here works in flags and in Python."""
+"""Spaces by the value of `--space`. A space that is added here works in flags and in Python."""

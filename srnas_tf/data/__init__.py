@@ -1,1 +1,1 @@
-"""From images to pairs and batches of low and high resolution."""
+"""Turns image files into pairs and batches of low and high resolution."""

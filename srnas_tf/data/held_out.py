@@ -17,10 +17,10 @@ def split(paths: Sequence[Path], held_out: Sequence[str]) -> dict[str, list[Path
     """Images by role. Held-out images are drawn by a hash of their names from those that can be read. The rest is
     "train".
 
-    Files that differ in their suffix alone usually show one photograph, and stay together.
+    Files that differ only in their suffix usually show the same picture. They get the same role.
 
     Args:
-        paths: of a folder, sorted.
+        paths: images of a folder, sorted.
         held_out: roles that take a tenth of the images each, at least one.
 
     Raises:

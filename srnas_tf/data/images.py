@@ -26,7 +26,7 @@ def find(folder: Path, recursive: bool = False, besides: Path | None = None) -> 
     """The image files of a folder, by name. Files that are left out are named once.
 
     Args:
-        folder: to search.
+        folder: folder to search.
         recursive: whether to search sub-folders, too.
         besides: a sub-folder to leave out silently.
 

@@ -31,8 +31,8 @@ def imresize(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
     Args:
         image: uint8 [height, width] or [height, width, channels].
-        height: of the result, >= 1.
-        width: of the result, >= 1.
+        height: height of the result, >= 1.
+        width: width of the result, >= 1.
     """
     rows = _resize_rows(image, height)
     return np.ascontiguousarray(_resize_rows(rows.swapaxes(0, 1), width).swapaxes(0, 1))
@@ -60,7 +60,7 @@ def reduce(image: np.ndarray, scale: int) -> np.ndarray:
 
 
 def reduce_inner(image: np.ndarray, scale: int) -> np.ndarray:
-    """As `reduce` in a third of the time. The outermost two rows and columns may differ."""
+    """Does the same as `reduce` in a third of the time. The outermost two rows and columns may differ."""
     if scale not in _EXACT:
         return reduce(image, scale)
     height, width = image.shape[0] // scale, image.shape[1] // scale

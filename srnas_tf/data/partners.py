@@ -69,7 +69,7 @@ def of(hr: Sequence[Path], given: str, scale: int, use: bool, flag: str) -> dict
         flag: named in messages.
 
     Raises:
-        UserError: as `match`.
+        UserError: see `match`.
     """
     if given in ("", "none"):
         return found(hr, scale, use and not given, flag)
@@ -81,7 +81,7 @@ def match(hr: Sequence[Path], folder: Path, scale: int, flag: str) -> dict[Path,
 
     Args:
         hr: the high-resolution files.
-        folder: holds the low-resolution files.
+        folder: folder of the low-resolution files.
         scale: the enlargement.
         flag: named in messages.
 
@@ -123,7 +123,7 @@ def found(hr: Sequence[Path], scale: int, use: bool, flag: str) -> dict[Path, Pa
         flag: the flag that can name other files.
 
     Raises:
-        UserError: as `match`.
+        UserError: see `match`.
     """
     pairs: dict[Path, Path] = {}
     for folder in dict.fromkeys(path.parent for path in hr):

@@ -37,7 +37,7 @@ class Photographs:
         memory: bytes of pixels to keep.
         degradation: makes the low-resolution images.
         pairs: files of low-resolution images, by high-resolution file. Others are made.
-        store: for images that do not fit in memory.
+        store: keeps images that do not fit in memory.
 
     Raises:
         UserError: if no file can be read, or the sizes of a pair do not agree.
@@ -70,11 +70,11 @@ class Photographs:
         """A patch: uint8 LR [size, size, 3], and its HR [size * scale, size * scale, 3].
 
         Args:
-            index: of the image.
-            top: of the patch, low-resolution pixels.
-            left: of the patch, low-resolution pixels.
-            size: of the patch, low-resolution pixels.
-            rng: for the values that a degradation draws.
+            index: index of the image.
+            top: first row of the patch, in low-resolution pixels.
+            left: first column of the patch, in low-resolution pixels.
+            size: side of the patch, in low-resolution pixels.
+            rng: draws the values of a degradation.
         """
         s, path = self.scale, self.paths[index]
         window = np.s_[top : top + size, left : left + size]
@@ -203,7 +203,7 @@ class Changing:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """As `Patches.reading`."""
+        """See `Patches.reading`."""
         with contextlib.ExitStack() as stack:
             for patches in self._by_start.values():
                 stack.enter_context(patches.reading())

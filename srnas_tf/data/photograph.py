@@ -57,9 +57,9 @@ def write(path: Path, photograph: Photograph, quality: int = 0) -> None:
     has them.
 
     Args:
-        path: of the file.
+        path: path of the file.
         photograph: the image.
-        quality: of JPEG and WebP, 1 to 100. 0 takes `formats.QUALITY`, and lossless WebP.
+        quality: quality of JPEG and WebP, 1 to 100. 0 takes `formats.QUALITY`, and lossless WebP.
 
     Raises:
         UserError: if the file cannot be written.

@@ -1,4 +1,4 @@
-"""Where the patches of a batch lie, as a function of what is drawn."""
+"""Draws the positions of the patches of a batch."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -7,14 +7,14 @@ import numpy as np
 
 
 class Place(NamedTuple):
-    """A patch, as it lies in its photograph, and how it is turned.
+    """The position of a patch in its image, and how it is turned and flipped.
 
     Attributes:
-        photograph: its number.
-        top: of the patch, low-resolution pixels.
-        left: likewise.
-        turns: quarter turns against the clock.
-        flip: whether it is mirrored then, left to right.
+        photograph: index of the image.
+        top: first row of the patch, in low-resolution pixels.
+        left: first column of the patch, in low-resolution pixels.
+        turns: number of counterclockwise quarter turns, 0 to 3.
+        flip: True if the patch is then mirrored, left to right.
     """
 
     photograph: int
@@ -25,21 +25,26 @@ class Place(NamedTuple):
 
 
 def usable(sizes: Sequence[tuple[int, int]], patch: int) -> list[int]:
-    """Which of the photographs, by heights and widths of their low-resolution images, are as large as a patch."""
+    """Indices of the images that are at least as large as a patch.
+
+    Args:
+        sizes: heights and widths of the low-resolution images.
+        patch: side of a patch, in low-resolution pixels.
+    """
     return [index for index, size in enumerate(sizes) if min(size) >= patch]
 
 
 def draw(
     rng: np.random.Generator, sizes: Sequence[tuple[int, int]], among: Sequence[int], patch: int, batch: int
 ) -> Iterator[Place]:
-    """The places of a batch, one after another.
+    """Draws the places of a batch, one after another.
 
     Args:
-        rng: the step's.
-        sizes: heights and widths of the low-resolution images.
-        among: which of these to draw from.
-        patch: side of a low-resolution patch, pixels.
-        batch: how many.
+        rng: generator of the step.
+        sizes: heights and widths of all low-resolution images.
+        among: indices of the images to draw from.
+        patch: side of a patch, in low-resolution pixels.
+        batch: number of patches.
     """
     for _ in range(batch):
         index = among[int(rng.integers(len(among)))]

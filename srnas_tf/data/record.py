@@ -71,4 +71,4 @@ def _difference(then: dict[str, dict[str, int]], now: dict[str, dict[str, int]])
             return f"{name} was added"
         if old[name] != new[name]:
             return f"{name} has changed, from {old[name]} bytes to {new[name]}"
-    return "what is held out has changed"
+    return "the choice of held-out images has changed"

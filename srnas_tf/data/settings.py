@@ -9,7 +9,7 @@ from srnas_tf.settings import setting
 
 @dataclass(frozen=True)
 class PictureSettings:
-    """How `--mode=upscale` writes images, and the largest image that any mode reads."""
+    """Settings for writing images, and the size of the largest image that any mode reads."""
 
     quality: int = setting(
         0,

@@ -45,7 +45,7 @@ class Shelf:
 
     Args:
         memory: bytes of pixels to keep in memory.
-        store: for more images.
+        store: keeps more than a few images; None for no store.
     """
 
     def __init__(self, memory: int, store: Store | None = None) -> None:
@@ -63,7 +63,7 @@ class Shelf:
 
         Args:
             paths: image files.
-            make: what else the store keeps, under a unique text.
+            make: further images to keep in the store, each with a unique text.
 
         Raises:
             UserError: if none can be read.
@@ -186,7 +186,7 @@ def _pixels(paths: Iterable[Path]) -> int:
         try:
             with Image.open(path, formats=formats.KINDS) as image:
                 total += 3 * image.width * image.height
-        except Exception:  # as in `images`: whoever loads it says what is wrong
+        except Exception:  # loading the image names the error, as in `images`
             continue
     return total
 

@@ -173,7 +173,7 @@ class DataSettings:
         """The images of a role, with the sources of their low-resolution images. Prints which files are used.
 
         Raises:
-            UserError: as `paths`, and if a low-resolution image is missing.
+            UserError: see `paths`. Also if a low-resolution image is missing.
         """
         flag, of = self._flag_of(role)
         shares = self._shares(role)
@@ -247,8 +247,8 @@ def load_pairs(
         scale: enlargement.
         degradation: makes low-resolution images. By default MATLAB's bicubic reduction.
         pairs: files of low-resolution images, by high-resolution file.
-        store: for decoded images.
-        seed: of the degradation. Each image's values depend on its name.
+        store: keeps decoded images; None for no store.
+        seed: seed of the degradation. The values of each image also depend on its name.
 
     Raises:
         UserError: if no image can be read, or one is too small to be measured.
@@ -295,21 +295,26 @@ def load_for(data: DataSettings, role: str, scale: int, cache_dir: str = "", see
         data: the experiment's images.
         role: "train", "val" or "test".
         scale: enlargement.
-        cache_dir: of `MachineSettings`.
-        seed: as `load_pairs` takes it.
+        cache_dir: see `MachineSettings`.
+        seed: see `load_pairs`.
 
     Raises:
-        UserError: as `DataSettings.images` and `load_pairs`.
+        UserError: see `DataSettings.images` and `load_pairs`.
     """
     paths, pairs, degradation = data.images(role, scale)
     return load_pairs(paths, scale, degradation, pairs, open_store(cache_dir), seed)
 
 
 def load_some(data: DataSettings, scale: int, most: int = 24) -> list[np.ndarray]:
-    """Low-resolution images, uint8 RGB, of at most so many training images, spread over all of them.
+    """Low-resolution images, uint8 RGB, of some training images.
+
+    Args:
+        data: the experiment's images.
+        scale: enlargement.
+        most: maximum number of images. They are taken at equal distances from all training images.
 
     Raises:
-        UserError: where none is readable.
+        UserError: if no image can be read.
     """
     photographs = data.images("train", scale)
     spread = photographs._replace(paths=photographs.paths[:: -(-len(photographs.paths) // most)])

@@ -56,8 +56,8 @@ class Strips:
     """An image in a file, uint8 RGB. `image[top:bottom, left:right]` reads a rectangle.
 
     Args:
-        path: of the file. It is closed with the last reference to this object.
-        layout: of the file, if known.
+        path: path of the file. It is closed with the last reference to this object.
+        layout: layout of the file, if known.
 
     Raises:
         OSError: if there is no such file.

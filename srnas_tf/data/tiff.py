@@ -1,4 +1,4 @@
-"""Adds to a TIFF file what libvips leaves out."""
+"""Adds the EXIF data to a TIFF file that libvips has written without them."""
 
 import struct
 from pathlib import Path
@@ -24,7 +24,7 @@ def describe(path: Path, exif: Image.Exif) -> None:
         directory = ImageFileDirectory_v2(header)
         file.seek(directory.next)
         directory.load(file)
-        dict(directory)  # unpacks what is there, which it does no sooner
+        dict(directory)  # unpacks all entries, which are read lazily
         for tag in DESCRIPTIVE:
             if tag in exif:
                 directory[tag] = exif[tag]

@@ -1,1 +1,1 @@
-"""A page that enlarges photographs in the browser: how it is put together, and served on this machine."""
+"""Builds a page that enlarges photographs in the browser, and serves it on this machine."""

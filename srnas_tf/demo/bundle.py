@@ -1,7 +1,7 @@
-"""The page as a folder that any web server can serve: its own files, onnxruntime-web, and models, side by side.
+"""Builds the page as a folder that any web server can serve: its own files, onnxruntime-web, and models.
 
-Nothing is compiled: onnxruntime-web is published as a module that browsers load. Its package is fetched from npm's
-registry once, must be what `package-lock.json` says to the bit, and is kept.
+Nothing is compiled, since onnxruntime-web is published as a module that browsers load. Its package is downloaded once
+from npm's registry and cached. Its SHA-512 must be that in `package-lock.json`.
 """
 
 import base64
@@ -27,38 +27,38 @@ from srnas_tf.kit import tiles
 from srnas_tf.workdir.files import read_json, whole, write_json
 
 PAGE = Path(__file__).parent / "page"
-"""The page's own files: those of `export/web`."""
+"""Folder of the page's own files; a link to that in `export/web`."""
 
 LOCK = Path(__file__).parent / "package-lock.json"
-"""npm's word for which onnxruntime-web it is: that of `export/web`."""
+"""npm's lock file, which pins the version and the hash of onnxruntime-web; a link to that in `export/web`."""
 
 WEBGPU = ("ort.webgpu.bundle.min.mjs", "ort-wasm-simd-threaded.asyncify.wasm")
-"""What of onnxruntime-web a browser that has WebGPU asks for, too."""
+"""Further files of onnxruntime-web, for browsers that have WebGPU."""
 
 RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm", *WEBGPU)
-"""What the page needs of onnxruntime-web."""
+"""Files of onnxruntime-web that the page needs."""
 
 MODELS = "models/models.json"
-"""In the folder: the list of networks that can be chosen."""
+"""File in the folder that lists the available networks."""
 
 _FORMER = "model/model.json"
-"""In a page of earlier versions, the same of its one network."""
+"""The same file in a page of earlier versions, which had one network."""
 
 LARGEST = 100 * 2**20
-"""Bytes that are read of a package, whatever a server sends."""
+"""Maximum number of bytes that are read of a package, whatever the server sends."""
 
 PATIENCE = 60
-"""Seconds without a byte after which a download is given up."""
+"""Seconds without a byte after which a download fails."""
 
 
 class Model(NamedTuple):
-    """A network that can be chosen on the page.
+    """A network that users can choose on the page.
 
     Attributes:
-        path: of its ONNX file, which `check_model` lets pass; beside it may lie `MODEL_CARD.md`, and its stages in
-            `stages/`.
-        id: its folder on the page, and its name in an address.
-        name: for the page's readers.
+        path: its ONNX file, which `check_model` accepts. `MODEL_CARD.md` and `stages/` in the same folder are copied,
+            too, if they exist.
+        id: its folder in `models/`, and its name in the page's address.
+        name: its name on the page.
     """
 
     path: Path
@@ -70,9 +70,9 @@ class Package(NamedTuple):
     """A package of npm's registry.
 
     Attributes:
-        name: of its file.
-        address: where it is fetched from.
-        integrity: what its bytes must hash to, as npm writes it: "sha512-" and base64.
+        name: its file name in the cache.
+        address: URL of the download.
+        integrity: hash of its bytes, as npm writes it: "sha512-" and base64.
     """
 
     name: str
@@ -84,21 +84,21 @@ class Package(NamedTuple):
 
 
 def pinned() -> Package:
-    """onnxruntime-web, as the lock file pins it."""
+    """The package of onnxruntime-web that the lock file pins."""
     entry = read_json(LOCK)["packages"]["node_modules/onnxruntime-web"]
     return Package(f"onnxruntime-web-{entry['version']}.tgz", entry["resolved"], entry["integrity"])
 
 
 def cache() -> Path:
-    """Where what was fetched is kept."""
+    """The folder for downloaded packages: `srnas_tf` in $XDG_CACHE_HOME, or in `~/.cache`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "srnas_tf"
 
 
 def check_model(path: Path) -> None:
-    """Refuses what the page cannot run.
+    """Refuses a model file that the page cannot run.
 
     Raises:
-        UserError: where it is no ONNX file that takes `lr`, float32 of any height and width, to `sr`.
+        UserError: if it is not an ONNX file with one input `lr`, float32 of any height and width, and an output `sr`.
     """
     if path.suffix.lower() != ".onnx":
         raise UserError(f"--model={path}: the page runs .onnx and .keras files; --mode=export writes them")
@@ -107,30 +107,32 @@ def check_model(path: Path) -> None:
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from None
     except Exception:  # protobuf has several implementations, with errors of their own
-        raise UserError(f"{path}: is no ONNX file; export the model again") from None
+        raise UserError(f"{path}: is not an ONNX file; export the model again") from None
     inputs = {value.name: value.type.tensor_type for value in graph.input}
     if list(inputs) != ["lr"] or "sr" not in {value.name for value in graph.output}:
-        raise UserError(f"{path}: has no input lr and output sr; give the model.onnx that --mode=export writes")
+        raise UserError(f"{path}: needs one input, lr, and an output sr; give the model.onnx that --mode=export writes")
     fixed = any(dim.HasField("dim_value") for dim in inputs["lr"].shape.dim[2:])
     if fixed or inputs["lr"].elem_type != onnx.TensorProto.FLOAT:
-        raise UserError(f"{path}: is for images of one size, or not for floats; give a model.onnx that takes any size")
+        raise UserError(f"{path}: takes one image size only, or no float32; give a model.onnx that takes any size")
 
 
 def build(models: Sequence[Model], folder: Path, first: str) -> None:
-    """Makes the folder: `index.html` and its own, `runtime/`, and `models/` with each network, its card, where there is
-    one, and the stages that stand for it, if it needs them.
+    """Builds the folder of the page.
+
+    It holds `index.html` and the page's other files, `runtime/`, and `models/`. There each network has its ONNX file,
+    its model card if there is one, and its stages if it needs them for large images.
 
     Args:
-        models: what can be chosen.
-        folder: an earlier page in it is replaced.
-        first: the id of the one that is chosen at first.
+        models: the available networks.
+        folder: the folder to make. If it holds an earlier page, that is replaced.
+        first: id of the network that is selected at first.
 
     Raises:
-        UserError: where the folder holds something else, or onnxruntime-web cannot be had.
-        WorkError: where it cannot be written.
+        UserError: if the folder holds something else, or onnxruntime-web cannot be downloaded.
+        WorkError: if the folder cannot be written, or the download is damaged.
     """
     if folder.exists() and not any((folder / known).exists() for known in (MODELS, _FORMER)):
-        raise UserError(f"{folder}: exists and is no page; move it, or give another --workdir")
+        raise UserError(f"{folder}: exists and is not a page; move it, or give another --workdir")
     runtime = files_of(pinned(), [f"dist/{name}" for name in RUNTIME])
     with writing(folder), tempfile.TemporaryDirectory(dir=folder.parent, prefix=".demo-") as scratch:
         made = Path(scratch) / "new"
@@ -147,7 +149,7 @@ def build(models: Sequence[Model], folder: Path, first: str) -> None:
 
 
 def _copy_model(model: Model, target: Path) -> dict:
-    """Copies a network's files; returns what the page must know of it: its entry in MODELS."""
+    """Copies a network's files; returns its entry in MODELS."""
     target.mkdir(parents=True)
     shutil.copyfile(model.path, target / "model.onnx")
     card = model.path.with_name("MODEL_CARD.md")
@@ -159,7 +161,7 @@ def _copy_model(model: Model, target: Path) -> dict:
         return entry
     folder, known = beside
     entry |= {"scale": known["scale"]}
-    if not known["pools"]:  # overlapping parts are exact, if they overlap by as much as the stages look at
+    if not known["pools"]:  # tiles are exact if they overlap by the receptive field of all stages
         return {**entry, "overlap": sum(known["reaches"]), "grid": known["grid"]}
     _copy_stages(folder, known, target / stages_file.FOLDER)
     return {**entry, "stages": {key: known[key] for key in ("reaches", "channels", "grid")}}
@@ -175,7 +177,10 @@ def _copy_stages(folder: Path, known: dict, target: Path) -> None:
 
 
 def _site(folder: Path) -> str:
-    """What the service worker keeps: all files but WebGPU's runtime, and a version that says what is in them."""
+    """The script that tells the service worker which files to cache, and a version that is a hash of all files.
+
+    WebGPU's runtime is not cached.
+    """
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     digest = hashlib.sha256()
     for path in paths:
@@ -185,11 +190,18 @@ def _site(folder: Path) -> str:
 
 
 def files_of(package: Package, names: Sequence[str]) -> dict[str, bytes]:
-    """Files of a package that is what it should be, by their names within it; it is fetched once, and kept.
+    """Reads files of a package. The package is downloaded once and cached, and its hash is checked each time.
+
+    Args:
+        package: the package to read.
+        names: names of files within it.
+
+    Returns:
+        The content of each file by name.
 
     Raises:
-        UserError: where it cannot be fetched, or what is kept is not it.
-        WorkError: where what comes is not it.
+        UserError: if the package cannot be downloaded, or the cached file has another hash.
+        WorkError: if the downloaded file has another hash.
     """
     path = cache() / package.name
     if not path.exists():
@@ -203,18 +215,18 @@ def files_of(package: Package, names: Sequence[str]) -> dict[str, bytes]:
 
 
 def _fetch(package: Package, path: Path) -> bytes:
-    print(f"fetching {package.address}, once", file=sys.stderr, flush=True)
+    print(f"downloading {package.address}; this happens only once", file=sys.stderr, flush=True)
     try:
         with urllib.request.urlopen(package.address, timeout=PATIENCE) as answer:
             content = answer.read(LARGEST + 1)
     except (OSError, urllib.error.URLError) as error:
         reason = getattr(error, "reason", None) or error
         raise UserError(
-            f"{package.address}: cannot be fetched ({reason}); the page needs it once: fetch it elsewhere, "
+            f"{package.address}: cannot be fetched ({reason}); the page needs it: download it on another machine, "
             f"and put it at {path}"
         ) from None
     if not package.matches(content):
-        raise WorkError(f"{package.address}: what came is not that package (its SHA-512 differs); nothing was kept")
+        raise WorkError(f"{package.address}: the download is not that package (its SHA-512 differs); it was not kept")
     return content
 
 

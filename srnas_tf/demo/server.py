@@ -1,6 +1,6 @@
-"""Serves a folder's files as they were at the start, from memory, and nothing else: Python's server, made strict.
+"""Serves the files of a folder from memory, as they were at the start. It restricts the server of Python's library.
 
-A request is looked up, as it is written, among the paths of these files: no path leads anywhere else.
+The path of a request is looked up, unchanged, in a table of these files. No path can therefore reach any other file.
 """
 
 import contextlib
@@ -32,37 +32,38 @@ KINDS = {
     ".onnx": "application/octet-stream",
     ".md": "text/plain; charset=utf-8",
 }
-"""What is served, by suffix."""
+"""Content types by suffix. Other files are not served."""
 
 HEADERS = {
-    # Scripts, among them WebAssembly, and whatever else from here alone; nothing is sent elsewhere.
+    # Scripts, WebAssembly and all other content come from this server alone; nothing is sent elsewhere.
     "Content-Security-Policy": "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; "
     "style-src 'self'; img-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    # The page is on its own, so that browsers let its threads share memory.
+    # The page is isolated from other origins. Browsers require that before its threads may share memory.
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-"""Stand on every answer."""
+"""Headers of every response."""
 
 
 WAKING = 0.2
-"""Seconds until a signal is noticed, at the latest."""
+"""Maximum time until a signal is noticed, in seconds."""
 
 
 class Limits(NamedTuple):
-    """What a client may take.
+    """Limits for clients.
 
     Attributes:
-        head: bytes of a request; what comes after its head is never read.
-        asking: seconds until a request has come.
-        taking: seconds until an answer has been taken.
-        clients: served at a time; one more takes the place of who has been asking longest, or taking.
+        head: maximum size of a request's head, in bytes; a body is never read.
+        asking: maximum time for sending a request, in seconds.
+        taking: maximum time for receiving a response, in seconds.
+        clients: maximum number of clients at a time. If one more comes, another is disconnected: the one that has been
+            sending its request for the longest time, or else the one that has been receiving longest.
     """
 
     head: int = 16 * 1024
@@ -75,14 +76,22 @@ USUAL = Limits()
 
 
 class Answer(NamedTuple):
-    """A file as it is served."""
+    """A file to serve.
+
+    Attributes:
+        kind: its content type.
+        content: its bytes.
+    """
 
     kind: str
     content: bytes
 
 
 def files_of(folder: Path) -> dict[str, Answer]:
-    """A folder's files by their paths as a browser asks for them; links and hidden files are left out."""
+    """Reads a folder's files into memory, by the paths that browsers request, such as `/index.html`.
+
+    Symbolic links, hidden files and files of other suffixes than those in `KINDS` are omitted.
+    """
     found = {}
     for path in sorted(folder.rglob("*")):
         below = path.relative_to(folder)
@@ -95,7 +104,7 @@ def files_of(folder: Path) -> dict[str, Answer]:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
+    """Returns True if only this machine can reach an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -103,10 +112,10 @@ def is_loopback(host: str) -> bool:
 
 
 class _Clients:
-    """Who is being served: first those who have not yet asked, then those who take an answer, each in order.
+    """The connected clients: those that are sending a request, and those that are receiving a response, each in order.
 
-    Slow clients that come again and again cannot keep others out: who asks at once is answered before it is its turn to
-    leave.
+    Slow clients cannot keep others out, even if they reconnect all the time. A client that sends its request at once is
+    served before it becomes the oldest one, which is disconnected.
     """
 
     def __init__(self, most: int) -> None:
@@ -115,43 +124,45 @@ class _Clients:
         self._taking: dict[socket.socket, None] = {}
 
     def come(self, client: socket.socket) -> None:
-        """One more; the first of the others is turned away where there are too many."""
+        """Adds a client. If there are too many, the oldest of the others is disconnected."""
         with self._lock:
             if len(self._asking) + len(self._taking) >= self._most:
                 slow = self._asking or self._taking
                 first = next(iter(slow))
                 del slow[first]
                 with contextlib.suppress(OSError):
-                    first.shutdown(socket.SHUT_RDWR)  # its thread, which waits for it, sees that and ends
+                    first.shutdown(socket.SHUT_RDWR)  # its thread waits on this socket, notices the end, and ends
             self._asking[client] = None
 
     def asked(self, client: socket.socket) -> None:
-        """It waits for its answer, or takes it."""
+        """Notes that a client has sent its request."""
         with self._lock:
             if client in self._asking:
                 del self._asking[client]
                 self._taking[client] = None
 
     def leave(self, client: socket.socket) -> None:
-        """It is gone."""
+        """Removes a client."""
         with self._lock:
             self._asking.pop(client, None)
             self._taking.pop(client, None)
 
 
 class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
-    """Listens from the beginning, and answers in `serve_until_stopped` or `serve_forever`.
+    """An HTTP server for a fixed set of files.
+
+    It listens from its construction on, and responds in `serve_until_stopped` or `serve_forever`.
 
     Args:
-        host: address or name; "" for all.
-        port: 0 for one that is free.
+        host: address or name; "" for all addresses of this machine.
+        port: 0 for a free one.
+        limits: limits for clients.
 
     Attributes:
-        files: what is served, by path.
-        limits: what a client may take.
+        files: the files to serve, by path; at first there are none.
 
     Raises:
-        UserError: where nothing can be served there.
+        UserError: if the server cannot listen at this address and port.
     """
 
     daemon_threads = True
@@ -176,15 +187,16 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
     @property
     def url(self) -> str:
-        """Of the page."""
+        """Address of the page."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self.server_port}/"
 
     @property
     def names(self) -> set[str] | None:
-        """What browsers may call this server; None: anything.
+        """The allowed values of a request's `Host` header; None if every value is allowed.
 
-        A page from elsewhere can have its own name lead to a loopback address, and must not read what is served here.
+        A foreign page can make its own host name resolve to a loopback address (DNS rebinding). It must not be able to
+        read the files of this server.
         """
         if not is_loopback(self._host):
             return None
@@ -192,10 +204,11 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
         return {f"{host}:{self.server_port}" for host in hosts} | (hosts if self.server_port == 80 else set())
 
     def serve_until_stopped(self) -> None:
-        """Answers in another thread until a signal's handler raises in this one.
+        """Serves in another thread until the handler of a signal raises in this one.
 
-        While it answers, a thread may be in a place where Python drops exceptions, as where an answer's thread is
-        forgotten. This one looks up now and then: where the system gives a signal to another, nothing else wakes it.
+        A serving thread can be at a point where Python drops exceptions, such as the cleanup of finished threads. This
+        thread only sleeps. It wakes every `WAKING` seconds: nothing else wakes it if the system delivers a signal to
+        another thread.
         """
         thread = threading.Thread(target=self.serve_forever, daemon=True)
         thread.start()
@@ -203,40 +216,40 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
             time.sleep(WAKING)
 
     def server_bind(self) -> None:
-        """Binds; the base class would ask the network for this machine's name."""
+        """Binds to the address. The base class would also ask the network for this machine's name."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = self._host, self.server_address[1]
 
     def process_request(self, request, client_address) -> None:
-        """Answers in a thread."""
+        """Starts a thread that serves a client."""
         self._clients.come(request)
         try:
             super().process_request(request, client_address)
-        except BaseException:  # no thread was to be had
+        except BaseException:  # no thread could be started
             self._clients.leave(request)
             raise
 
     def process_request_thread(self, request, client_address) -> None:
-        """Runs in the thread."""
+        """Serves a client; runs in its thread."""
         try:
             super().process_request_thread(request, client_address)
         finally:
             self._clients.leave(request)
 
     def asked(self, request) -> None:
-        """A client has said what it wants."""
+        """Notes that a client has sent its request."""
         self._clients.asked(request)
 
     def handle_error(self, request, client_address) -> None:
-        """A client that left is no news."""
+        """Ignores errors of a connection, since clients may leave at any time."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    """One request, one answer."""
+    """Reads one request and sends one response."""
 
     server: Server
     server_version = "srnas_tf"
-    default_request_version = "HTTP/1.0"  # answers without a head, as HTTP/0.9 has them, would lack HEADERS
+    default_request_version = "HTTP/1.0"  # responses of HTTP/0.9 have no head, and would lack HEADERS
 
     def handle(self) -> None:
         self.close_connection, self.command, self.requestline = True, "", ""
@@ -251,7 +264,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.handle_one_request()
 
     def _head(self) -> bytes | HTTPStatus:
-        """The request without what follows its head, or why it is not read to its end; empty where the client left."""
+        """Reads the head of a request; returns an error status if it is too slow or too large, b"" if the client left.
+
+        The result may end in bytes that follow the head.
+        """
         limits, read = self.server.limits, b""
         deadline = time.monotonic() + limits.asking
         while not (b"\r\n\r\n" in read or b"\n\n" in read):
@@ -268,7 +284,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return read
 
     def parse_request(self) -> bool:
-        """Refuses all that does not ask for a file by a name of this server."""
+        """Refuses requests with a method other than GET and HEAD, or with a foreign host name."""
         if not super().parse_request():
             return False
         self.close_connection = True
@@ -291,7 +307,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815  (the base class names it)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Says the status and repeats nothing of the request."""
+        """Sends the status as text. The response repeats nothing of the request."""
         status = HTTPStatus(code)
         self._answer(status, Answer("text/plain; charset=utf-8", f"{status.value} {status.phrase}\n".encode()))
 
@@ -311,4 +327,4 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return self.server_version
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing: what was asked for is the reader's own."""
+        """Logs nothing, since requests are private."""

@@ -1,4 +1,4 @@
-"""Where the page is served."""
+"""Settings of the server for the page."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,14 @@ from srnas_tf.settings import check, setting
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """Where the page is served."""
+    """Address and port of the server."""
 
-    host: str = setting("127.0.0.1", "address that demo serves at; any but a loopback address lets others in")
-    port: int = setting(0, "port that demo serves at; 0: one that is free", bounds=(0, 65535))
+    host: str = setting(
+        "127.0.0.1", "address at which demo serves the page; other machines can reach any but a loopback address"
+    )
+    port: int = setting(0, "port at which demo serves the page; 0: a free one", bounds=(0, 65535))
 
     def __post_init__(self) -> None:
         check(self)
         if not self.host:
-            raise UserError("--host=: names no address; give 0.0.0.0 for all, or leave it out")
+            raise UserError("--host=: is empty; give an address, 0.0.0.0 for all of this machine's, or drop the flag")

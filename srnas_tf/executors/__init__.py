@@ -21,7 +21,7 @@ class Executor(Protocol):
             do: task -> result. It may be sent to other processes, and stays there. It should pickle as its settings,
                 and load what it needs in its first call.
             tasks: arguments of `do`.
-            together: how many neighbours one process should run, because they share work.
+            together: number of neighbours that one process should run, because they share work.
         """
 
 

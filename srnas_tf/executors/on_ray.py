@@ -24,8 +24,8 @@ class RayExecutor:
     stdout.
 
     Args:
-        address: of the cluster. "" takes that of RAY_ADDRESS, or starts a cluster on this machine.
-        actors: how many. 0 takes one for each GPU, or one for each node without GPUs.
+        address: address of the cluster. "" takes that of RAY_ADDRESS, or starts a cluster on this machine.
+        actors: number of actors. 0 takes one for each GPU, or one for each node without GPUs.
         patience: seconds to wait for the first actor.
 
     Raises:
@@ -43,7 +43,7 @@ class RayExecutor:
         self._hear()
 
     def __call__(self, do: Callable[[T], R], tasks: Sequence[T], together: int = 1) -> Generator[R, None, None]:
-        """As `Executor`.
+        """Runs tasks, as `Executor` describes it.
 
         Raises:
             WorkError: if the cluster is gone, or a task kills each actor.
@@ -70,7 +70,7 @@ class RayExecutor:
         self._process.join(10)
 
     def _tell(self, message: Any) -> None:
-        with contextlib.suppress(OSError):  # the next look says so
+        with contextlib.suppress(OSError):  # `_hear` reports a broken pipe
             self._pipe.send(message)
 
     def _hear(self) -> Any:
@@ -78,8 +78,8 @@ class RayExecutor:
             message = self._pipe.recv()
         except (EOFError, OSError):
             raise WorkError(
-                "--executor=ray: the cluster is gone; what it gave is kept: give the same command again, with another "
-                "cluster or --executor=local"
+                "--executor=ray: the cluster is gone; its results so far are kept: run the same command again, with "
+                "another cluster or --executor=local"
             ) from None
         if isinstance(message, BaseException):
             raise message

@@ -31,7 +31,7 @@ def drive(pipe: Connection, address: str, actors: int, patience: float) -> None:
     A call is its number, the number of its function, the pickled function, the tasks, and how many neighbours belong
     together. A result is (number of the call, index of the task, result), or an exception.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C means who holds the pipe's other end, whose end is this one's
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent process, whose end also ends this one
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for output in (1, 2):  # Ray tells of lost actors there, and of its own end
         os.dup2(nowhere, output)
@@ -61,7 +61,7 @@ def _send(pipe: Connection, outbox: "queue.SimpleQueue[Any]") -> None:
         try:
             pipe.send(message)
         except (pickle.PicklingError, TypeError, AttributeError) as error:
-            pipe.send(WorkError(f"--executor=ray: what came back cannot travel ({first_line(error)})"))
+            pipe.send(WorkError(f"--executor=ray: a result cannot be sent ({first_line(error)})"))
         except OSError:
             return
 

@@ -26,7 +26,10 @@ TEMPLATE = Path(__file__).with_name("MODEL_CARD.md.j2")
 
 
 def _slower(files: dict) -> dict[str, str]:
-    """By file: its time on this machine as a multiple of its runtime's float32, if it is slower. Empty if none is."""
+    """For each file, its time as a multiple of its runtime's float32 on this machine, as text.
+
+    The text is empty for a file that is not slower. If none is slower, the result is empty.
+    """
     said = dict.fromkeys(files, "")
     for runtime in RUNTIMES:
         for form in runtime.forms:
@@ -68,7 +71,7 @@ def model_card(
         network: the exported network.
         scores: the network's, on the images that the files were compared on.
         files: their entries in `export.json`.
-        settings: of the export.
+        settings: settings of the export.
         evaluated: PSNR, SSIM and number of images by set, as `evaluate.json` has them.
         low_resolution: the kind of low-resolution images.
     """

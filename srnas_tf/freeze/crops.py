@@ -23,7 +23,7 @@ def middle(image: np.ndarray, size: Size, unit: int = 1) -> np.ndarray:
     Args:
         image: [height, width, channels].
         size: height and width, in units.
-        unit: in pixels. The middle begins at a multiple of it.
+        unit: number of pixels of a unit. The middle begins at a multiple of it.
     """
     missing = [max(0, unit * side - own) for side, own in zip(size, image.shape[:2], strict=True)]
     image = np.pad(image, [(0, missing[0]), (0, missing[1]), (0, 0)], "symmetric")

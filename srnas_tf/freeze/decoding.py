@@ -52,7 +52,7 @@ class _Described(NamedTuple):
 
     Attributes:
         exif: offset of its TIFF structure; -1 if there is none.
-        gamma: of a PNG file, times 100000; 0 if it has none, or describes its colours otherwise.
+        gamma: gamma of a PNG file, times 100000; 0 if it has none, or describes its colours otherwise.
         clear: whether a PNG file names transparent colours.
     """
 
@@ -192,7 +192,7 @@ def _upright(image, orientation):
 
 
 def _bled(rgb, alpha):
-    """As `transparency.bled`."""
+    """Does the same as `transparency.bled`."""
     seen = tf.cast(alpha > 0, tf.float32)
     mean = tf.round(tf.reduce_sum(rgb * seen, [0, 1]) / tf.maximum(tf.reduce_sum(seen), 1))
 

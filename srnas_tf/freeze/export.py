@@ -49,7 +49,7 @@ def export(
     """Writes the files that the settings name, `export.json` and `MODEL_CARD.md` into the folder.
 
     Args:
-        network: in float32. It is exported in its deploy form.
+        network: the network in float32. Its deploy form is exported.
         pairs: images to compare the files on. Several sizes show that sizes are free.
         folder: an earlier export there is replaced once this one has passed.
         training: low-resolution training images, uint8 RGB. int8 files learn their ranges from these, or from `pairs`
@@ -103,7 +103,7 @@ def export(
             raise WorkError(f"{folder / name}: cannot be made ({reason}); the other files are there")
         return report
     finally:
-        shutil.rmtree(partial, ignore_errors=True)  # on a full disk, what there is of it takes up room
+        shutil.rmtree(partial, ignore_errors=True)  # an incomplete export would take up room on a full disk
 
 
 def _freeze(

@@ -40,7 +40,7 @@ class Times(NamedTuple):
     Attributes:
         described: `DESCRIBED`, by name.
         ms: milliseconds by file.
-        spread: by how much they varied, by file: how far the middle half lies apart, as a share.
+        spread: variation of the times by file: their interquartile range, as a share of the time.
     """
 
     described: dict
@@ -63,7 +63,7 @@ def latency_of(
     A measurement takes minutes, resumes after a stop, and records the space in the workdir.
 
     Args:
-        limits: of the search, for costs in `search.feasible.PRICES`.
+        limits: limits of the search, for costs in `search.feasible.PRICES`.
 
     Raises:
         UserError: if the latency is of another space or other conditions, or a model fails its own check.

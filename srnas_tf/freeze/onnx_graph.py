@@ -21,7 +21,7 @@ def tidied(model: onnx.ModelProto, described: Mapping[str, str]) -> onnx.ModelPr
     the network's layers, and the order is the graph's.
 
     Args:
-        model: from the converter.
+        model: the converter's output.
         described: its metadata, for `metadata_props`. `description` is also its doc_string.
     """
     made = onnx.ModelProto()
@@ -65,7 +65,7 @@ def _split_planes(graph: onnx.GraphProto) -> None:
 
 
 def _readers(graph: onnx.GraphProto) -> dict[str, list[onnx.NodeProto]]:
-    """By tensor: the nodes that read it."""
+    """For each tensor, the nodes that read it."""
     found: dict[str, list[onnx.NodeProto]] = {}
     for node in graph.node:
         for name in node.input:
@@ -105,7 +105,7 @@ def _rename(graph: onnx.GraphProto) -> None:
     for node in graph.node:
         plain = _plain(_full_name(node))
         for i, name in enumerate(node.input):
-            if name not in names:  # a weight: what nodes make is named already
+            if name not in names:  # a weight, since the outputs of earlier nodes have names
                 names[name] = tensor_named(f"{plain}/{_part(node, i)}") if name else ""
         for name in node.output:
             if name not in names:

@@ -28,7 +28,7 @@ def least_error(
 
     Args:
         model: with one input. It is not changed.
-        tensors: of float32, by name.
+        tensors: names of float32 tensors.
         patches: float32 [n, channels, height, width], on which the model is run one by one.
         extremes: further patches, all of whose values are within the ranges. Clipping would tint them.
     """
@@ -60,7 +60,7 @@ def _watched(model: onnx.ModelProto, tensors: Sequence[str]) -> Callable[[np.nda
 
 
 def _limits(values: Iterable[list[np.ndarray]]) -> list[tuple[float, float]]:
-    """By tensor, the least and the greatest of its values and zero."""
+    """For each tensor, the least and the greatest of its values and zero."""
     extremes = [[(float(each.min()), float(each.max())) for each in seen] for seen in values]
     return [
         (min(0.0, *(low for low, _ in each)), max(0.0, *(high for _, high in each)))

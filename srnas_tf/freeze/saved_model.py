@@ -21,7 +21,7 @@ def save(
     """Writes a SavedModel. Its signature `serving_default` enlarges `lr` [batch, height, width, 3] to `sr`.
 
     Args:
-        network: to export.
+        network: the network to export.
         path: folder for the SavedModel.
         cut: the network's stages. Each becomes a signature.
         images: whether to add a signature for image files (`serving.IMAGE`), and requests that warm it up.

@@ -58,7 +58,7 @@ def read(path: Path) -> dict[str, Any]:
         if not 0 < len(known["reaches"]) <= MAX or not all(0 <= n <= MAX for n in known["reaches"]):
             raise ValueError("its stages look further than any")
         if not 1 <= known["grid"] <= MAX:
-            raise ValueError("its grid is none")
+            raise ValueError("its grid is not valid")
         return known
     except (OSError, ValueError):
         raise UserError(f"{path}: does not describe stages; export the model again, or remove the file") from None

@@ -167,11 +167,11 @@ def errors(manifest, times, table):
 def main(arguments=None):
     """Times the files of the manifest, and writes the table or the data for a model."""
     parser = argparse.ArgumentParser(description="Times the networks of manifest.json, and writes a latency table.")
-    parser.add_argument("--folder", type=Path, default=Path(sys.argv[0]).parent, help="where they are [this one]")
-    parser.add_argument("--threads", type=int, default=machine.cores(), help="that the runtime may use [%(default)s]")
+    parser.add_argument("--folder", type=Path, default=Path(sys.argv[0]).parent, help="of the networks [this one]")
+    parser.add_argument("--threads", type=int, default=machine.cores(), help="threads of the runtime [%(default)s]")
     parser.add_argument("--input_size", help="HEIGHTxWIDTH of the low-resolution image [the manifest's]")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="turns of each network [%(default)s]")
-    parser.add_argument("--machine", help="its name, for the table [what it says of itself]")
+    parser.add_argument("--machine", help="its name, for the table [cores and processor]")
     asked = parser.parse_args(arguments)
     manifest = json.loads((asked.folder / "manifest.json").read_text("utf-8"))
     size, runtime = asked.input_size or manifest["input_size"], manifest["runtime"]

@@ -34,7 +34,7 @@ def run(runtime: Runtime, path: Path, stages: Sequence[Path] = ()) -> None:
 
     Args:
         runtime: its name.
-        path: of the file.
+        path: path of the file.
         stages: the files of its stages, which are loaded too.
 
     Raises:

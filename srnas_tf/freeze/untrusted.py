@@ -49,7 +49,7 @@ def check_saved_model(path: Path) -> None:
     try:
         model.ParseFromString(reading.content(path / "saved_model.pb"))
     except DecodeError:
-        raise ValueError("its saved_model.pb is none") from None
+        raise ValueError("its saved_model.pb is not a SavedModel") from None
     if len(model.meta_graphs) != 1 or not model.meta_graphs[0].HasField("object_graph_def"):
         raise ValueError("it is of TensorFlow 1, or of several graphs; save it with TensorFlow 2")
     [graph] = model.meta_graphs
@@ -81,7 +81,7 @@ def _check_folder(path: Path) -> None:
             raise ValueError(f"its {folder.name} lie elsewhere")
     for file in itertools.chain.from_iterable(path.glob(pattern) for pattern in _READ):
         if not stat.S_ISREG(file.lstat().st_mode):
-            raise ValueError(f"its {file.name} is no file of its own")
+            raise ValueError(f"its {file.name} is not a regular file")
         if file.parent.name == "assets":
             raise ValueError("it comes with files for its operations; a network of this kind has none")
 

@@ -25,8 +25,8 @@ def runtime_of(path: Path, name: str = "") -> Runtime | None:
     """The runtime of a model file; None for a `.keras` file.
 
     Args:
-        path: of the file.
-        name: of the runtime. By default the usual one.
+        path: path of the file.
+        name: name of the runtime. By default the usual one.
 
     Raises:
         UserError: if there is no such file, its kind is unknown, or the runtime does not run it or is not installed.
@@ -82,9 +82,9 @@ def examine(path: Path, stages: Sequence[Path] = (), name: str = "") -> None:
     """Refuses a model file that would do more than enlarge images, before a runtime reads it in this process.
 
     Args:
-        path: of the file.
+        path: path of the file.
         stages: the files of its stages.
-        name: of the runtime. By default the usual one.
+        name: name of the runtime. By default the usual one.
 
     Raises:
         UserError: says what it would do, or what its runtime says.
@@ -107,7 +107,7 @@ def load(path: Path, own: bool = False, runtime: str = "") -> tuple[Loaded, int]
     """Opens a model file of any kind. Returns it with its scale.
 
     Args:
-        path: of the file, or of a SavedModel's folder.
+        path: path of the file, or of a SavedModel's folder.
         own: whether this process has just made it, so that it is not examined.
         runtime: its name. By default the usual one.
 
@@ -156,9 +156,9 @@ def _with_checked_numbers(path: Path, upscale: Upscaler) -> Upscaler:
 
 
 def load_upscaler(path: Path, own: bool = False, runtime: str = "") -> tuple[Upscaler, int]:
-    """As `load`, for images of any size. A file of one size enlarges others in tiles, rounded to levels.
+    """Does the same as `load`, for images of any size.
 
-    Arguments and errors are those of `load`.
+    A file of one size enlarges others in tiles, rounded to levels. Arguments and errors are those of `load`.
     """
     (upscale, size), scale = load(path, own, runtime)
     if not size:

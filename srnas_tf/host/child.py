@@ -27,7 +27,7 @@ def command(target: str, *arguments: str, memory: int = 0) -> list[str]:
 
     Args:
         target: a module's full name, or a script's path.
-        arguments: for it.
+        arguments: arguments of the module or script.
         memory: limit in bytes; 0 for none. Some systems have no such limit.
     """
     return [sys.executable, "-m", "srnas_tf.host.child", str(os.getpid()), str(memory), target, *arguments]

@@ -25,7 +25,7 @@ class Cluster(NamedTuple):
 
     Attributes:
         addresses: host:port of each, the chief's first.
-        place: of this process, counted from 0.
+        place: number of this process, counted from 0.
         chief_apart: whether the chief is a task of its own, apart from worker 0.
     """
 

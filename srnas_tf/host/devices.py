@@ -52,7 +52,7 @@ def in_use(count: int) -> str:
     """TensorFlow's devices in words, and why it does not use a GPU.
 
     Args:
-        count: of devices that share each batch.
+        count: number of devices that share each batch.
     """
     import tensorflow as tf
 

@@ -109,7 +109,7 @@ def _handled_by(handler: Handler | None) -> Iterator[Callable[[], None]]:
 
     None leaves them as they are.
     """
-    if threading.current_thread() is not threading.main_thread():  # where signals do not arrive
+    if threading.current_thread() is not threading.main_thread():  # only that thread gets signals
         yield lambda: None
         return
     former = {number: signal.getsignal(number) for number in SIGNALS}

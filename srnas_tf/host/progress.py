@@ -17,7 +17,7 @@ def progress(title: str, total: int, done: int = 0) -> Iterator[Callable[[float,
     """Shows work in progress on stderr.
 
     Args:
-        title: of the work.
+        title: name of the work.
         total: amount of work.
         done: work that an earlier process did.
 

@@ -25,7 +25,7 @@ class Watchdog:
     """Ends the process if a signal is not answered.
 
     Args:
-        signals: to watch.
+        signals: signals to watch.
         leave: ends the process at once with a status.
     """
 
@@ -92,7 +92,7 @@ def see_off(status: int, seconds: float = 2 * GRACE) -> None:
 
     Args:
         status: the exit status. Below 128, no signal stopped it.
-        seconds: to wait.
+        seconds: time to wait.
     """
     if status > 128:
         timer = threading.Timer(seconds, os._exit, (status,))

@@ -21,7 +21,7 @@ def upright_gray(image: Image.Image, tags: dict) -> Image.Image:
     """Inverts gray of 16 or 32 bits in a TIFF file whose least number is white. Pillow inverts 8 bits alone.
 
     Args:
-        image: as Pillow read it.
+        image: the image that Pillow read.
         tags: the file's; empty for other formats.
     """
     if tags.get(_PHOTOMETRIC) != _MIN_IS_WHITE:

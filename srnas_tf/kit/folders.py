@@ -57,7 +57,7 @@ def find(folder: Path, recursive: bool = False, besides: Path | None = None) -> 
     """The image files of a folder.
 
     Args:
-        folder: to search.
+        folder: folder to search.
         recursive: whether to search sub-folders, too.
         besides: a sub-folder to leave out silently.
 
@@ -143,7 +143,7 @@ def _jobs(source: Path, target: Path, paths: Sequence[Path], form: str) -> list[
         if result.exists() and path.exists() and result.samefile(path):
             raise UserError(f"{result}: would overwrite the original {path}; give another file or folder")
         if result in taken:
-            raise UserError(f"{result}: is what both {taken[result].name} and {path.name} would become; rename one")
+            raise UserError(f"{result}: {taken[result].name} and {path.name} would both be written there; rename one")
         taken[result] = path
     return made
 

@@ -116,7 +116,7 @@ def check(path: Path, photograph: Photograph, scale: int) -> None:
     """Refuses an image, before the work, that the format of a name cannot hold.
 
     Args:
-        path: of the enlarged image.
+        path: path of the enlarged image.
         photograph: the image to enlarge.
         scale: the enlargement.
 
@@ -151,9 +151,9 @@ def options(path: Path, photograph: Photograph, quality: int = 0) -> dict[str, A
     """The options for Pillow's `save`.
 
     Args:
-        path: of the file. Its suffix is the format.
+        path: path of the file. Its suffix is the format.
         photograph: the image to write.
-        quality: of JPEG and WebP, 1 to 100. 0 takes QUALITY, and lossless WebP.
+        quality: quality of JPEG and WebP, 1 to 100. 0 takes QUALITY, and lossless WebP.
     """
     holds = of(path)
     told: dict[str, Any] = {"format": holds.kind, "dpi": photograph.dpi}

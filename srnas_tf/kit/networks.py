@@ -1,4 +1,4 @@
-"""Which of the networks that come along enlarges an image."""
+"""Chooses one of the available networks for each image."""
 
 import functools
 from collections.abc import Callable, Collection
@@ -18,8 +18,8 @@ class Networks:
     """The networks that enlarge images, each loaded when the first image needs it.
 
     Args:
-        scale: how many times they enlarge.
-        names: of those that come along.
+        scale: factor of the enlargement.
+        names: names of the available networks.
         load: name -> network.
         tell: takes one line, when the choice first differs from the usual one.
     """
@@ -32,7 +32,7 @@ class Networks:
 
     @classmethod
     def of(cls, model: tiles.Model) -> "Networks":
-        """One network for all images: somebody has named it."""
+        """One network for all images, which the user has named."""
         return cls(model.scale, (), lambda name: model, lambda line: None)
 
     def for_image(self, path: Path, photograph: Photograph) -> tiles.Model:

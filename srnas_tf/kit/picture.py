@@ -53,7 +53,7 @@ def enlarge(
     Args:
         photograph: the image.
         model: the network.
-        pixels: as for `tiles.enlarge`, like the following ones.
+        pixels: see `tiles.enlarge`, as for the following ones.
 
     Raises:
         MemoryError: if not even the smallest tiles fit.

@@ -31,7 +31,7 @@ def main(load_model: Callable[[Path], tiles.Model], kit: Path, file: str, argv: 
     *named, source, target = given.paths if len(given.paths) > 1 else (*given.paths, None)
     try:
         formats.allow(given.max_megapixels)
-        if not named and target and target.is_file():  # two photographs, of a shell's *.jpg
+        if not named and target and target.is_file():  # a shell may have expanded *.jpg to two images
             raise UserError(f"{target}: is there already; remove it, or name another file")
         if named or given.model:
             networks = Networks.of(_loaded(load_model, named[0] if named else kit / given.model / file, given.tile))
@@ -80,11 +80,14 @@ def _parsed(names: Sequence[str], argv: list[str]) -> argparse.Namespace:
         "--quality", type=int, default=0, help=f"of JPEG and WebP, 1 to 100; JPEG {formats.QUALITY}, WebP without loss"
     )
     parser.add_argument(
-        "--format", choices=formats.BY_NAME, default="", help="what a folder's images become; their own"
+        "--format", choices=formats.BY_NAME, default="", help="format of a folder's results; by default their own"
     )
     parser.add_argument("--recursive", action="store_true", help="look into a folder's sub-folders, too")
     parser.add_argument(
-        "--max_megapixels", type=float, default=formats.MEGAPIXELS, help=f"of what is read; {formats.MEGAPIXELS:g}"
+        "--max_megapixels",
+        type=float,
+        default=formats.MEGAPIXELS,
+        help=f"largest image to read; {formats.MEGAPIXELS:g}",
     )
     given = parser.parse_args(argv)
     if len(given.paths) > 3:
@@ -158,7 +161,7 @@ class _Clock:
     """Prints progress every INTERVAL, with an estimate for this image and those behind it.
 
     Args:
-        count: of images.
+        count: number of images.
     """
 
     def __init__(self, count: int) -> None:

@@ -29,8 +29,8 @@ class Opened(NamedTuple):
         deep: Pillow's raw mode of 16 bits, if it cuts them down to 8; else None.
         gamma: the exponent of its numbers that is to be removed.
         exif: its EXIF data.
-        cicp: as in `Photograph`.
-        lossy: as in `Photograph`.
+        cicp: see `Photograph`.
+        lossy: see `Photograph`.
     """
 
     image: Image.Image
@@ -64,7 +64,7 @@ def reading(path: Path) -> Iterator[None]:
     except Image.DecompressionBombError:
         most = Image.MAX_IMAGE_PIXELS or 0
         raise UserError(
-            f"{path}: more than {most / 500_000:g} megapixels; where that is right, give --max_megapixels"
+            f"{path}: more than {most / 500_000:g} megapixels; if that is right, give --max_megapixels"
         ) from None
     except Exception as error:  # Pillow's decoders raise whatever the broken bytes led them to.
         raise UserError(f"{path}: not a readable image ({first_line(error)})") from None
@@ -100,7 +100,7 @@ def take_apart(path: Path, opened: Opened, deep: Deep | None = None) -> Photogra
     """Converts a decoded file to a photograph.
 
     Args:
-        path: of the file.
+        path: path of the file.
         opened: the decoded file.
         deep: reads colours of 16 bits. Without it they become 8.
     """
@@ -143,8 +143,8 @@ def is_lossy(image: Image.Image, path: Path | None = None) -> bool:
     """Whether an image was compressed with loss, as far as its format tells.
 
     Args:
-        image: as Pillow opened it.
-        path: of its file, which WebP needs. Without it, a WebP image counts as lossless.
+        image: the image that Pillow opened.
+        path: path of its file, which WebP needs. Without it, a WebP image counts as lossless.
     """
     if image.format == "WEBP":
         return path is not None and formats.is_lossy_webp(path)
@@ -191,7 +191,7 @@ def _rgb(image: Image.Image) -> np.ndarray:
 def _turned(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
-    except Exception:  # Pillow's reader of EXIF raises as its decoders do; what cannot be read asks for nothing.
+    except Exception:  # Pillow may raise anything; unreadable EXIF data do not turn the image
         return image
 
 
@@ -201,7 +201,7 @@ def _exif(image: Image.Image) -> Image.Exif | None:
         exif = image.getexif()
         exif.get_ifd(EXIF_IFD)
         exif.tobytes()
-    except Exception:  # what cannot be read says nothing
+    except Exception:  # unreadable EXIF data are dropped
         return None
     return exif or None
 

@@ -27,10 +27,10 @@ class File:
 
     Args:
         shape: [rows, ...].
-        dtype: of its items.
+        dtype: type of the items.
 
     Attributes:
-        name: of the file.
+        name: name of the file.
     """
 
     def __init__(self, shape: tuple[int, ...], dtype) -> None:

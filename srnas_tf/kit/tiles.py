@@ -41,8 +41,8 @@ class Stages(NamedTuple):
     Attributes:
         run: (stage, maps, moments [2, gathered], mask [height, width, 1]) -> (maps, moments), as in `nets.stages`; maps
             are a list of [height, width, channels]. The last stage's list holds the enlarged image.
-        reaches: by stage, the pixels that a tile needs around it.
-        channels: of the maps between stages.
+        reaches: for each stage, the pixels that a tile needs around it.
+        channels: numbers of channels of the maps between stages.
         planes: whether all maps are [channels, height, width] instead.
         grid: a tile, with the pixels around it, begins at a multiple of this.
     """
@@ -82,7 +82,7 @@ def enlarge(
     Args:
         image: uint8 or uint16 [height, width, channels]; usually RGB.
         model: the upscaler.
-        pixels: of the image in a tile; 0 takes PIXELS. A model of one size ignores it.
+        pixels: number of pixels of the image in a tile; 0 takes PIXELS. A model of one size ignores it.
         shrunk: called with the new number of pixels each time that memory ran out.
         told: called after each tile with the share of the work that is done, up to 1.
 
@@ -180,7 +180,7 @@ def _in_windows(image: np.ndarray, model: Model, size: tuple[int, int], result, 
 
 def _windows(size: int, side: int) -> Iterator[tuple[int, int, int]]:
     """Windows of one length over an axis: the beginning of each, and the range in which its output counts."""
-    least = min(OVERLAP, side // 4)  # that two neighbours see beyond where they meet
+    least = min(OVERLAP, side // 4)  # pixels that each of two neighbours sees beyond their border
     count = max(1, -(-(size - 2 * least) // (side - 2 * least)))
     starts = [(size - side) * i // max(1, count - 1) for i in range(count)]
     meet = [0, *((start + side + following) // 2 for start, following in itertools.pairwise(starts)), size]

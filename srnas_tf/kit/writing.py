@@ -72,10 +72,10 @@ def write(path: Path, photograph: Photograph, quality: int = 0) -> None:
     """Writes an image by Pillow in the format of its suffix, 8 bits a channel.
 
     Args:
-        path: of the file.
+        path: path of the file.
         photograph: the image. Gray stays gray. Transparency, profile, EXIF data and resolution are kept if the format
             has them.
-        quality: as for `formats.options`.
+        quality: see `formats.options`.
 
     Raises:
         UserError: if the file cannot be written.

@@ -1,7 +1,7 @@
-"""Trained networks that come with the package: `x<scale>.keras` and others, each described by its `.md`.
+"""Pretrained networks that come with the package: `x<scale>.keras` and others. Each has a model card, its `.md`.
 
-`x4/` is a link to what the onnxruntime kit holds of the network `x4`, made by `make kits`. `x<scale>` is for images
-that were reduced by bicubic and kept without loss, `x<scale>-photo` for those that were compressed.
+`x<scale>` is for images that were reduced by bicubic and stored without loss, `x<scale>-photo` for compressed ones. The
+folder `x4/` is a link to the files of the network `x4` in the onnxruntime kit, which `make kits` writes.
 """
 
 import os
@@ -19,10 +19,10 @@ def names() -> list[str]:
 
 
 def named(name: str) -> Path:
-    """The file of a network by its name.
+    """The `.keras` file of a network, by its name.
 
     Raises:
-        UserError: if the package has none of that name.
+        UserError: if the package has no network of that name.
     """
     if name not in names():
         raise UserError(f"{name}: neither a file nor a network of the package; those are {', '.join(names())}")
@@ -30,19 +30,19 @@ def named(name: str) -> Path:
 
 
 def frozen(name: str) -> Path:
-    """The same network as an ONNX file, with its stages beside it.
+    """The ONNX file of a network, by its name. Its stages lie in the same folder.
 
     Raises:
-        UserError: as `named`.
+        UserError: if the package has no network of that name.
     """
     return named(name).with_suffix("") / "model.onnx"
 
 
 def path(scale: int) -> Path:
-    """The file of the network that enlarges that many times.
+    """The `.keras` file of the network `x<scale>`.
 
     Raises:
-        UserError: if the package has none.
+        UserError: if the package has no network of that scale.
     """
     if f"x{scale}" not in names():
         scales = sorted(name[1:] for name in names() if re.fullmatch(r"x\d+", name))
@@ -51,19 +51,19 @@ def path(scale: int) -> Path:
 
 
 def all_onnx() -> dict[str, Path]:
-    """By name, the ONNX files of all networks in the package, each with its card and its stages beside it."""
+    """The ONNX files of all networks in the package, by name. Model card and stages lie in the same folder."""
     return {name: frozen(name) for name in names() if frozen(name).is_file()}
 
 
 def onnx(scale: int) -> Path:
-    """The same network as an ONNX file.
+    """The ONNX file of the network `x<scale>`.
 
     Raises:
-        UserError: as `path`.
+        UserError: if the package has no network of that scale.
     """
     return frozen(path(scale).stem)
 
 
 def is_packaged(file: Path) -> bool:
-    """Whether a file lies in the package, where nothing is to be written."""
+    """Returns True if a file lies in the package. Nothing may be written there."""
     return _FOLDER in Path(os.path.abspath(file)).parents or _FOLDER.resolve() in file.resolve().parents

@@ -114,7 +114,7 @@ def spread(space: Space, count: int, seed: int) -> list[Network]:
     """
     rng = generator(seed, "benchmark")
     drawn = {space.sample(rng) for _ in range(POOL * count)}
-    mixed = {codes for codes in drawn if len(set(codes)) > 1}  # the others are what a table is made of
+    mixed = {codes for codes in drawn if len(set(codes)) > 1}  # networks of equal blocks are in the table itself
     pool = sorted(mixed or drawn, key=lambda codes: (space.network(codes).macs(), codes))
     steps = np.linspace(0, len(pool) - 1, min(count, len(pool))).round().astype(int)
     return [space.network(pool[step]) for step in steps]
@@ -124,9 +124,9 @@ def compare(table: Latency, networks: Sequence[Network], measured: Mapping[str, 
     """Compares a table's predictions with measurements.
 
     Returns:
-        `median_error` and `largest_error` as shares of what was measured; `median_ratio` of measured to predicted,
-        which says whether the machine is faster or slower than when the table was made; `spearman`, the rank
-        correlation, null where it is not defined; and `networks`.
+        `median_error` and `largest_error`, as shares of the measured latency. `median_ratio`, the ratio of measured to
+        predicted latency: it shows if the machine is faster or slower than when the table was made. `spearman`, the
+        rank correlation; None if it is not defined. And `networks`, the latencies of each.
     """
     if not networks:
         return {"networks": []}
@@ -159,5 +159,5 @@ def _record(workdir: Workdir, kind: str, name: str, entry: dict[str, Any]) -> No
             raise ValueError("is no record of measurements")
         found.setdefault(kind, {})[name] = entry
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be gone on with ({error}); move it away") from None
+        raise UserError(f"{path}: cannot be continued ({error}); move it away") from None
     write_json(path, found)

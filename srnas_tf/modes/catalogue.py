@@ -1,4 +1,4 @@
-"""The modes, each with its flags. Imports nothing heavy."""
+"""The modes and their flags. This module imports nothing that takes long to load."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
@@ -32,23 +32,23 @@ class Mode(NamedTuple):
     """A mode of the command line.
 
     Attributes:
-        help: what it does.
-        module: in `srnas_tf.modes`; its `run` takes the workdir.
+        help: one line for `--help`.
+        module: name of its module in `srnas_tf.modes`. The module's `run` takes the workdir.
         examples: commands, the shortest first.
-        arguments: flags that may be given by position.
-        needs: flags that it cannot do without.
-        sections: the settings that it keeps in the workdir's record, by section.
-        settings: settings that it takes from flags alone.
-        shown: settings that are checked by the mode itself.
+        arguments: flags that can be given by position.
+        needs: required flags.
+        sections: settings that the workdir's record keeps, by section.
+        settings: settings that come from flags only.
+        shown: settings that the mode checks itself.
         flags: further flags that it uses.
-        follows: the mode that must have been run in the workdir before.
-        begins: whether it needs none before it, as the flags have it.
-        workdir: where it writes unless --workdir says otherwise: in `runs/`, in a folder named after the
-            "experiment" or the "input"; next to the "model", or the "model if given"; in a folder named after the
-            mode if there is no --model ("model or own"); or in "none".
+        follows: the mode that must have run in the workdir before.
+        begins: () -> True if, with the given flags, no other mode must have run before.
+        workdir: the default of --workdir. "experiment" and "input": a folder in `runs/` of that name. "model": the
+            folder of the model. "model if given": the same, but only if there is a model. "model or own": the same, or
+            else a folder named after the mode. "none": no folder.
         tensorflow: whether it needs TensorFlow, which takes seconds to import.
-        trains: whether several machines can do it together.
-        reads: whether it changes nothing of an experiment, so that another process may be at work there.
+        trains: whether several machines can run it together.
+        reads: whether it only reads the experiment, so that another process may write there at the same time.
     """
 
     help: str
@@ -93,7 +93,7 @@ def _trains_alone() -> bool:
 
 
 def leaves_all_open() -> bool:
-    """Whether the flags limit milliseconds, and say nothing of the space, the search and the training."""
+    """Returns True if flags limit the latency, and set nothing of the space, the search and the training."""
     left = {Space: {"scale"}, SearchSettings: {"seed"}, TrainSettings: {"seed", "precision"}}
     said = (
         flags.given(kind).keys() - left.get(kind, set())
@@ -262,7 +262,7 @@ def settings() -> Iterable[type]:
 
 
 def help_of_all() -> str:
-    """What `--help` prints if no mode is given."""
+    """The text of `--help` without a mode."""
     lines = ["usage: srnas MODE [FILE ...] [--flag=value ...]", "", "srnas upscale photo.jpg", "srnas MODE --help", ""]
     lines += ["modes:", *(f"  {name}: {mode.help}" for name, mode in MODES.items()), ""]
     lines += ["srnas MODE --help shows the flags of a mode, srnas --helpfull all flags, srnas --version the version."]
@@ -271,7 +271,7 @@ def help_of_all() -> str:
 
 
 def help_of(name: str) -> str:
-    """What `--help` prints of a mode: examples, the shortest first, then its flags, the smallest group first."""
+    """The text of `--help` for a mode: examples, the shortest first, then its flags, the smallest group first."""
     mode = MODES[name]
     titles = {each: title for title, kinds in reversed(GROUPS.items()) for each in flags.names(*kinds)}
     titles |= dict.fromkeys((*mode.arguments, *mode.needs, *mode.flags), "general")

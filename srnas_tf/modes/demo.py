@@ -20,7 +20,7 @@ def run(workdir: Workdir) -> None:
         _build(model, workdir)
         listening.files = server.files_of(workdir / "demo")
         if not server.is_loopback(settings.host):
-            print(f"--host={settings.host}: whoever reaches it can use the page and take the model", file=sys.stderr)
+            print(f"--host={settings.host}: all who reach it can use the page and copy the model", file=sys.stderr)
         print(listening.url, flush=True)
         listening.serve_until_stopped()
 

@@ -33,7 +33,7 @@ class Measured(NamedTuple):
     """The results of a set of images under one degradation.
 
     Attributes:
-        name: of its folder.
+        name: name of the folder.
         asked: the degradation as the command line has it; "" if that has none.
         low_resolution: the kind of low-resolution images.
         network: scores of the model.
@@ -156,8 +156,8 @@ def to_record(model: Path, degradations: list[str]) -> model_file.Description:
     """The description of a model for `--record`. Mistakes are found before minutes of measuring.
 
     Raises:
-        UserError: if it has no description, images are no bicubic reductions, `--record` is not a .json file, or that
-            file holds anything but a result of this network.
+        UserError: if it has no description, the images are not bicubic reductions, or `--record` is not a .json file.
+            Also if that file exists and is not a result of this network.
     """
     if degradations not in ([""], [DEFAULT]) or flags.FLAGS.lr_data not in ("", "none"):
         raise UserError("--record: keeps what was measured on bicubic reductions; drop --degradation and --lr_data")
@@ -193,7 +193,7 @@ def sets_of(data: DataSettings, scale: int, found: bool) -> dict[str, Images]:
 
 
 def folders(data: DataSettings) -> dict[str, list[Path]]:
-    """Images by the name of their folder. A folder's `HR` subfolder stands for it."""
+    """Images by the name of their folder. If a folder has a subfolder `HR`, the images there are used."""
     sets: dict[str, list[Path]] = {}
     for spec in data.data.split(","):
         if spec == "photos":

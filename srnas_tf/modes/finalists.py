@@ -27,7 +27,7 @@ Times = Mapping[str, float]
 
 
 class Timed(NamedTuple):
-    """How long finalists take.
+    """The latencies of finalists.
 
     Attributes:
         ms: milliseconds, by a network's text.
@@ -74,7 +74,7 @@ def best_of(found: Sequence[Network], trained: Sequence[Net], times: Times, limi
     Args:
         found: the networks.
         trained: the same networks, trained.
-        times: of all networks, or empty.
+        times: milliseconds of all networks by their text, or empty.
         limit: milliseconds; 0 for none.
     """
     both = list(zip(found, trained, strict=True))

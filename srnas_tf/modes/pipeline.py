@@ -211,7 +211,7 @@ def _picture(upscalers: Mapping[str, Upscaler], test: list[Pair], scale: int, wo
 
 
 def _write(rows: list[Row], timed: str, workdir: Workdir) -> None:
-    """`pipeline.json`: the table as data."""
+    """Writes the table to `pipeline.json`."""
     entries = [
         {
             "method": row.method,
@@ -230,7 +230,7 @@ def _write(rows: list[Row], timed: str, workdir: Workdir) -> None:
 def _print(
     rows: list[Row], data: DataSettings, scale: int, init: str, low_resolution: str, workdir: Workdir, timed: str
 ) -> None:
-    """The final table; with milliseconds, and what they are, if they are known."""
+    """Prints the final table, with milliseconds and their runtime if they are known."""
     lines = [
         [
             row.method,

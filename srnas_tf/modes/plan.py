@@ -1,4 +1,4 @@
-"""Chooses space, search and training of a pipeline that is given a budget of milliseconds alone, and some minutes."""
+"""Chooses space, search and training of a pipeline from a limit in milliseconds and the minutes that it may take."""
 
 import json
 import math
@@ -37,34 +37,36 @@ SPACE = {
     "attention": Values(("none", "esa")),
     "stem": Values(("expanded",)),
 }
-"""Where networks differ most in time and quality: width, depth, kind of convolution, attention. Widths that are no
-multiple of 16 are slow in most runtimes."""
+"""The dimensions in which networks differ most in time and quality: width, depth, kind of convolution, attention.
+
+Widths are multiples of 16, since others are slow in most runtimes.
+"""
 SEARCH = {"strategy": "halving", "population": 8, "iterations": 4, "top_k": 2}
 SURVIVORS = (8, 2)
 LENGTHS = (3, 8, 24)
-"""Of the rungs, and of the last network's training, in proportion."""
+"""Relative numbers of steps: of the rungs, and of the training of the final network."""
 RECIPE = {"batch": 16, "patch": 24, "learning_rate": 4e-3, "schedule": "cosine", "warmup": 50, "ema": 0.99}
-"""What trains small networks well in a few thousand steps."""
+"""Training settings that suit small networks and a few thousand steps."""
 LATENCY_NETWORKS = 60
 SHORTEST = 60
-"""Steps below which the first rung ranks nothing."""
+"""Minimum number of steps of the first rung. After fewer steps, a ranking means nothing."""
 PROBED = 3 * LOG_EVERY
-"""Steps of the training that tells how fast steps are: the middle third is timed, and none of it is validated."""
+"""Number of steps of a training that measures the speed. The middle third is timed; nothing is validated."""
 SAMPLE = 9
-"""Random networks whose mean MACs stand for the search's."""
+"""Number of random networks whose mean MACs serve as an estimate for those of the search."""
 REST = 90.0
-"""Seconds that are set aside for export, tables and the report."""
+"""Seconds that are reserved for export, tables and the report."""
 
 Defaults = Mapping[str, dict[str, Any]]
 """Values of settings that the flags leave open, by the section of the workdir's record."""
 
 
 class Speed(NamedTuple):
-    """How fast this machine trains.
+    """The training speed of this machine.
 
     Attributes:
-        start: seconds that a training takes besides its steps.
-        step: seconds of a step, for each MAC of the network at an output of 1280x720.
+        start: seconds that a training takes in addition to its steps.
+        step: seconds per step and per MAC of the network, at an output of 1280x720.
     """
 
     start: float
@@ -72,10 +74,10 @@ class Speed(NamedTuple):
 
 
 def defaults_of(workdir: Workdir) -> Defaults:
-    """The settings for a budget of milliseconds alone; empty if the flags say more.
+    """Chooses the settings for a limit in milliseconds; returns an empty mapping if flags choose more than that.
 
-    It tells on stderr how long everything takes. Then it measures the latency of the space, and the speed of training.
-    The rest of the minutes goes to the rungs.
+    It prints on stderr how long everything takes. Then it measures the latency of the space, and the training speed.
+    The rungs take the rest of the time.
 
     Raises:
         UserError: if no network meets the budget, or the minutes are too few.

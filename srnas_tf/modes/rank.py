@@ -35,11 +35,11 @@ RANKED = {name: PAIR[name] for name in ("arch", "codes", "params", "samples")} |
 
 
 class Ranking(NamedTuple):
-    """What to rank.
+    """The networks to rank, and their training.
 
     Attributes:
         settings: the networks.
-        recipe: for training them alone.
+        recipe: recipe for training them alone.
         source: the workdir of the networks; None for this one.
     """
 
@@ -63,7 +63,7 @@ def run(workdir: Workdir) -> None:
     alone = None if source else Alone(data, recipe, machine, space.scale, workdir.path)
     workdir.claim(rank=settings, ranked=recipe)
     path = workdir / "rank" / "networks.json"
-    if not path.exists():  # chosen once: what the supernet says of them is not measured again
+    if not path.exists():  # the networks are chosen and scored only once
         measured = [{**entry, "supernet_psnr": scorer(entry["codes"])} for entry in theirs]
         write_json(path, measured or choose(space, settings, recipe.seed, scorer))
     chosen = read_records(path, RANKED, "networks")
@@ -75,7 +75,7 @@ def run(workdir: Workdir) -> None:
 
 
 def settle(workdir: Workdir, training: TrainSettings) -> Ranking:
-    """The networks to rank and their recipe: the supernet's, except for first weights and flags.
+    """The networks to rank, and their recipe: that of the supernet, except for first weights and flags.
 
     Under `--rank_from` both come from that workdir.
 

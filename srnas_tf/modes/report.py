@@ -13,5 +13,5 @@ def run(workdir: Workdir) -> None:
     if not workdir.path.is_dir():
         raise UserError(f"--workdir={workdir.path}: no such folder; give the folder of an experiment")
     for section, kind in (("network", Space), ("data", DataSettings)):
-        flags.settle(workdir, section, kind)  # flags that contradict what was done are a mistake
+        flags.settle(workdir, section, kind)  # flags must not contradict the record
     print(f"report: {page.write(workdir.path)}")

@@ -104,7 +104,7 @@ def search_supernet(
     machine: MachineSettings,
     workdir: Workdir,
 ) -> list[dict]:
-    """The networks to go on with, by validation PSNR with the supernet's weights."""
+    """Searches by validation PSNR with the supernet's weights. Returns the chosen networks."""
     policy = precision.settle(settings.search_precision, workdir.path)
     evaluate, screen = travelling_scorers(
         supernet_file(workdir), data, int(machine.memory_gb * 2**30), policy, machine.cache_dir
@@ -142,7 +142,7 @@ def search_by_training(
     machine: MachineSettings,
     workdir: Workdir,
 ) -> list[dict]:
-    """The networks to go on with, by validation PSNR of networks trained alone."""
+    """Searches by validation PSNR of networks that are trained alone. Returns the chosen networks."""
     run = executor_of(machine.executor, machine.ray_address, machine.actors, machine.patience)
     folder = workdir / "search"
     return search_alone(feasible, settings, rungs, trainer, folder, pick, run, SearchBoard(folder).show)

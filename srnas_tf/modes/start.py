@@ -20,7 +20,7 @@ def start_of(init: str, target: Architecture | Space, supernet: Callable[[], Sup
     """The start of a training; None if the random weights stay. Prints how much of a file fits.
 
     Args:
-        init: of `TrainSettings`.
+        init: see `TrainSettings`.
         target: the network or supernet to train.
         supernet: () -> the supernet in which the target was found.
 

@@ -44,7 +44,7 @@ class ContrastAwareAttention(Attention):
     in float32 under any policy.
 
     Args:
-        channels: of input and output.
+        channels: channels of input and output.
         squeezed: channels between the two 1x1 convs; channels // 16 in IMDN.
 
     Examples:

@@ -23,7 +23,7 @@ def _gelu(x):
 
 
 ACTIVATIONS: dict[str, Callable] = {"leaky": leaky, "silu": ops.silu, "gelu": _gelu}
-"""By the names of `arch.block.ACTIVATIONS`."""
+"""Activations by the names of `arch.block.ACTIVATIONS`."""
 
 
 def conv(value: arch.AnyConv, name: str, **options) -> keras.Layer:

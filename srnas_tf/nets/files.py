@@ -36,7 +36,7 @@ def load(path: Path) -> Net:
 
 
 def load_as_trained(path: Path) -> Net:
-    """A network saved by `save`, with all weights that training moves. Raises as `load`."""
+    """A network saved by `save`, with all weights of its training form. Raises as `load`."""
     return _load(path, SRNet, ZooNet)
 
 
@@ -55,7 +55,7 @@ def _load(path: Path, *kinds: type):
             raise UserError(f"holds a {config.get('class_name')}, not a {wanted} of this package")
         hdf5.check(weights, 4 * _params(config["config"]))
         with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # Keras says so where weights are missing
+            warnings.simplefilter("error", UserWarning)  # Keras only warns if weights are missing
             return keras.saving.load_model(path, compile=False, safe_mode=True)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None

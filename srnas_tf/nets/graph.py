@@ -25,7 +25,7 @@ class _Affine(keras.Layer):
 
 
 class _Mix(keras.Layer):
-    """A weighted sum of tensors, of which training moves the weights.
+    """A weighted sum of tensors, with trainable weights.
 
     Keras stores a layer of a list under the name of its class: `.keras` files have this one.
     """
@@ -100,9 +100,9 @@ def build(layer: graph.Layer, channels: int, **options) -> keras.Layer:
     """A layer with state. It is built, so that its parameters can be counted before it is called.
 
     Args:
-        layer: of a kind in `STATEFUL`.
-        channels: of its input.
-        options: for the Keras layer: its name, its dtype policy.
+        layer: a layer of a kind in `STATEFUL`.
+        channels: channels of its input.
+        options: options of the Keras layer, such as its name and its dtype policy.
     """
     made = STATEFUL[type(layer)](layer, channels, **options)
     if not made.built:

@@ -18,7 +18,7 @@ def check(content: bytes, least: int) -> None:
     The bytes of each other dataset are in the file. None can take more memory than the file.
 
     Args:
-        content: of the file.
+        content: content of the file.
         least: bytes that all datasets together must have.
 
     Raises:

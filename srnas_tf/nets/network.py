@@ -65,7 +65,7 @@ class Frame(keras.Model):
         return self.enlarge_and_tell(lr, blocks)[0]
 
     def enlarge_and_tell(self, lr, blocks: Sequence[Callable]) -> tuple:
-        """The same, and the outputs of the blocks."""
+        """The output of `enlarge`, and a list with the output of each block."""
         features = self.conv_first(lr)
         x, outputs = features, []
         for block in blocks:
@@ -93,7 +93,7 @@ class SRNet(Exportable, Frame):
 
     Args:
         network: an `arch.Network`, or its text form.
-        provenance: how its weights were made; plain data, which files keep.
+        provenance: how its weights were made; plain data, which model files keep.
 
     Examples:
         >>> SRNet("x4:w16:imdn:r0.25:k3:f1:SCSCS-SCSCS")(keras.ops.ones((1, 8, 8, 3))).shape

@@ -54,8 +54,8 @@ def network_of(weights: Mapping[str, np.ndarray], path: Path, any_scale: int = 4
     """The IMDN with weights of these names and shapes. The upsampler's channels tell its scale.
 
     Args:
-        weights: by name.
-        path: of their file, for errors.
+        weights: tensors by name.
+        path: path of their file, for errors.
         any_scale: the scale of IMDN_AS, which serves any.
 
     Raises:

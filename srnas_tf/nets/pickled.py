@@ -95,7 +95,7 @@ class _Machine:
             self._memo[len(self._memo) if name == "MEMOIZE" else int(argument)] = self._top()
         elif name in ("GET", "BINGET", "LONG_BINGET"):
             if int(argument) not in self._memo:
-                raise PickleError("it recalls what it never kept")
+                raise PickleError("it reads an entry of its memo that it never wrote")
             self._stack.append(self._memo[int(argument)])
         elif name == "GLOBAL":
             module, _, called = argument.partition(" ")
@@ -106,7 +106,7 @@ class _Machine:
             self._stack.append(self._meanings.persistent(_tuple(self._pop())))
         elif name == "REDUCE":
             self._reduce()
-        elif name == "BUILD":  # attributes of a dictionary: what PyTorch says of versions
+        elif name == "BUILD":  # attributes of a dictionary, in which PyTorch records versions
             self._pop()
             _dictionary(self._top())
         elif name in ("APPEND", "APPENDS"):
@@ -126,7 +126,7 @@ class _Machine:
     def _reduce(self) -> None:
         function, arguments = self._pops(2)
         if not isinstance(function, Global):
-            raise PickleError("it calls what is no function")
+            raise PickleError("it calls something that is not a function")
         if function == self._meanings.ordered:
             pairs = _tuple(arguments)
             self._stack.append({})
@@ -168,23 +168,23 @@ class _Machine:
 
 def _tuple(value: Any) -> tuple:
     if type(value) is not tuple:
-        raise PickleError("it calls with what are no arguments")
+        raise PickleError("the arguments of a call are not a tuple")
     return value
 
 
 def _list(value: Any) -> list:
     if type(value) is not list:
-        raise PickleError("it adds to what is no list")
+        raise PickleError("it appends to something that is not a list")
     return value
 
 
 def _dictionary(value: Any) -> dict:
     if type(value) is not dict:
-        raise PickleError("it adds to what is no dictionary")
+        raise PickleError("it adds an entry to something that is not a dictionary")
     return value
 
 
 def _text(value: Any) -> str:
     if type(value) is not str:
-        raise PickleError("a name or key is no text")
+        raise PickleError("a name or key is not text")
     return value

@@ -16,7 +16,7 @@ class Resample(keras.Layer):
     Args:
         up: numerator of the factor.
         down: its denominator.
-        channels: of the image.
+        channels: channels of the image.
     """
 
     def __init__(self, up: int, down: int = 1, channels: int = 3, **kwargs) -> None:

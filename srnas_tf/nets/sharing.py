@@ -22,7 +22,7 @@ class Placement:
     """The rows of ROW numbers that hold all arrays of a slot: first the arrays of some paths, then those of all.
 
     Attributes:
-        layout: of the slot.
+        layout: layout of the slot.
         weights: its arrays, to be drawn one after the other.
         own: the number of rows of arrays that not every path uses as a whole.
         rows: the number of all rows. The last row of an array may be partly unused.

@@ -36,7 +36,7 @@ class Stage(NamedTuple):
             and ignores the moments. The last one takes the image as a fourth map, and returns the enlarged image and
             zeros.
         reach: the pixels that a tile needs around it.
-        channels: of each map that comes in.
+        channels: channels of each input map.
         gathered: channels of the moments, in and out.
         grid: a tile, with the pixels around it, begins at a multiple of this.
         pools: whether the network looks at the whole image. If not, tiles that overlap by all reaches are exact, too.

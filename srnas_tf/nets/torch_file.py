@@ -77,7 +77,7 @@ def _call(function: Global, arguments: tuple) -> _Tensor:
 def _persistent(described: tuple) -> _Storage:
     kind, dtype, key, *_ = described
     if kind != "storage" or not isinstance(dtype, Global) or dtype.name not in _STORAGES:
-        raise PickleError("it refers to what is no storage")
+        raise PickleError("it refers to something that is not a storage")
     if not isinstance(key, str):
         raise PickleError("a storage without a name")
     return _Storage(key, _STORAGES[dtype.name])

@@ -20,7 +20,7 @@ class ZooNet(Exportable):
 
     Args:
         network: an `arch.ZooNetwork`, or its text form.
-        provenance: how its weights were made; plain data, which files keep.
+        provenance: how its weights were made; plain data, which model files keep.
 
     Examples:
         >>> ZooNet("x2:fsrcnn")(keras.ops.ones((1, 8, 8, 3))).shape

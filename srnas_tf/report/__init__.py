@@ -1,1 +1,1 @@
-"""What people look at: tables and pictures."""
+"""Tables on the terminal, charts, pictures, and the HTML page that shows a workdir."""

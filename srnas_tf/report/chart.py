@@ -1,4 +1,7 @@
-"""Charts as inline SVG: two axes, and marks with a word each for who points at them or comes to them by keyboard."""
+"""Draws charts as inline SVG: two axes, lines and marks.
+
+A mark shows its text when the pointer or the keyboard reaches it.
+"""
 
 import itertools
 import math
@@ -12,7 +15,19 @@ from srnas_tf.report import svg
 
 
 class Size(NamedTuple):
-    """Of a chart, and its margins, which have room for the larger letters of a narrow page."""
+    """The size of a chart and of its margins, in units of the SVG.
+
+    The margins have room for the larger letters of a narrow page.
+
+    Attributes:
+        width: width of the whole chart.
+        height: height of the whole chart.
+        left: margin, with the labels of the y axis.
+        right: margin, with the names of lines if there are any.
+        top: margin.
+        bottom: margin, with the labels of the x axis.
+        kind: classes of the page's style.
+    """
 
     width: float
     height: float
@@ -25,19 +40,19 @@ class Size(NamedTuple):
 
 LARGE = Size(840, 440, 70, 14, 36, 56, "chart")
 NAMED = LARGE._replace(right=104)
-"""With room for the names of lines."""
+"""Has room for the names of lines at their right ends."""
 SMALL = Size(360, 230, 44, 10, 28, 42, "chart small")
 
 
 class Axis(NamedTuple):
-    """What an axis says.
+    """An axis: its label, its range and its ticks.
 
     Attributes:
         label: the quantity and its unit.
-        low: where it begins.
-        high: where it ends, > low.
-        ticks: what is written at it, within.
-        digits: behind the point.
+        low: the value at which it begins.
+        high: the value at which it ends, > low.
+        ticks: values with a label, between `low` and `high`.
+        digits: decimals of these labels.
     """
 
     label: str
@@ -51,7 +66,7 @@ class Axis(NamedTuple):
 
 
 def axis(label: str, values: Iterable[float], count: int = 5) -> Axis:
-    """An axis that holds all values, with a little air, and about `count` round ticks."""
+    """An axis that holds all finite values, with a small margin and about `count` ticks at round numbers."""
     finite = [value for value in values if math.isfinite(value)] or [0.0]
     low, high = min(finite), max(finite)
     air = 0.04 * (high - low) or abs(low) * 0.01 or 0.5
@@ -67,13 +82,13 @@ class Mark(NamedTuple):
     """A point.
 
     Attributes:
-        x: in the axis' units.
-        y: likewise.
-        says: what it stands for.
-        kind: a size (`strong`, `small`, `ring`, or none) and a colour (`faint`, `other`, `third`, or none): classes of
-            the page's style.
-        stop: whether the keyboard comes by.
-        facts: what else it stands for, for who colours marks by it.
+        x: position, in units of the x axis.
+        y: position, in units of the y axis.
+        says: text that describes the point.
+        kind: classes of the page's style: a size (`strong`, `small`, `ring`, or none) and a colour (`faint`, `other`,
+            `third`, or none).
+        stop: True if the keyboard can reach it.
+        facts: further properties by name; the page can colour marks by them.
     """
 
     x: float
@@ -88,10 +103,10 @@ class Line(NamedTuple):
     """A line.
 
     Attributes:
-        points: in the axes' units, from left to right.
-        kind: class of the page's style.
-        name: written at its right end.
-        stepped: whether it stays level until the next point.
+        points: (x, y) in units of the axes, from left to right.
+        kind: classes of the page's style.
+        name: text at its right end.
+        stepped: True if it stays level until the next point.
     """
 
     points: Sequence[tuple[float, float]]
@@ -103,7 +118,16 @@ class Line(NamedTuple):
 def chart(
     title: str, x: Axis, y: Axis, lines: Sequence[Line] = (), marks: Sequence[Mark] = (), size: Size = LARGE
 ) -> Markup:
-    """A chart; marks lie on lines."""
+    """Draws a chart; marks are drawn over lines.
+
+    Args:
+        title: describes the chart to screen readers.
+        x: the horizontal axis.
+        y: the vertical axis.
+        lines: lines, in the order in which they are drawn.
+        marks: marks, in the order in which they are drawn.
+        size: size of the chart.
+    """
 
     def at(point: tuple[float, float]) -> tuple[float, float]:
         across = (point[0] - x.low) / (x.high - x.low)
@@ -117,10 +141,10 @@ def chart(
 
 
 RADII = {"ring": 6.5, "strong": 4.5, "small": 2.0}
-"""Of marks, by their kinds."""
+"""Radii of marks by kind."""
 
 Place = Callable[[tuple[float, float]], tuple[float, float]]
-"""From the axes' units to the drawing's."""
+"""Maps a point in units of the axes to coordinates of the drawing."""
 
 
 def _grid(x: Axis, y: Axis, size: Size, at: Place) -> list[Markup]:
@@ -149,7 +173,7 @@ def _line(line: Line, at: Place) -> Markup:
 
 
 def _names(lines: Sequence[Line], at: Place) -> list[Markup]:
-    """Names at the right ends of lines, moved apart where they would lie on each other."""
+    """Writes names at the right ends of lines, and moves those apart that would overlap."""
     ends = [(at(line.points[-1]), line) for line in lines if line.name and line.points]
     parts, free = [], -math.inf
     for (left, height), line in sorted(ends, key=lambda end: end[0][1]):

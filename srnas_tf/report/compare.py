@@ -1,4 +1,4 @@
-"""Crops of held-out photographs, enlarged by each method, side by side: `compare.png`, and one file each."""
+"""Shows crops of held-out images, enlarged by each method, side by side: `compare.png`, and one file for each crop."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,24 +17,24 @@ from srnas_tf.errors import writing
 from srnas_tf.workdir.files import whole, write_json
 
 CROP = 96
-"""Side of a crop, high-resolution pixels."""
+"""Side of a crop, in high-resolution pixels."""
 THUMBNAIL = 160
-"""The longer side of a photograph that shows where a crop is, pixels."""
+"""Longer side of the small image that shows the position of a crop, in pixels."""
 ROWS = 4
-"""Photographs at most."""
+"""Maximum number of images."""
 INDEX = "crops.json"
-"""What the files of crops show, in their folder."""
+"""File in the folder of crops that describes each of them."""
 
 matplotlib.use("agg")
 
 
 class Crop(NamedTuple):
-    """A part of a photograph as one method has it.
+    """A part of an image, enlarged by one method.
 
     Attributes:
-        method: its name; `original` for the photograph itself.
-        image: uint8 RGB.
-        psnr: over the whole photograph, dB; None for the original.
+        method: its name; `original` for the image itself.
+        image: uint8 RGB, [height, width, 3]; `CROP` pixels a side, or fewer if the image is smaller.
+        psnr: PSNR of the whole image, dB; None for the original.
     """
 
     method: str
@@ -43,12 +43,12 @@ class Crop(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A photograph's crops.
+    """The crops of one image.
 
     Attributes:
-        photograph: its name.
-        crops: the original's first.
-        where: the whole photograph, small, uint8 RGB, with a frame around the crop; None where that is not known.
+        photograph: name of the image.
+        crops: one for each method, the original first.
+        where: the whole image, small, with a frame around the crop; uint8 RGB; None if the position is unknown.
     """
 
     photograph: str
@@ -57,12 +57,12 @@ class Row(NamedTuple):
 
 
 def crops(pairs: Sequence[Pair], enlarged: Mapping[str, list[np.ndarray]], scale: int) -> list[Row]:
-    """Each photograph's crop where there is most to lose, as it was and as each method has it.
+    """Cuts the most detailed part out of each image, and the same part out of each enlargement.
 
     Args:
-        pairs: the photographs; `ROWS` at most are shown.
-        enlarged: by method, uint8 images in the order of `pairs`.
-        scale: the enlargement.
+        pairs: the images; the first `ROWS` are shown.
+        enlarged: uint8 RGB images by method, in the order of `pairs`.
+        scale: factor of the enlargement.
     """
     rows = []
     for row, pair in enumerate(pairs[:ROWS]):
@@ -76,7 +76,7 @@ def crops(pairs: Sequence[Pair], enlarged: Mapping[str, list[np.ndarray]], scale
 
 
 def _thumbnail(image: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """An image, small, with a frame around a box (left, top, right, bottom; beyond the edges, to these)."""
+    """Reduces an image, and draws a frame around a box (left, top, right, bottom) that is clipped to the image."""
     small = Image.fromarray(image)
     small.thumbnail((THUMBNAIL, THUMBNAIL))
     across, down = small.width / image.shape[1], small.height / image.shape[0]
@@ -89,7 +89,11 @@ def _thumbnail(image: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
 
 
 def compare(rows: Sequence[Row], path: Path) -> None:
-    """Draws them into one PNG."""
+    """Draws all crops into one PNG.
+
+    Raises:
+        WorkError: if the file cannot be written.
+    """
     columns = max(len(row.crops) for row in rows)
     figure = Figure(figsize=(2.6 * columns, 2.9 * len(rows)), layout="constrained")
     grid = GridSpec(len(rows), columns, figure)
@@ -103,7 +107,7 @@ def compare(rows: Sequence[Row], path: Path) -> None:
 
 
 def write_crops(rows: Sequence[Row], folder: Path) -> None:
-    """Writes each crop as a PNG, and `crops.json`, which says what they show."""
+    """Writes each crop as a PNG, and `crops.json`, which names the image, the method and the PSNR of each file."""
     folder.mkdir(parents=True, exist_ok=True)
     index: list[dict[str, Any]] = []
     for row, (photograph, crops, where) in enumerate(rows, start=1):
@@ -128,7 +132,7 @@ def _draw(axes, image: np.ndarray, title: str) -> None:
 
 
 def _busiest(hr: np.ndarray, scale: int) -> tuple[int, int]:
-    """Where the photograph has most to lose: the crop with the strongest detail that the reduction cannot hold."""
+    """Top and left of the crop that loses most detail in the reduction, in high-resolution pixels."""
     y = metrics.luma(hr)
     coarse = metrics.luma(np.repeat(np.repeat(reduce(hr, scale), scale, 0), scale, 1))
     detail = np.pad(np.abs(y - coarse), ((1, 0), (1, 0))).cumsum(0).cumsum(1)

@@ -1,6 +1,7 @@
-"""A block as a stream of channels: convolutions in its way, and the shares that are kept back until the end.
+"""Draws a block as a stream of channels that flows from left to right.
 
-From left to right; the height of a band says how many channels it has. Everything is read off the block's plan.
+Boxes on the stream are convolutions. Distilled channels leave it and wait below for the concatenation. The height of a
+band is proportional to its number of channels. Everything is derived from the block's plan.
 """
 
 from collections.abc import Iterator
@@ -14,23 +15,23 @@ from srnas_tf.report import svg
 
 WIDTH = 900.0
 FULL = 30.0
-"""Height of as many channels as the network is wide."""
+"""Height of a band that has as many channels as the network's trunk."""
 TOP = 16.0
 CONV = 34.0
 """Width of a convolution."""
 GAP = 9.0
-"""Between the trunk and what is kept, and between what is kept."""
+"""Distance between the trunk and the distilled channels, and between two bands of these."""
 END = 3
-"""Places after the letters: last convolution, attention, fusion."""
+"""Number of places after the letters: last convolution, attention, fusion."""
 
 
 def places(block: Plan) -> int:
-    """How many places a block's first convolution and its letters take."""
+    """Number of places that a block's first convolution and its letters take."""
     return 1 + sum(bool(step.distilled) + len(step.trunk) for step in block.steps)
 
 
 def describe(block: Block, features: int) -> str:
-    """A block in words, for those who do not see it."""
+    """Describes a block in words, for screen readers."""
     made = plan(block, features)
     added = "" if made.inside else ", added to the block's input"
     return f"{'; '.join(_words(made))}; {features} channels{added}"
@@ -59,21 +60,21 @@ def _words(made: Plan) -> Iterator[str]:
 
 
 def words(conv: AnyConv) -> str:
-    """`3×3 conv`, `3×3 separable conv`."""
+    """Kernel sizes and kind: `3×3 conv`, `3×3 separable conv`."""
     return f"{kernel(conv)} {conv.kind}"
 
 
 def kernel(conv: AnyConv) -> str:
-    """`3×3`; `1×1 | 3×3` for a selective one."""
+    """Kernel sizes: `3×3`, or `1×1 | 3×3` for a selective convolution."""
     return " | ".join(f"{size}×{size}" for size in conv.kernels)
 
 
 class Band(NamedTuple):
-    """A stream of channels at some place.
+    """The cross-section of a stream of channels at some place.
 
     Attributes:
-        top: its upper edge.
-        channels: its height, in channels.
+        top: upper edge, in units of the SVG.
+        channels: number of channels, which gives the height.
     """
 
     top: float
@@ -81,13 +82,13 @@ class Band(NamedTuple):
 
 
 def draw(block: Block, features: int, columns: int) -> Markup:
-    """The picture of a block.
+    """Draws a block.
 
     Args:
-        block: which.
+        block: the block to draw.
         features: channels of the network's trunk.
-        columns: places to leave for first convolution and letters: the most that a block of the network takes, so that
-            all of them are drawn to one measure.
+        columns: places to leave for the first convolution and the letters. The largest `places` of the network's
+            blocks gives all of them the same horizontal scale.
     """
     return _Picture(plan(block, features), features, columns).svg(describe(block, features))
 
@@ -100,7 +101,7 @@ class _Picture:
         self.boxes: list[Markup] = []
         kept = [step.distilled for step in made.steps if step.distilled]
         widest = max([features, *(step.width for step in made.steps)])
-        # The first that is kept lies lowest: so no band crosses another.
+        # The channels that are distilled first lie lowest, so that no band crosses another.
         floor = TOP + widest * self.unit + GAP
         self.lanes: list[float] = []
         for i in range(len(kept)):
@@ -114,7 +115,7 @@ class _Picture:
         return svg.drawing(WIDTH, self.height, title, *self.parts, *self.boxes, class_="block")
 
     def _letters(self) -> tuple[Band, float]:
-        """Draws up to the last letter; returns the trunk there."""
+        """Draws everything up to the last letter; returns the trunk there and its x coordinate."""
         x, trunk = 10.0, Band(TOP, self.features)
         self._skip()
         trunk, x = self._conv(self.made.first, trunk, x)
@@ -127,7 +128,7 @@ class _Picture:
         return trunk, x
 
     def _skip(self) -> None:
-        """The block's input on its way to the sum."""
+        """Draws the path of the block's input to the sum."""
         self.parts.append(svg.path([(14, TOP), (14, 5), (WIDTH - 14, 5), (WIDTH - 14, TOP - 1)], class_="skip"))
 
     def _conv(self, conv: AnyConv, trunk: Band, x: float) -> tuple[Band, float]:
@@ -139,7 +140,7 @@ class _Picture:
         return after, x + self.step
 
     def _keep(self, step: Step, trunk: Band, x: float, lane: float) -> tuple[Band, float]:
-        """What leaves at a split or a tap, on its way to the concatenation."""
+        """Draws the channels that a split or a tap distills, up to the concatenation; returns the rest and its x."""
         distilled = step.distilled
         foot = trunk.top + (trunk.channels - distilled) * self.unit
         rest = trunk if step.tapped else Band(trunk.top, trunk.channels - distilled)
@@ -156,7 +157,7 @@ class _Picture:
         return rest, x + self.step
 
     def _arrival(self, distilled: int, lane: float) -> Band:
-        """Where what is kept lies in the concatenation: all of it in the order of the lanes, without gaps."""
+        """The place of distilled channels in the concatenation: in the order of the lanes, without gaps."""
         above = sum(
             step.distilled
             for step, other in zip((s for s in self.made.steps if s.distilled), self.lanes, strict=True)
@@ -190,7 +191,7 @@ class _Picture:
         self.boxes.append(svg.tag("text", "+", x=x, y=y, dy=".34em", class_="sign middle"))
 
     def _flow(self, left: float, right: float, start: Band, end: Band, kind: str = "trunk") -> None:
-        """A band from one place to another; bent where they differ."""
+        """Draws a band from one place to another, curved if its top or its height changes."""
         if right <= left:
             return
         edges = ((start.top, end.top), (start.top + start.channels * self.unit, end.top + end.channels * self.unit))
@@ -202,7 +203,7 @@ class _Picture:
         self.parts.append(svg.tag("path", d=there + back, class_=f"band {kind}"))
 
     def _box(self, conv: AnyConv | None, x: float, before: Band, after: Band) -> None:
-        """A convolution; None for the attention."""
+        """Draws the box of a convolution, or of the attention if `conv` is None."""
         name = kernel(conv) if conv else self.made.attends.upper()
         height = max(18.0, max(before.channels, after.channels) * self.unit + 6)
         top = before.top + max(before.channels, after.channels) * self.unit / 2 - height / 2
@@ -212,7 +213,7 @@ class _Picture:
         self.boxes.append(svg.tag("text", name, x=x, y=top + height / 2, dy=".34em", class_=f"{kind} middle"))
 
     def _count(self, x: float, band: Band, kind: str = "trunk") -> None:
-        """How many channels a band has."""
+        """Writes the number of channels at a band."""
         height = band.channels * self.unit
         beside = band.top - 6 if kind == "kept" else band.top + height + 6
         y = band.top + height / 2 if height >= 10 else beside

@@ -1,4 +1,4 @@
-"""What a report says of exported files."""
+"""The section of a report about exported files, and their latencies."""
 
 from pathlib import PurePath
 
@@ -17,7 +17,7 @@ USES = {
     "stages/stages.tflite": "LiteRT, for images of many megapixels",
     "stages/stage00.onnx": "onnxruntime, for images of many megapixels",
 }
-"""What each exported file is for."""
+"""Use of each exported file, as the report describes it."""
 
 
 def _exports(holdings: Holdings) -> list[str]:
@@ -25,7 +25,7 @@ def _exports(holdings: Holdings) -> list[str]:
 
 
 def files(holdings: Holdings) -> dict | None:
-    """Exported files, and how far each is from its network."""
+    """Lists the exported files, and the difference of each from its network; None if nothing was exported."""
     exports = []
     for name in _exports(holdings):
         entries = {
@@ -38,16 +38,16 @@ def files(holdings: Holdings) -> dict | None:
 
 
 VARIED = 0.2
-"""Share that a time may vary by, and is given without a word of it."""
+"""Relative spread of a latency above which the report mentions it."""
 
 
 def milliseconds(ms: float, spread: float = 0.0) -> str:
-    """A time, and by how much it varied, if that is much."""
+    """Formats a latency in milliseconds; adds its relative spread if that is above `VARIED`."""
     return f"{ms:.4g}" + (f" (varied by {spread:.0%})" if spread > VARIED else "")
 
 
 def times(holdings: Holdings) -> list[dict[str, str]]:
-    """Each exported file that was timed: milliseconds by number of threads; a time that varied says so."""
+    """For each exported file that was timed, its latency in milliseconds by number of threads, as text."""
     found = []
     for name in _exports(holdings):
         entries = holdings.json(name)

@@ -1,4 +1,4 @@
-"""The sections of a report that are charts: ranking, training and latency."""
+"""The sections of a report that consist of charts: ranking, training and latency."""
 
 import itertools
 import math
@@ -16,11 +16,11 @@ from srnas_tf.report.searched import recipes, row, thinned
 from srnas_tf.report.sections import tables_of
 
 KINDS = ("strong", "other", "third", "strong dashed", "other dashed", "third dashed")
-"""Classes of lines that are told apart by colour and by dashes."""
+"""Classes of lines; they differ in colour and dashes."""
 
 
 def ranking(holdings: Holdings) -> dict | None:
-    """What the supernet says of networks against what they reach alone."""
+    """Compares the PSNR of networks in the supernet with their PSNR after training alone; None without `rank.json`."""
     rank = holdings.json("rank.json")
     if not rank:
         return None
@@ -37,7 +37,7 @@ def ranking(holdings: Holdings) -> dict | None:
             axis("trained alone, dB", [mark.y for mark in marks]),
         )
         figure = chart(f"{len(marks)} networks: PSNR trained alone over PSNR in the supernet", x, y, marks=marks)
-    samples = {"range": "over the whole space", "band": "of about one size"}
+    samples = {"range": "over the whole space", "band": "of about the same size"}
     rows = [
         {"sample": title, "networks": rank[key].get("networks"), "who": who, **_estimates(rank[key][part])}
         for key, title in samples.items()
@@ -56,7 +56,7 @@ def ranking(holdings: Holdings) -> dict | None:
 
 
 def _estimates(figures: Mapping[str, Sequence[float | None]]) -> dict[str, str]:
-    """Figures and their intervals."""
+    """Writes each estimate with its interval, as `0.50 (0.25 to 0.75)`; `-` if one of its numbers is unknown."""
     texts = {}
     for name, figure in figures.items():
         known = [f"{one:.2f}" for one in figure if one is not None]
@@ -65,7 +65,7 @@ def _estimates(figures: Mapping[str, Sequence[float | None]]) -> dict[str, str]:
 
 
 def training(holdings: Holdings) -> dict | None:
-    """Loss and validated PSNR over steps."""
+    """Draws loss and validation PSNR over steps; None if nothing was trained."""
     names = [name for pattern in ("", "retrain/") for name in holdings.names(f"{pattern}*/metrics.jsonl")]
     runs = {str(Path(name).parent): lines for name in names if (lines := holdings.lines(name))}
     if not runs:
@@ -82,7 +82,7 @@ def training(holdings: Holdings) -> dict | None:
 
 
 def titled(name: str) -> str:
-    """A training by its folder: `retrain/1` is the network of rank 1."""
+    """The title of a training, by its folder: `retrain/1` gives `found 1`, the network of rank 1."""
     last = Path(name).name
     return "IMDN" if name == "retrain/imdn" else f"found {last}" if name.startswith("retrain/") else last
 
@@ -102,7 +102,7 @@ def _validations(runs: Mapping[str, Sequence[tuple[int, float]]]) -> Markup:
 
 
 def _loss(name: str, lines: Sequence[Mapping[str, Any]]) -> Markup:
-    """A loss, smoothed, over its scatter: what is drawn differs from step to step."""
+    """Draws a smoothed loss over the loss of single steps, which varies from batch to batch."""
     points = [(line["step"], line["loss"]) for line in lines if math.isfinite(line["loss"])]
     shown = thinned(points, 600)
     averages = itertools.accumulate((loss for _, loss in shown), lambda average, loss: 0.9 * average + 0.1 * loss)
@@ -115,7 +115,7 @@ def _loss(name: str, lines: Sequence[Mapping[str, Any]]) -> Markup:
 def _training_row(holdings: Holdings, name: str, lines: Sequence[Mapping[str, Any]], planned: int | None) -> dict:
     psnrs = [line["val_psnr"] for line in lines if "val_psnr" in line]
     model = holdings.model(f"{name}/model.keras")
-    # Each process counts its seconds anew.
+    # Each process counts its seconds from 0.
     pairs = itertools.pairwise(line.get("seconds", 0.0) for line in lines)
     return {
         "name": titled(name),
@@ -130,8 +130,10 @@ def _training_row(holdings: Holdings, name: str, lines: Sequence[Mapping[str, An
 
 
 def benchmark(holdings: Holdings) -> dict | None:
-    """Latencies, wherever a run measured them: whatever `benchmark.json` holds, whole networks beside what a table
-    predicts of them, tables of blocks that a search went by, and the times of exported files.
+    """Collects all latencies that were measured in a workdir; None if there are none.
+
+    They come from `benchmark.json`, from the latency tables of searches, and from the exported files. For whole
+    networks, a chart compares the measured latency with the prediction of a table.
     """
     value = {**(holdings.json("benchmark.json") or {})}
     if "models" in value:
@@ -148,7 +150,7 @@ def benchmark(holdings: Holdings) -> dict | None:
         for name, entry in spaces.items()
         if entry.get("networks")
     ]
-    # What a chart shows is written out below it, not first.
+    # The networks of a chart get their own tables, below the chart.
     plain = {name: {k: v for k, v in entry.items() if k != "networks"} for name, entry in spaces.items()}
     timed = {name: entry["networks"] for name, entry in spaces.items() if entry.get("networks")}
     first = {key: entry for key, entry in value.items() if key != "space"}
@@ -156,14 +158,15 @@ def benchmark(holdings: Holdings) -> dict | None:
 
 
 def _timed_model(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """What `benchmark.json` says of a file; a time that varied says so."""
+    """An entry of `benchmark.json` as text; it names the spread of the latency if that is large."""
     rest = {key: value for key, value in entry.items() if key != "latency_spread"}
     return {**rest, "latency_ms": exported.milliseconds(entry["latency_ms"], entry.get("latency_spread", 0.0))}
 
 
 def _block_table(table: Mapping[str, Any]) -> dict[str, Any]:
-    """What a latency table says of itself: its conditions, the frame and the range of its blocks; or of the networks
-    that a latency model is fitted to.
+    """Summarizes a latency table: its conditions, the latency of the frame, and the range over its blocks.
+
+    For a latency model, it gives the range over the networks that the model was fitted to.
     """
     said = ("machine", "runtime", "runtime_version", "threads", "input_size", "date")
     described = {name: table[name] for name in said}
@@ -176,7 +179,7 @@ def _block_table(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _predictions(name: str, networks: Sequence[Mapping[str, Any]]) -> Markup:
-    """Measured over predicted milliseconds; on the line both are equal."""
+    """Draws measured over predicted latency in milliseconds, with the line on which both are equal."""
     marks = [
         Mark(
             entry["predicted_ms"],

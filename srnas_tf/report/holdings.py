@@ -1,4 +1,4 @@
-"""What a workdir holds, read as it is: files may be missing, half written, or of another version."""
+"""Reads the files of a workdir, which may be missing, half written, or written by another version."""
 
 import base64
 import struct
@@ -9,11 +9,11 @@ from srnas_tf import model_file, reading
 
 PICTURE = b"\x89PNG\r\n\x1a\n"
 HEADER = 24
-"""Bytes of a PNG up to the end of its size."""
+"""Number of bytes of a PNG up to the end of its width and height."""
 
 
 class Picture(NamedTuple):
-    """A PNG for a page: a data URI, and its size in pixels."""
+    """A PNG as a data URI, and its size in pixels."""
 
     uri: str
     width: int
@@ -21,24 +21,26 @@ class Picture(NamedTuple):
 
 
 class UnreadableError(ValueError):
-    """A file that is not what its name says."""
+    """A file does not have the format that its name promises."""
 
 
 class Holdings:
-    """The files of a workdir, by their names in it. Nothing is written, so another process may be at work there.
+    """Reads files of a workdir by their names in it.
+
+    It writes nothing, so that another process can work in the folder at the same time.
 
     Args:
-        path: of the folder.
+        path: the folder.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def json(self, name: str) -> Any:
-        """What a JSON file holds; None where there is none.
+        """Reads a JSON file; returns None if there is no such file.
 
         Raises:
-            UnreadableError: where it is none.
+            UnreadableError: if the file cannot be read or is not JSON.
         """
         content = self._read(name)
         if content is None:
@@ -49,10 +51,12 @@ class Holdings:
             raise UnreadableError(f"{name} is no JSON ({error})") from None
 
     def lines(self, name: str) -> list[dict]:
-        """The objects of a journal, in order; a last line that is still being written is left out.
+        """Reads the objects of a journal, in order; without a last line that is still being written.
+
+        A missing file gives an empty list.
 
         Raises:
-            UnreadableError: where a line is no object.
+            UnreadableError: if the file cannot be read, or a line is not a JSON object.
         """
         content = self._read(name) or b""
         entries = []
@@ -64,10 +68,10 @@ class Holdings:
         return entries
 
     def picture(self, name: str) -> Picture | None:
-        """A PNG; None where there is none.
+        """Reads a PNG; returns None if there is no such file.
 
         Raises:
-            UnreadableError: where it is none.
+            UnreadableError: if the file cannot be read or is not a PNG.
         """
         content = self._read(name)
         if content is None:
@@ -78,12 +82,16 @@ class Holdings:
         return Picture(f"data:image/png;base64,{base64.b64encode(content).decode()}", width, height)
 
     def model(self, name: str) -> model_file.Description | None:
-        """What a `model.keras` says of itself; None where there is none."""
+        """Reads the description inside a `model.keras`; returns None if there is no such file.
+
+        Raises:
+            UserError: if the file is not a model of this package.
+        """
         path = self.path / name
         return model_file.read(path) if path.is_file() else None
 
     def names(self, pattern: str) -> list[str]:
-        """The files of a pattern, in the order of their numbers and names."""
+        """Names of the files that match a pattern. Names that are numbers come first, in numerical order."""
         found = [path.relative_to(self.path) for path in self.path.glob(pattern)]
         return [str(path) for path in sorted(found, key=_order)]
 

@@ -1,4 +1,4 @@
-"""`report.html`: all that a workdir holds on one page that needs nothing else."""
+"""Writes `report.html`: one page with everything that a workdir holds, which needs no other file."""
 
 import base64
 import datetime
@@ -18,18 +18,18 @@ from srnas_tf.workdir.files import write_text
 
 NAME = "report.html"
 FOLDER = Path(__file__).with_name("page")
-"""A template for the page, and one for each section."""
+"""Folder of the templates: one for the page, and one for each section."""
 
 
 class Section(NamedTuple):
     """A part of the page.
 
     Attributes:
-        name: of its template in `page/`, and its anchor.
+        name: the name of its template in `page/`, and its anchor on the page.
         title: its heading.
-        build: what the template shows; None where the workdir holds nothing of it.
-        missing: what has not been done then.
-        mode: of the command that does it.
+        build: reads the values that the template shows; returns None if the workdir has none of them.
+        missing: text that is shown in that case.
+        mode: the mode that writes the missing files.
     """
 
     name: str
@@ -40,16 +40,16 @@ class Section(NamedTuple):
 
 
 SECTIONS = (
-    Section("asked", "What was asked", sections.asked, "No settings are recorded here", "pipeline"),
+    Section("asked", "The task", sections.asked, "No settings are recorded here", "pipeline"),
     Section("answer", "The network", sections.answer, "No network has been found or trained here yet", "pipeline"),
     Section("pictures", "Side by side", sections.pictures, "No pictures have been compared here", "pipeline"),
     Section("compared", "Measured", sections.compared, "Nothing has been measured here yet", "evaluate"),
     Section("search", "The search", searched.search, "Nothing has been searched here", "search"),
-    Section("ranking", "Is the supernet to be trusted?", figures.ranking, "Its ranking has not been checked", "rank"),
+    Section("ranking", "Can the supernet be trusted?", figures.ranking, "Its ranking has not been checked", "rank"),
     Section("training", "Training", figures.training, "Nothing has been trained here", "supernet"),
-    Section("files", "Files to take away", exported.files, "Nothing has been exported yet", "export"),
+    Section("files", "Exported files", exported.files, "Nothing has been exported yet", "export"),
     Section("benchmark", "Latency", figures.benchmark, "This run measured no latency", "benchmark"),
-    Section("made", "How this came about", sections.made, "No command is recorded here", "pipeline"),
+    Section("made", "Commands and settings", sections.made, "No command is recorded here", "pipeline"),
 )
 
 _WRONG = (
@@ -62,15 +62,15 @@ _WRONG = (
     ArithmeticError,
     jinja2.UndefinedError,
 )
-"""What a file that is not of the form that this version writes leads to."""
+"""Errors that a file causes if its content differs from what this version writes."""
 
 
 def write(workdir: Path) -> Path:
     """Writes the page into a workdir; returns its path.
 
     Raises:
-        UserError: where the workdir holds nothing that could be shown.
-        WorkError: where the page cannot be written.
+        UserError: if the workdir holds nothing that could be shown.
+        WorkError: if the page cannot be written.
     """
     path = workdir / NAME
     write_text(path, render(workdir))
@@ -78,10 +78,10 @@ def write(workdir: Path) -> Path:
 
 
 def render(workdir: Path) -> str:
-    """The page of a workdir.
+    """Renders the page of a workdir as HTML.
 
     Raises:
-        UserError: where the workdir holds nothing that could be shown.
+        UserError: if the workdir holds nothing that could be shown.
     """
     holdings, environment = Holdings(workdir), _environment()
     parts = [_part(section, holdings, environment) for section in SECTIONS]
@@ -89,7 +89,7 @@ def render(workdir: Path) -> str:
         raise UserError(f"--workdir={workdir}: holds nothing to report; give the folder of an experiment")
     try:
         headline, found = sections.headline(holdings), sections.answer_of(holdings)
-    except _WRONG:  # the section that it comes from says so
+    except _WRONG:  # the section that reads the same file shows the error
         headline, found = [], None
     style, script = ((FOLDER / name).read_text("utf-8") for name in ("page.css", "page.js"))
     return (
@@ -112,7 +112,7 @@ def render(workdir: Path) -> str:
 
 
 def _part(section: Section, holdings: Holdings, environment: jinja2.Environment) -> dict[str, Any]:
-    """A section as the page's template takes it: its body, or what is wrong with the files that it comes from."""
+    """Renders a section for the page's template: its body, or what is wrong with the files that it reads."""
     part = {**section._asdict(), "body": "", "wrong": ""}
     try:
         if content := section.build(holdings):
@@ -120,7 +120,7 @@ def _part(section: Section, holdings: Holdings, environment: jinja2.Environment)
     except UnreadableError as error:
         part["wrong"] = f"{error}."
     except _WRONG as error:
-        part["wrong"] = f"What is there was written by another version, or spoiled ({type(error).__name__}: {error})."
+        part["wrong"] = f"A file was written by another version, or is damaged ({type(error).__name__}: {error})."
     return part
 
 
@@ -138,5 +138,5 @@ def _environment() -> jinja2.Environment:
 
 
 def _hash(text: str) -> str:
-    """As a content security policy names the one style or script that it lets pass."""
+    """The hash of a style or script, as a content security policy names the only one that it allows."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

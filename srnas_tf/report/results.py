@@ -1,4 +1,4 @@
-"""Files of measured networks, one JSON object each: what `--record` writes and the thesis' tables show."""
+"""Results of measured networks: `--record` writes each as a JSON file, and the thesis' tables show them."""
 
 import dataclasses
 import datetime
@@ -12,25 +12,28 @@ from srnas_tf.errors import UserError
 from srnas_tf.workdir.files import write_json
 
 DEFAULT_FOLDER = Path(__file__).parents[2] / "results"
-"""Next to the package, where it runs from a checkout."""
+"""The folder beside the package, which exists if the package runs from a checkout."""
 
 _FIGURES = {"psnr": int | float | None, "ssim": int | float, "images": int}
 
 
 @dataclass(frozen=True)
 class Result:
-    """A measured network.
+    """The measurement of a network on test sets.
 
     Attributes:
-        arch: its architecture, as text.
-        params: its parameters.
-        date: of the measurement, as 2026-11-23.
-        data: the training photographs: `photos`, or the last two names of each folder; None where unknown.
-        steps: of its training; None where unknown.
-        seed: of its training; None where unknown.
-        note: what else is to be known of its weights.
-        machine: what measured it.
-        sets: by test set {"psnr": dB, or None of equal images, "ssim": 0..1, "images": how many}.
+        arch: the architecture, as text.
+        params: number of parameters.
+        date: day of the measurement, such as 2026-11-23.
+        data: training dataset: `photos`, or the last two names of each folder; None if unknown.
+        steps: training steps; None if unknown.
+        seed: seed of the training; None if unknown.
+        note: how the weights were made.
+        machine: the machine that measured.
+        sets: for each test set {"psnr": dB, or None for equal images, "ssim": 0..1, "images": number of images}.
+
+    Raises:
+        TypeError: if a value has another type.
     """
 
     arch: str
@@ -55,7 +58,15 @@ class Result:
 
 
 def result_of(arch: str, params: int, provenance: Mapping[str, Any], machine: str, sets: dict) -> Result:
-    """What is measured today of a network whose file carries this provenance."""
+    """Makes a result with today's date.
+
+    Args:
+        arch: the architecture, as text.
+        params: number of parameters.
+        provenance: what the model file records of its training.
+        machine: the machine that measured.
+        sets: figures by test set, as in `Result`.
+    """
     known = {"data": str, "steps": int, "seed": int}
     data, steps, seed = (
         provenance.get(k) if isinstance(provenance.get(k), kind) else None for k, kind in known.items()
@@ -65,7 +76,7 @@ def result_of(arch: str, params: int, provenance: Mapping[str, Any], machine: st
 
 
 def _short(data: str) -> str:
-    """Folders by their last two names: where they lie on a machine does not matter."""
+    """Shortens each folder to its last two names, since its place on a machine does not matter."""
     paths = [Path(spec) for spec in data.split(",")]
     return ",".join("/".join(path.relative_to(path.anchor).parts[-2:]) for path in paths)
 
@@ -83,10 +94,10 @@ def write(path: Path, result: Result) -> None:
 
 
 def read(path: Path) -> Result:
-    """A file that `write` wrote.
+    """Reads a file that `write` has written.
 
     Raises:
-        UserError: where it is no such file.
+        UserError: if it is missing or has another format.
     """
     try:
         return reading.settings_of(Result, reading.parse(reading.content(path)))
@@ -96,9 +107,9 @@ def read(path: Path) -> Result:
 
 
 def read_folder(path: Path) -> list[Result]:
-    """All `.json` files of a folder, by name.
+    """Reads all `.json` files of a folder, in the order of their names.
 
     Raises:
-        UserError: where one of them is no result.
+        UserError: if one of them is not a result.
     """
     return [read(file) for file in sorted(path.glob("*.json"))]

@@ -1,4 +1,4 @@
-"""`rank.png`: what a supernet says of networks against what they reach alone."""
+"""Draws `rank.png`: the PSNR of networks trained alone over their PSNR in the supernet."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,11 +13,14 @@ matplotlib.use("agg")
 
 
 def scatter(panels: Mapping[str, Sequence[dict]], path: Path) -> None:
-    """Draws one panel a sample of networks, coloured by size.
+    """Draws one panel for each sample of networks, coloured by their number of parameters.
 
     Args:
-        panels: by title, networks with `supernet_psnr`, `psnr` (dB) and `params`.
-        path: of the PNG.
+        panels: networks by title of the panel; each has `supernet_psnr` and `psnr` (dB) and `params`.
+        path: the PNG file to write.
+
+    Raises:
+        WorkError: if the file cannot be written.
     """
     figure = Figure(figsize=(4.8 * len(panels), 4), layout="constrained")
     for i, (title, networks) in enumerate(panels.items(), start=1):

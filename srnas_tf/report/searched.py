@@ -1,4 +1,4 @@
-"""The search in a report: what was measured, in its order; the front, and what it has to beat; what was chosen."""
+"""The section of a report about the search: its progress, the front, the controls, and the chosen networks."""
 
 import functools
 import itertools
@@ -20,26 +20,26 @@ COSTS = {
     "macs": ("MACs at 1280 × 720, billions", 1e9),
     "latency_ms": ("milliseconds", 1.0),
 }
-"""What a network costs: the label of an axis, and its unit."""
+"""Costs by name: the label of an axis, and the divisor that gives its unit."""
 
 MAX_POINTS = 2000
-"""Points and steps of a chart at most: more do not show."""
+"""Maximum number of points in a chart; more of them cannot be seen apart."""
 
 CONTROLS = {name: f"control: {name}" for name in ("random", "grid", "spread")}
-"""Networks that no search has chosen, by their origin in a journal: what the others have to beat."""
+"""Labels of control networks by their origin in a journal. No search chose them, and a search must beat them."""
 
 MAX_VALUES = 8
-"""Of a property, so that networks are told apart by it."""
+"""Maximum number of values of a property by which the chart can be coloured."""
 
 RUNGS = ("faint", "third", "other", "strong")
-"""Classes of marks and lines, by rung; the last rung's is the last one."""
+"""Classes of marks and lines by rung; the last rung has the last one."""
 
 Entry = Mapping[str, Any]
-"""A line of a journal: a measured network."""
+"""A line of a journal, which describes a measured network."""
 
 
 def search(holdings: Holdings) -> dict | None:
-    """What was measured, in its order; the front; and what was gone on with."""
+    """Shows the measurements in their order, the front, and the chosen networks; None if nothing was searched."""
     journal = holdings.lines("search/journal.jsonl")
     measured = [entry for entry in journal if "psnr" in entry]
     if not journal:
@@ -72,14 +72,14 @@ def row(entry: Entry) -> dict:
 
 
 def says(entry: Entry) -> str:
-    """A measured network in words."""
+    """Describes a measured network: recipes, PSNR, costs, and training steps if known."""
     costs = ", ".join(cost(name, entry[name]) for name in COSTS if name in entry)
     trained = f", trained for {entry['steps']:,} steps" if "steps" in entry else ""
     return f"{recipes(entry)}: {entry['psnr']:.3f} dB, {costs}{trained}"
 
 
 def thinned(values: Sequence, most: int = MAX_POINTS) -> Sequence:
-    """Evenly, the first and the last included."""
+    """At most `most` of the values, at equal distances, with the first and the last."""
     if len(values) <= most:
         return values
     return [values[round(i * (len(values) - 1) / (most - 1))] for i in range(most)]
@@ -90,7 +90,10 @@ def _rung(measured: Sequence[Entry], number: int) -> list[Entry]:
 
 
 def _history(measured: Sequence[Entry]) -> Markup:
-    """PSNR over candidates, and the best so far; of trainings those of the first rung, which all candidates had."""
+    """Draws the PSNR of all candidates in their order, and the best so far.
+
+    For networks that were trained alone, these are the measurements of the first rung: all candidates have one.
+    """
     psnrs = [entry["psnr"] for entry in measured]
     best = list(itertools.accumulate(psnrs, max))
     records = [i for i, psnr in enumerate(psnrs) if i == 0 or psnr > best[i - 1]]
@@ -106,12 +109,12 @@ def _history(measured: Sequence[Entry]) -> Markup:
 
 
 def _quality(measured: Sequence[Entry]) -> str:
-    """What a PSNR is that of."""
+    """The label of the PSNR axis."""
     return "PSNR, trained alone, dB" if any("rung" in entry for entry in measured) else "PSNR in the supernet, dB"
 
 
 def _front(measured: Sequence[Entry], best: Sequence[Entry], name: str, facts: Mapping[str, Callable]) -> dict:
-    """PSNR over one cost: all that was measured, what nothing beats in both, by rung, and what was gone on with."""
+    """Draws PSNR over one cost: all measured networks, the front of each rung, and the chosen networks."""
     label, unit = COSTS[name]
     numbers = sorted({entry.get("rung", 1) for entry in measured})
     kinds = dict(zip(reversed(numbers), reversed(RUNGS), strict=False))
@@ -134,11 +137,11 @@ def _front(measured: Sequence[Entry], best: Sequence[Entry], name: str, facts: M
         words = f"On the front of rung {number}: " if many else "On the front: "
         marks += [mark(entry, pale) for entry in thinned(_rung(measured, number))]
         marks += [mark(entry, "strong" if number == last else kind, True, words) for entry in edge]
-        # Beyond its last network a front goes on as it is; there stands its name.
+        # The line of a front goes on level after its last network, up to the name at its end.
         end = [(x.high, edge[-1]["psnr"])] if many else []
         lines.append(Line([*map(point, edge), *end], kind, f"rung {number}" if many else "", True))
     gone_on = [(i, entry) for i, entry in enumerate(best, 1) if name in entry]
-    marks += [mark(entry, "ring other", True, f"Gone on with, {i}: ") for i, entry in gone_on]
+    marks += [mark(entry, "ring other", True, f"Chosen, {i}: ") for i, entry in gone_on]
     title = f"PSNR over {label} of {len(measured)} measurements; {len(edges[last])} networks are on the front"
     drawn = chart(title, x, y, lines, marks, NAMED if many else LARGE)
     values = {key: list(dict.fromkeys(of(entry) for entry in measured)) for key, of in facts.items()}
@@ -146,13 +149,17 @@ def _front(measured: Sequence[Entry], best: Sequence[Entry], name: str, facts: M
 
 
 def _order(value: str) -> tuple[float, str]:
-    """Numbers by size, the rest by name."""
+    """Sort key: numbers by size, then all other values by name."""
     head = value.split()[0].replace(",", "")
     return (float(head), value) if head.replace(".", "", 1).isdigit() else (float("inf"), value)
 
 
 def _facts(measured: Sequence[Entry]) -> dict[str, Callable[[Entry], str]]:
-    """By what the measured networks are told apart: rungs, where they come from, and the dimensions that differ."""
+    """The properties in which the measured networks differ: rung, origin, and dimensions of the space.
+
+    Returns:
+        For each property, a function that gives the value of a network. A property has 2 to `MAX_VALUES` values.
+    """
     networks = {entry["arch"]: parse(entry["arch"]) for entry in measured}
     asked: dict[str, Callable[[Entry], str]] = {"rung": _steps, "origin": _origin}
     for name in (*TRUNK_FIELDS, *BLOCK_FIELDS):
@@ -180,7 +187,7 @@ def _looked_up(values: Mapping[str, str], entry: Entry) -> str:
 
 
 def _dimension(network: Any, name: str) -> str:
-    """A network's value of a dimension; `mixed` where its blocks differ."""
+    """A network's value of a dimension; `mixed` if its blocks differ."""
     if not isinstance(network, Network):
         return ""
     if name in network.hyperparameters:
@@ -190,7 +197,10 @@ def _dimension(network: Any, name: str) -> str:
 
 
 def _groups(measured: Sequence[Entry], facts: Mapping[str, Callable[[Entry], str]]) -> list[dict]:
-    """By each fact, how many networks there are of each value, and how good; but for rungs, in the first rung."""
+    """For each property, a table of its values: number of networks, median and best PSNR.
+
+    Only the first rung counts, except in the table of rungs.
+    """
     first = _rung(measured, 1)
     tables = []
     for key, of in facts.items():

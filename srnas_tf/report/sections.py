@@ -1,4 +1,4 @@
-"""The sections of a report: each takes what it shows from a workdir's files, or says None where there is nothing."""
+"""The sections of a report. Each reads its values from a workdir's files, and returns None if there are none."""
 
 import shlex
 from collections.abc import Iterator, Mapping
@@ -14,13 +14,13 @@ from srnas_tf.report.written import cost, quality, shown, si, signed
 
 
 class Answer(NamedTuple):
-    """The network that a workdir is about.
+    """The main network of a workdir.
 
     Attributes:
-        network: which.
-        source: how it is known.
-        latency_ms: where it is known.
-        psnr: on the photographs that it was chosen by, dB; None where it was not measured on its own.
+        network: its architecture.
+        source: sentence that says how it was chosen.
+        latency_ms: predicted latency; None if unknown.
+        psnr: on the validation images, in dB, after training on its own; None if it was not measured.
     """
 
     network: Architecture
@@ -30,7 +30,10 @@ class Answer(NamedTuple):
 
 
 def answer_of(holdings: Holdings) -> Answer | None:
-    """The network of the final table, or else the best that was trained on, or found, or the one that was trained."""
+    """Selects the main network of a workdir; None if there is none.
+
+    It is the network of the final table, or else the best retrained one, the best of the search, or the trained one.
+    """
     rows = {row["method"]: row for row in holdings.json("pipeline.json") or []}
     best = holdings.json("search/best.json") or []
     times = {entry["arch"]: entry.get("latency_ms") for entry in best}
@@ -41,10 +44,10 @@ def answer_of(holdings: Holdings) -> Answer | None:
         return Answer(parse(found["arch"]), "The network of the final table.", times.get(found["arch"]), psnr)
     if trained:
         first = trained[0]
-        source = "Of the networks that were trained on, the best on the photographs to choose by."
+        source = "The best of the retrained networks on the validation images."
         return Answer(parse(first.network), source, times.get(first.network), first.provenance.get("val_psnr"))
     if best:
-        source = "The first that the search found; it has not been trained on its own yet."
+        source = "The first choice of the search. It has not been retrained yet."
         return Answer(parse(best[0]["arch"]), source, best[0].get("latency_ms"))
     for name in ("train/model.keras", "model.keras"):
         if model := holdings.model(name):
@@ -53,12 +56,12 @@ def answer_of(holdings: Holdings) -> Answer | None:
 
 
 def _numbered(holdings: Holdings, name: str):
-    """A found network's file; None for the baseline's."""
+    """Reads the file of a found network; None for the baseline."""
     return holdings.model(name) if Path(name).parent.name.isdigit() else None
 
 
 def headline(holdings: Holdings) -> list[tuple[str, str, str]]:
-    """Figures that the page opens with: figure, unit, what it is."""
+    """The figures at the top of the page, each as (figure, unit, label)."""
     found = answer_of(holdings)
     if found is None:
         return []
@@ -66,25 +69,25 @@ def headline(holdings: Holdings) -> list[tuple[str, str, str]]:
     rows = {row["method"]: row for row in holdings.json("pipeline.json") or []}
     row = rows.get("found")
     if row:
-        figures.append((quality(row["psnr"]), "dB", "PSNR on held-out photographs"))
+        figures.append((quality(row["psnr"]), "dB", "PSNR on held-out images"))
         for method in ("bicubic", "IMDN"):
             other = rows.get(method, {}).get("psnr")
             if other is not None and row["psnr"] is not None:
-                figures.append((signed(row["psnr"] - other, 2), "dB", f"against {method}"))
+                figures.append((signed(row["psnr"] - other, 2), "dB", f"compared with {method}"))
     elif found.psnr is not None:
-        figures.append((quality(found.psnr), "dB", "PSNR on the photographs to choose by"))
+        figures.append((quality(found.psnr), "dB", "PSNR on the validation images"))
     figures.append((f"{found.network.params:,}", "", "parameters"))
     macs, unit = si(found.network.macs()).split()
     figures.append((macs, f"{unit}MACs", "at 1280 × 720 output"))
     if row and row.get("timed"):
         figures.append((f"{row['latency_ms']:.3g}", "ms", f"latency in {row['timed']}"))
     if found.latency_ms:
-        figures.append((f"{found.latency_ms:.3g}", "ms", "latency as the search predicted it"))
+        figures.append((f"{found.latency_ms:.3g}", "ms", "latency predicted by the search"))
     return figures
 
 
 def asked(holdings: Holdings) -> dict | None:
-    """Space, photographs, budget, and how was searched and trained."""
+    """Lists the space, the dataset, the budget, and the settings of search and training."""
     record = holdings.json("experiment.json")
     if not record:
         return None
@@ -116,15 +119,15 @@ def _space(space: Space) -> str:
 def _photographs(data: Mapping[str, str]) -> list[tuple[str, str]]:
     if "data" not in data:
         return []
-    held_out = "photographs held out of these"
+    held_out = "images held out of these"
     chosen = data.get("val_data") or held_out
     measured = data.get("test_data") or ("the same" if data.get("val_data") else held_out)
-    terms = [("Trained on", data["data"]), ("Chosen by", chosen), ("Measured on", measured)]
+    terms = [("Trained on", data["data"]), ("Validated on", chosen), ("Tested on", measured)]
     return [*terms, ("Low-resolution images", _low_resolution(data))]
 
 
 def _low_resolution(data: Mapping[str, str]) -> str:
-    """What they are: files, or how they are made."""
+    """The source of the low-resolution images: files, or a degradation."""
     files = [
         data[name] for name in ("lr_data", "val_lr_data", "test_lr_data") if data.get(name) not in (None, "", "none")
     ]
@@ -132,26 +135,26 @@ def _low_resolution(data: Mapping[str, str]) -> str:
 
 
 def _search(settings: Mapping[str, Any], pick: Mapping[str, Any]) -> str:
-    """The search in a line."""
+    """The settings of a search in one line."""
     text = "{strategy}, {iterations} × {population} candidates, seed {seed}".format(**settings)
     if settings.get("strategy") == "pareto":
         text += f"; PSNR against {' and '.join(settings['objectives'].split(','))}"
-    return f"{text}; goes on with {pick['pick']}" if pick.get("pick") else text
+    return f"{text}; chooses by {pick['pick']}" if pick.get("pick") else text
 
 
 def _conditions(record: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Under which latency counts, where the search has to do with it."""
+    """The conditions of the latency; empty if the search neither limits nor weighs latency."""
     said = f"{record['search'].get('objectives')} {record.get('pick', {}).get('pick')}"
     counts = record.get("budget", {}).get("max_latency_ms") or "latency_ms" in said
     if "latency" not in record or not counts:
         return []
     text = "{runtime}, threads: {threads}, input {input_size}".format(**record["latency"])
     table = record["latency"].get("latency_table")
-    return [("Latency as in", f"{text}, by {table}" if table else text)]
+    return [("Latency", f"{text}, by {table}" if table else text)]
 
 
 def _recipe(settings: Mapping[str, Any]) -> str:
-    """A training in a line."""
+    """The settings of a training in one line."""
     text = "{steps:,} steps of {batch} patches of {patch} × {patch}, learning rate {learning_rate:g}, {schedule}"
     parts = [text.format(**settings)]
     parts += [f"average {settings['ema']:g}"] if settings.get("ema") else []
@@ -161,7 +164,7 @@ def _recipe(settings: Mapping[str, Any]) -> str:
 
 
 def answer(holdings: Holdings) -> dict | None:
-    """The network, block by block, and what it takes of its budget."""
+    """Shows the main network block by block, and its share of each limit of the budget."""
     found = answer_of(holdings)
     if found is None:
         return None
@@ -194,7 +197,7 @@ def answer(holdings: Holdings) -> dict | None:
 
 
 def _frame(network: Network) -> list[str]:
-    """What stands around the blocks, in the order in which data flows."""
+    """Describes the parts of the whole network, in the order in which data flows."""
     frame = network.frame
     before = [f"{drawing.words(conv)}, {conv.in_channels} → {conv.out_channels}" for conv in frame.conv_first]
     *aggregate, after_body, upsample = (f"{drawing.words(c)}, {c.in_channels} → {c.out_channels}" for c in frame.tail)
@@ -210,7 +213,7 @@ def _frame(network: Network) -> list[str]:
 
 
 def pictures(holdings: Holdings) -> dict | None:
-    """Crops side by side."""
+    """Shows crops side by side: from their files, or else `compare.png`; None if there are none."""
     rows = []
     for row in holdings.json(f"compare/{INDEX}") or []:
         shown = []
@@ -224,14 +227,14 @@ def pictures(holdings: Holdings) -> dict | None:
 
 
 def _crop(holdings: Holdings, name: str) -> Picture | None:
-    """A picture in the folder of crops."""
+    """Reads a picture in the folder of crops."""
     if Path(name).name != name:
         raise UnreadableError(f"compare/{INDEX} names a file outside its folder")
     return holdings.picture(f"compare/{name}")
 
 
 def compared(holdings: Holdings) -> dict | None:
-    """The final table, and measurements on sets of photographs."""
+    """Shows the final table, and measurements on test sets; None if there are none."""
     rows = holdings.json("pipeline.json") or []
     best = max((row["psnr"] or 0 for row in rows), default=0)
     table = [
@@ -257,14 +260,14 @@ def compared(holdings: Holdings) -> dict | None:
 
 
 def _ahead(row: Mapping[str, Any]) -> str:
-    """How far a network is ahead of bicubic, dB."""
+    """The difference in PSNR between a network and bicubic enlargement, dB."""
     if row["psnr"] is None or row["bicubic"] is None:
         return ""
     return signed(row["psnr"] - row["bicubic"], 2)
 
 
 def tables_of(value: Any, title: str = "") -> Iterator[dict]:
-    """JSON as tables: of objects, of lists of objects, and of single values."""
+    """Turns JSON into tables: of objects, of lists of objects, and of single values."""
     if isinstance(value, dict):
         scalars = {key: one for key, one in value.items() if not isinstance(one, dict | list)}
         nested = {key: one for key, one in value.items() if isinstance(one, dict | list) and one}
@@ -284,7 +287,7 @@ def tables_of(value: Any, title: str = "") -> Iterator[dict]:
 
 
 def _side_by_side(objects: Mapping[str, Mapping[str, Any]]) -> dict:
-    """Objects as the columns of a table."""
+    """A table that has a column for each object."""
     keys = dict.fromkeys(key for one in objects.values() for key in one)
     rows = [[key, *(shown(one.get(key)) for one in objects.values())] for key in keys]
     return {"columns": ["", *objects], "rows": rows}
@@ -295,8 +298,8 @@ def _nested(value: dict) -> bool:
 
 
 def made(holdings: Holdings) -> dict | None:
-    """The commands, versions and settings."""
-    # Argument by argument, so that none is broken where a line ends.
+    """Lists the commands, the versions and the settings; None if none were recorded."""
+    # Arguments are separate elements, so that no line breaks within one.
     runs = [
         {**entry, "arguments": [shlex.quote(argument) for argument in shlex.split(entry["command"])]}
         for entry in holdings.lines("runs.jsonl")

@@ -1,4 +1,4 @@
-"""SVG as text that is safe in a page: every value is escaped, and colours are left to the page's style."""
+"""Writes SVG that is safe in a page: every value is escaped. Colours come from the page's style."""
 
 from collections.abc import Iterable
 
@@ -6,13 +6,13 @@ from markupsafe import Markup, escape
 
 
 def tag(name: str, *children: str | Markup, **attributes: str | float | None) -> Markup:
-    """An element.
+    """Writes an element.
 
     Args:
-        name: of the element.
-        children: markup as it is, text escaped.
-        attributes: underscores stand for hyphens, `class_` for `class`; numbers are rounded to a hundredth; None is
-            left out.
+        name: name of the element.
+        children: markup is kept, text is escaped.
+        attributes: underscores become hyphens, and `class_` becomes `class`. Numbers are rounded to two decimals.
+            An attribute that is None is omitted.
     """
     given = (
         Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), number(value))
@@ -25,25 +25,25 @@ def tag(name: str, *children: str | Markup, **attributes: str | float | None) ->
 
 
 def number(value: str | float) -> str:
-    """As short as a hundredth allows."""
+    """Writes a number with at most two decimals, as short as possible."""
     return value if isinstance(value, str) else f"{round(value, 2):g}" if abs(value) < 1e4 else f"{value:.0f}"
 
 
 def path(points: Iterable[tuple[float, float]], **attributes: str | float | None) -> Markup:
-    """A line through points."""
+    """Writes a line through points (x, y)."""
     return tag("path", d="M" + "L".join(f"{number(x)} {number(y)}" for x, y in points), **attributes)
 
 
 def drawing(width: float, height: float, title: str, *children: Markup, class_: str, role: str = "img") -> Markup:
-    """A whole SVG, as wide as the page lets it be.
+    """Writes a whole SVG, which is shown as wide as the page allows.
 
     Args:
-        width: of its own coordinates.
-        height: likewise.
-        title: for those who do not see it.
-        children: what is drawn.
-        class_: of the page's style.
-        role: `img`, or `group` where the keyboard comes by its parts.
+        width: width of its coordinate system.
+        height: height of its coordinate system.
+        title: description for screen readers.
+        children: elements to draw.
+        class_: classes of the page's style.
+        role: `img`, or `group` if the keyboard can reach its parts.
     """
     view = f"0 0 {number(width)} {number(height)}"
     return tag("svg", *children, viewBox=view, role=role, aria_label=title, class_=class_)

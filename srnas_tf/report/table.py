@@ -1,4 +1,4 @@
-"""Tables on stdout."""
+"""Prints tables on stdout."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,9 @@ from rich.table import Table
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints rows of text; the first column to the left, the others to the right.
+    """Prints rows of text. The first column is aligned to the left, the others to the right.
 
-    Long cells are folded on a terminal; elsewhere the table is as wide as it needs to be.
+    On a terminal, long cells are folded. Elsewhere the table is as wide as its longest cells.
     """
     table = Table(title=escape(title), title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for i, name in enumerate(columns):

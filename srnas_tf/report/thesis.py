@@ -1,4 +1,4 @@
-"""The thesis' tables 4.1 to 4.5 as Markdown: its figures, exact counts, and what has been measured here."""
+"""Writes the thesis' tables 4.1 to 4.5 as Markdown: printed figures, exact counts, and this project's measurements."""
 
 import json
 import math
@@ -20,14 +20,14 @@ class Row:
     """A row of a table.
 
     Attributes:
-        label: its first cell, as printed.
-        scale: the enlargement.
-        printed: its other cells, as printed, by the keys of the table's columns.
-        arch: the network that is built here for it, as text; None where there is none.
-        params: that network's exact number of parameters.
-        supernet_params: the whole supernet's, where the thesis prints that.
-        flagfile: in `flags/`: trains that network as the thesis did.
-        note: where its cells contradict each other, or need a word.
+        label: the first cell, as printed.
+        scale: factor of the enlargement.
+        printed: the other cells, as printed, by keys of the table's columns.
+        arch: the network that this project builds for the row, as text; None if there is none.
+        params: exact number of parameters of that network; None if there is none.
+        supernet_params: number of parameters of the whole supernet, if the thesis prints it.
+        flagfile: name in `flags/` of the settings that train the network as in the thesis.
+        note: explains cells that contradict each other, or that are not clear.
     """
 
     label: str
@@ -45,10 +45,10 @@ class Table:
     """A table of the thesis.
 
     Attributes:
-        caption: as printed.
-        columns: their headings, as printed, by key; a test set's key is its name. The first is that of the labels.
-        measured: format of the figures measured here, by `psnr` and `ssim`.
-        rows: in their order.
+        caption: the caption, as printed.
+        columns: headings by key, as printed. The key of a test set is its name. The first column holds the labels.
+        measured: format string for this project's figures, with `psnr` (dB) and `ssim`.
+        rows: in the order of the thesis.
     """
 
     caption: str
@@ -58,7 +58,7 @@ class Table:
 
 
 def load() -> dict[str, Table]:
-    """The tables by number: "4.1" to "4.5"."""
+    """Reads the tables; the keys are their numbers, "4.1" to "4.5"."""
     tables = json.loads(Path(__file__).with_name("thesis.json").read_text("utf-8"))
     return {
         number: Table(**{**table, "rows": tuple(Row(**row) for row in table["rows"])})
@@ -67,7 +67,15 @@ def load() -> dict[str, Table]:
 
 
 def markdown(number: str, table: Table, results: Sequence[Result]) -> str:
-    """A table with its heading and notes; a row's first result stands beside it, each further one below."""
+    """Writes a table with its heading and notes.
+
+    The first result of a row stands in the same line, and each further one in a line below.
+
+    Args:
+        number: "4.1" to "4.5".
+        table: the table of that number.
+        results: measured networks; they are matched with rows by architecture.
+    """
     found = {row.arch: [result for result in results if result.arch == row.arch] for row in table.rows}
     measured = {name for some in found.values() for result in some for name in result.sets}
     sets = [name for name in table.columns if name in measured] + sorted(measured - table.columns.keys())
@@ -86,7 +94,7 @@ def markdown(number: str, table: Table, results: Sequence[Result]) -> str:
 
 
 def _measured(form: str, result: Result | None, sets: Sequence[str]) -> list[str]:
-    """The cells of a result: its figures on each set, and how it came about; empty where there is none."""
+    """The cells of a result: its figures on each test set, and how it was trained; empty cells without a result."""
     if result is None:
         return [""] * (len(sets) + 1)
     steps = "" if result.steps is None else f"{result.steps} steps"
@@ -103,7 +111,7 @@ def _figures(form: str, figures: dict | None) -> str:
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> str:
-    """Lines of cells, the first of them headings, as a Markdown table that can be read as it is.
+    """Formats lines of cells as a Markdown table whose source is aligned, too. The first line holds the headings.
 
     The first and the last column are aligned to the left, the others to the right.
     """

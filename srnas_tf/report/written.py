@@ -1,10 +1,10 @@
-"""Figures as text."""
+"""Formats figures as text."""
 
 from typing import Any
 
 
 def si(value: float) -> str:
-    """A count in thousands, millions or billions: `2.01 G`."""
+    """Writes a count with three digits, in thousands, millions or billions: `2.01 G`."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "K")):
         if abs(value) >= size:
             return f"{value / size:#.3g}".rstrip(".") + f" {letter}"
@@ -12,19 +12,19 @@ def si(value: float) -> str:
 
 
 def cost(name: str, value: float) -> str:
-    """A cost with its unit, by its name in a journal."""
+    """Writes a cost with its unit. Its name is that in a journal: `params`, `macs` or `latency_ms`."""
     if name == "macs":
         return f"{si(value)}MACs"
     return f"{value:.3g} ms" if name == "latency_ms" else f"{value:,} parameters"
 
 
 def quality(psnr: float | None) -> str:
-    """dB; a PSNR without end is null in JSON."""
+    """Writes a PSNR in dB with two decimals; None is infinite, as JSON has no infinity."""
     return "∞" if psnr is None else f"{psnr:.2f}"
 
 
 def signed(value: float | None, places: int = 4) -> str:
-    """A difference with its sign; one that rounds to nothing has none."""
+    """Writes a difference with its sign; one that rounds to zero has no sign, and None gives an empty text."""
     if value is None:
         return ""
     written = f"{value:+.{places}f}"
@@ -32,7 +32,7 @@ def signed(value: float | None, places: int = 4) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value of any kind in a cell."""
+    """Writes a value of any type for a cell of a table; floats have four digits."""
     if value is None:
         return ""
     if isinstance(value, float):

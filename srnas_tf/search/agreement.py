@@ -51,8 +51,8 @@ def bootstrap(statistic: Callable[..., np.ndarray], columns: Sequence[Sequence[f
 
     Args:
         statistic: (columns, [..., rows]) -> values; nan if there is none, as may happen in resamples of few rows.
-        columns: of equal lengths; a row is a network.
-        seed: of the resampling. Equal numbers of rows are resampled alike.
+        columns: columns of equal lengths; a row is a network.
+        seed: seed of the resampling. Equal numbers of rows are resampled alike.
     """
     table = np.array(columns, float)
     count = table.shape[1]
@@ -64,7 +64,7 @@ def bootstrap(statistic: Callable[..., np.ndarray], columns: Sequence[Sequence[f
 
 
 class Comparison(NamedTuple):
-    """How well a measurement ranks networks, compared with a simpler one.
+    """The quality of a measurement's ranking, compared with that of a simpler one.
 
     Attributes:
         measured: the measurement's correlation with the truth, by its name.

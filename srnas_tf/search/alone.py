@@ -41,15 +41,14 @@ def search_alone(
         feasible: the networks within the budget.
         rungs: numbers of networks and of steps.
         train: trains a network.
-        folder: for the three files.
-        pick: chooses the networks to go on with.
+        folder: folder for the three files.
+        pick: rule that chooses the best networks.
         run: the executor. The journal does not depend on it.
         show: called with all measurements of the first rung after each of its iterations, and with each further rung at
             its end.
 
     Returns:
-        The `settings.top_k` networks to go on with, best first. If the last rung has fewer, those of earlier rungs
-        follow.
+        The `settings.top_k` chosen networks, best first. If the last rung has fewer, those of earlier rungs follow.
 
     Raises:
         UserError: if the journal is of another search.
@@ -98,7 +97,7 @@ def search_alone(
 
 
 def _best(ranked: Sequence[list[dict]], settings: SearchSettings, pick: Pick) -> list[dict]:
-    """The networks to go on with: those of the last rung, then those of earlier rungs by PSNR, each once."""
+    """The chosen networks: those of the last rung, then those of earlier rungs by PSNR, each once."""
     top = chosen(ranked[-1], settings, pick)
     for entries in reversed(ranked[:-1]):
         known = {entry["arch"] for entry in top}

@@ -39,7 +39,7 @@ class Price:
 
 
 Prices = Mapping[str, Price]
-"""By name."""
+"""Prices by the name of the cost."""
 
 PRICES: Prices = {
     "params": Price(lambda network: network.frame.params, lambda block, like: plan(block, like.width).params),

@@ -1,4 +1,4 @@
-"""The results of a search: the front of its networks, and those to go on with."""
+"""The results of a search: the front of its networks, and the chosen ones."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ from srnas_tf.search.settings import Pick, SearchSettings
 
 
 def chosen(entries: Sequence[dict], settings: SearchSettings, pick: Pick) -> list[dict]:
-    """The networks to go on with, best first, `settings.top_k` at most.
+    """Chooses the best networks, at most `settings.top_k`; the best comes first.
 
     Args:
         entries: the measurements in the order of proposal, each with `psnr` and its costs.
-        settings: of the search.
-        pick: how to choose.
+        settings: settings of the search.
+        pick: rule for the choice.
 
     Raises:
         UserError: if nothing was measured within the budget.

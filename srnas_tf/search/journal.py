@@ -40,7 +40,7 @@ class Journal:
             many: the facts of each network: its `codes` and, if it is trained, its `steps`.
             kind: name of the measurement.
             measure: task -> value.
-            together: how many neighbours one process should measure.
+            together: number of neighbours that one process should measure.
             task: facts -> argument of `measure`.
 
         Raises:

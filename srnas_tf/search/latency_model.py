@@ -35,7 +35,7 @@ RANGE, POOL = 30, 4
 
 
 class Check(NamedTuple):
-    """How well each timed network is predicted from all others.
+    """The result of leave-one-out cross-validation: each timed network is predicted from all others.
 
     Attributes:
         error: median of the differences, as a share of the measured latency.
@@ -58,8 +58,8 @@ class LatencyModel:
         runtime: `tf`, `onnxruntime`, `litert`, or any other name in a file from elsewhere.
         runtime_version: its version.
         threads: threads that the runtime could use, >= 1.
-        input_size: of the low-resolution image: HEIGHTxWIDTH.
-        date: of the measurement, as 2026-11-29.
+        input_size: size of the low-resolution image, as HEIGHTxWIDTH.
+        date: day of the measurement, such as 2026-11-29.
         scale: enlargement of all networks.
         networks: milliseconds, > 0, by the network's text form.
 
@@ -197,7 +197,7 @@ def to_time(space: Space, limits: Mapping[str, float], count: int, seed: int = 0
 
     Args:
         space: it may hold fewer networks than `count`.
-        limits: of `PRICES`, which all networks meet.
+        limits: limits of costs in `PRICES`, which all networks meet.
         count: the number of networks.
 
     Raises:

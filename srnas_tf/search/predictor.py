@@ -31,7 +31,7 @@ def features(network: Network, kinds: Sequence[str]) -> list[float]:
     """The features of a network: its size, its shape, its letters, and the counts of `arch.work`.
 
     Args:
-        kinds: of work.
+        kinds: kinds of work in `arch.work`.
     """
     counted, depth = _counted(network), len(network.blocks)
     letters = [sum(block.recipe.count(letter) for block in network.blocks) / depth for letter in LETTERS]

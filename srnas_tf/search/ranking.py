@@ -31,7 +31,7 @@ Measure = Callable[[Sequence[int]], float]
 
 @dataclass(frozen=True)
 class RankSettings:
-    """The trainings that a supernet's ranking is compared with."""
+    """Settings of the networks that are trained alone, to compare their ranking with the supernet's."""
 
     rank_networks: int = setting(20, "networks of all sizes, and as many of about one size", bounds=(3, 100_000))
     rank_steps: int = setting(0, "training steps of each network alone; 0: as many as the supernet", bounds=(0, MANY))

@@ -12,12 +12,12 @@ class Screening:
     """Chooses the next network to measure exactly, so that the best are those of an exact search.
 
     A rough measurement (for instance in a lower precision) shifts all networks by about the same amount. The difference
-    between exact and rough is known for networks that were measured both ways. For the others, the largest difference
-    so far, plus the range of the differences so far, counts as the most. A network that cannot be among the best with
-    that is ruled out.
+    between exact and rough is known for networks that were measured both ways. For the others, an upper bound is
+    assumed: the largest difference so far, plus the range of the differences so far. A network that cannot be among the
+    best within this bound is ruled out.
 
     Args:
-        best: how many networks the search needs.
+        best: number of networks that the search needs.
         rough: rough measurements by codes. The caller adds to it.
         exact: exact measurements by codes. The caller adds to it.
     """

@@ -42,14 +42,14 @@ def search(
     Args:
         feasible: the networks within the budget.
         evaluate: the measurement that decides.
-        folder: for the three files.
+        folder: folder for the three files.
         screen: a cheaper, rough measurement. If given, `evaluate` measures only networks that may be among the best.
-        pick: chooses the networks to go on with.
+        pick: rule that chooses the best networks.
         run: the executor. The journal does not depend on it.
         show: called after each iteration with all measurements so far, including those of an earlier process.
 
     Returns:
-        The `settings.top_k` networks to go on with, best first: `arch`, `codes`, `psnr`, costs, `iteration`, `origin`.
+        The `settings.top_k` chosen networks, best first: `arch`, `codes`, `psnr`, costs, `iteration`, `origin`.
 
     Raises:
         UserError: if the journal is of another search.
@@ -81,8 +81,8 @@ def search(
             for codes, value in zip(fresh, entries, strict=True):
                 proposed[codes], found[codes] = fresh[codes], value
                 report(len(proposed), f"best {max(exact.values()):.3f} dB" if exact else "")
-            # One after the other, until none can be among the best. An executor of many goes ahead, and may measure too
-            # many.
+            # Networks are measured one after the other, until none of the others can be among the best. An executor
+            # with several processes works ahead, and may measure too many.
             rivals = [proposed[codes] for codes in screening.promising()]
             with contextlib.closing(journal.entries(rivals, "psnr", evaluate)) as entries:
                 while rival := screening.next():

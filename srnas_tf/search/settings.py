@@ -23,7 +23,7 @@ COSTS = ("params", "macs", "latency_ms")
 
 @dataclass(frozen=True)
 class Budget:
-    """The most that a network may cost; 0 sets no limit."""
+    """Limits for the costs of a network; 0 means no limit."""
 
     max_params: int = setting(0, "most parameters of a found network; 0: no limit", bounds=(0, 10**18))
     max_macs: int = setting(
@@ -44,7 +44,13 @@ class Budget:
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """How networks are proposed. Except for their size, the defaults are those of Guo et al. 2020 for Algorithm 1."""
+    """Settings of the search strategy.
+
+    The defaults are those of Guo et al. 2020 for Algorithm 1, except for the numbers of networks.
+
+    Raises:
+        UserError: if a value is out of range, two values exclude each other, or the strategy's module is not installed.
+    """
 
     strategy: str = setting("evolution", "how candidates are proposed", STRATEGIES)
     population: int = setting(50, "networks in an iteration", bounds=(2, 1_000_000))
@@ -94,10 +100,13 @@ class Rung(NamedTuple):
 
 @dataclass(frozen=True)
 class RungSettings:
-    """How candidates are trained alone: all of them for a short time, the best for longer, and so on.
+    """Settings for training candidates alone, in rungs: all of them for a short time, the best of these for longer.
 
-    This is successive halving (Jamieson and Talwalkar 2016). Each rung trains from the first step, with the whole
-    schedule of its length. Networks are then ranked by complete trainings of one length.
+    This is successive halving (Jamieson and Talwalkar 2016). Each rung trains from the first step, with a complete
+    schedule. Each ranking thus compares complete trainings of the same length.
+
+    Raises:
+        UserError: if the text of a flag is wrong.
     """
 
     rungs: str = setting(
@@ -147,7 +156,11 @@ class RungSettings:
 
 @dataclass(frozen=True)
 class Pick:
-    """How the networks to go on with are chosen."""
+    """The rule that chooses which networks are trained again.
+
+    Raises:
+        UserError: if there is no such rule.
+    """
 
     pick: str = setting(
         "",
@@ -172,7 +185,7 @@ class Pick:
 
 @dataclass(frozen=True)
 class PlanSettings:
-    """How long the pipeline may take if it is given a budget of milliseconds alone."""
+    """The time for a pipeline that gets nothing but a limit in milliseconds."""
 
     minutes: float = setting(
         40.0,

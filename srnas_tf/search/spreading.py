@@ -18,7 +18,7 @@ def spread(columns: Sequence[Sequence[float]], count: int, rng: np.random.Genera
     has any.
 
     Args:
-        columns: of equal lengths.
+        columns: columns of equal lengths.
         count: rows to pick; all if there are fewer.
     """
     side = math.ceil(count ** (1 / len(columns)))

@@ -118,4 +118,4 @@ STRATEGIES: dict[str, Callable[[SearchSettings, Feasible], Strategy]] = {
     "guided": _guided,
     "tpe": _tpe,
 }
-"""By `--strategy`. The names are those of `settings.STRATEGIES`."""
+"""Strategies by the value of `--strategy`. The names are those of `settings.STRATEGIES`."""

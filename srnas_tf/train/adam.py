@@ -11,20 +11,19 @@ _SCALE_UP_AFTER = 2000
 
 
 class PathAdam(tf.Module):
-    """Adam, or what other rule moves a variable, over parts of variables, inside `strategy.run`.
+    """Updates parts of variables by Adam or another rule, inside `strategy.run`.
 
     All other weights and their moments stay bit-identical. Each path counts its own steps; if paths share rows, each
-    number does. The bias correction is therefore that of the steps that a path took part in. An optimizer that gets no
-    gradient for the other weights does the same. Gradients that are not finite change nothing, and `rejected` counts
-    them.
+    number does. The bias correction therefore depends on the steps that a path took part in. This equals an optimizer
+    that gets no gradients for the other weights. Gradients that are not finite change nothing; `rejected` counts them.
 
     Args:
-        parts: the weights to train. Create the optimizer in the strategy's scope, as their variables.
-        ema: decay of a moving average of the weights, kept in `averages`; 0 keeps none.
-        loss_scaling: whether losses are scaled against float16's underflow. The scale is halved if gradients overflow,
-            and doubled after 2000 steps without.
-        rule_of: the rule of a variable. Variables of which a step uses some rows can only be moved number by number, as
-            Adam does, with weight decay or without.
+        parts: the weights to train. Create the optimizer in the scope of the strategy, like their variables.
+        ema: decay of a moving average of the weights, in `averages`; 0 keeps no average.
+        loss_scaling: whether losses are scaled, against the underflow of float16. The scale is halved if gradients
+            overflow, and doubled after 2000 steps without overflow.
+        rule_of: variable -> its rule. If a step uses only some rows of a variable, its rule must be elementwise, like
+            Adam and AdamW.
     """
 
     def __init__(
@@ -79,12 +78,12 @@ class PathAdam(tf.Module):
         ema = self._ema
 
         def advance(rows, counted, moves, gradient, variable, rate, first, second, counts, scale, *averages):
-            """Moves some rows of the variable, or all of it if `rows` is None.
+            """Updates some rows of the variable, or all of it if `rows` is None.
 
             Args:
                 rows: int32 [rows].
                 counted: index of the steps in `counts`.
-                moves: bool, the numbers that move; broadcasts to the rows' shape.
+                moves: bool, the numbers to update; broadcasts to the rows' shape.
                 gradient: float, of the rows' shape.
             """
             count = _get(counts, counted) + 1.0

@@ -30,7 +30,7 @@ class Alone:
     ) -> None:
         self._made_of = (data, settings, machine, scale, home.absolute())
         self._job = Job(*self._made_of)
-        precision.settle(settings.precision, home)  # here, and not by each who gets it for himself
+        precision.settle(settings.precision, home)  # once, before other processes get this object
 
     def __reduce__(self) -> tuple:
         return Alone, self._made_of
@@ -51,9 +51,9 @@ class InRungs:
 
     Args:
         alone: trains them.
-        recipe: of all networks, except for the number of steps.
+        recipe: recipe of all networks, except for the number of steps.
         data: the images.
-        folder: for all networks.
+        folder: folder for all networks.
     """
 
     def __init__(self, alone: Alone, recipe: TrainSettings, data: DataSettings, folder: Path) -> None:

@@ -18,8 +18,8 @@ class Checkpoints:
     all if the clock was set back.
 
     Args:
-        folder: for them.
-        keep: how many to keep, >= 1.
+        folder: folder of the checkpoints.
+        keep: number of checkpoints to keep, >= 1.
         objects: the contents, by name.
     """
 
@@ -68,7 +68,7 @@ class Checkpoints:
                 for path in sorted(partial.iterdir(), key=lambda path: path.suffix == ".index"):
                     path.replace(self._folder / path.name)
             finally:
-                shutil.rmtree(partial, ignore_errors=True)  # on a full disk, what there is of it takes up room
+                shutil.rmtree(partial, ignore_errors=True)  # an incomplete file would take up room on a full disk
             # Later checkpoints could not be read, or the run would have begun there.
             earlier = [path for steps, path in self._by_steps().items() if steps <= done]
             for path in set(self.paths) - set(earlier[-self._keep :]):

@@ -1,4 +1,4 @@
-"""PSNR and SSIM of any upscaler over a set of pairs."""
+"""Measures PSNR and SSIM of any upscaler on a set of pairs."""
 
 import functools
 import itertools
@@ -21,13 +21,13 @@ Upscaler = Callable[[np.ndarray], np.ndarray]
 
 
 SHOWN = 192
-"""Side of what is shown of a photograph, pixels of its high resolution."""
+"""Side of the part of an image that TensorBoard shows, in high-resolution pixels."""
 
 T = TypeVar("T")
 
 
 def lanes() -> int:
-    """How many images are measured at once: as many as the processor counts as devices."""
+    """Number of images that are measured at the same time: one for each of TensorFlow's CPU devices."""
     return len(tf.config.list_logical_devices("CPU"))
 
 
@@ -39,7 +39,7 @@ class Lanes:
 
     Args:
         trace: the upscaler of a lane, by its number.
-        count: of lanes.
+        count: number of lanes.
     """
 
     def __init__(self, trace: Callable[[int], Upscaler], count: int) -> None:
@@ -83,12 +83,12 @@ class Scores(NamedTuple):
 
     @property
     def psnr(self) -> float:
-        """Mean, dB."""
+        """Mean PSNR, dB."""
         return float(np.mean(self.psnrs))
 
     @property
     def ssim(self) -> float:
-        """Mean."""
+        """Mean SSIM."""
         return float(np.mean(self.ssims))
 
     def summary(self) -> dict:
@@ -103,11 +103,11 @@ def mean_psnr(outputs: Iterable[np.ndarray], pairs: Sequence[Pair], scale: int) 
 
 
 class Validation(NamedTuple):
-    """What a training is shown by on its way.
+    """The result of a validation.
 
     Attributes:
-        psnr: mean, dB.
-        image: as `side_by_side` has it.
+        psnr: mean PSNR, dB.
+        image: result of `side_by_side` for one image.
     """
 
     psnr: float
@@ -115,7 +115,7 @@ class Validation(NamedTuple):
 
 
 def side_by_side(upscale: Upscaler, pair: Pair, scale: int) -> np.ndarray:
-    """The middle of a photograph, uint8 RGB: enlarged by bicubic, by an upscaler, and as it was, from left to right."""
+    """The middle of an image, uint8 RGB. From left to right: bicubic, the upscaler's output, and the original."""
     height, width = (min(size, SHOWN // scale) for size in pair.lr.shape[:2])
     top, left = ((size - part) // 2 for size, part in zip(pair.lr.shape[:2], (height, width), strict=True))
     lr = pair.lr[top : top + height, left : left + width]
@@ -124,7 +124,7 @@ def side_by_side(upscale: Upscaler, pair: Pair, scale: int) -> np.ndarray:
 
 
 def validation_psnr(upscale: Upscaler, pairs: Sequence[Pair], scale: int) -> float:
-    """The mean PSNR (dB) of an upscaler. Validation and search go by it."""
+    """The mean PSNR (dB) of an upscaler, which validation and search use."""
     return float(np.mean(measured(upscale, functools.partial(_psnr, scale=scale), pairs)))
 
 

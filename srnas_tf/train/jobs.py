@@ -46,7 +46,7 @@ DISTRIBUTIONS: dict[str, Callable[[MachineSettings], tf.distribute.Strategy]] = 
     "mirrored": _mirrored,
     "multiworker": lambda machine: workers.join(machine.patience, machine.silence),
 }
-"""By `--distribution`."""
+"""Strategies by the value of `--distribution`."""
 
 
 class Job:
@@ -55,7 +55,7 @@ class Job:
     Args:
         data: the images.
         settings: the recipe.
-        machine: how to use this machine.
+        machine: settings of this machine.
         scale: enlargement.
         home: the experiment's folder.
 
@@ -111,7 +111,7 @@ class Job:
 
         Args:
             space: the supernet's.
-            folder: for the model, its checkpoints and metrics.
+            folder: folder for the model, its checkpoints and metrics.
             start_from: changes the first weights, which are drawn from the seed.
         """
         self._check_agreed(space)
@@ -155,7 +155,7 @@ class Job:
 
         Args:
             network: the architecture.
-            folder: for the model, its checkpoints and metrics.
+            folder: folder for the model, its checkpoints and metrics.
             start_from: changes the first weights, which are drawn from the seed.
 
         Raises:
@@ -208,7 +208,7 @@ class Job:
         return (
             f"{all_devices // devices} workers of {devices} device(s): --batch={self.settings.batch} is that of all "
             f"together, {shares} patches a device; --learning_rate="
-            f"{self.settings.learning_rate:g} goes with the whole batch, and is used as it is"
+            f"{self.settings.learning_rate:g} is for the whole batch, and is not scaled"
         )
 
     def _begin(self) -> str:
@@ -231,13 +231,13 @@ class Job:
 
 
 def _check_for_supernets(settings: TrainSettings) -> None:
-    """Refuses what is for one network.
+    """Refuses settings that only work for a single network.
 
     Raises:
-        UserError: naming the flag.
+        UserError: if there is one; it names the flag.
     """
     if settings.optimizer == "muon":
-        raise UserError("--optimizer=muon: moves whole kernels, and a step of a supernet some rows; give adam or adamw")
+        raise UserError("--optimizer=muon: updates whole kernels, a step of a supernet only parts; give adam or adamw")
     if settings.teacher_features:
         raise UserError(f"--teacher_features={settings.teacher_features}: is for one network, not a supernet; drop it")
 

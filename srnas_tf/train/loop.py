@@ -30,7 +30,7 @@ LOG_EVERY = 20
 """Steps between two lines of metrics.jsonl."""
 
 DIVERGED, YOUNG = 10.0, 100
-"""A mean distance of that many times black to white is no training any more; of its first steps it may be."""
+"""A mean loss of this size, in units of black to white, means that training diverged; the first steps may exceed it."""
 
 log = logging.getLogger(__name__)
 
@@ -47,28 +47,29 @@ def fit(
     teacher: Teacher | None = None,
     subject: str = "",
 ) -> list[np.ndarray]:
-    """Trains to the last step, from the newest checkpoint in the folder where there is one.
+    """Trains to the last step. It starts from the newest checkpoint in the folder if there is one.
 
     Args:
-        strategy: whose scope the trainable model was made in.
-        trainable: what to train.
+        strategy: the trainable model was made in its scope.
+        trainable: the model to train.
         patches: batches by step.
         settings: the recipe.
-        folder: for checkpoints and metrics.
-        validate: says of a model with the weights it is given, in the order that this returns them in, how good it is.
-        networks_at: codes of the networks that a step trains, counted from 0; as many in each.
-        distills: as `make_step` takes it.
-        teacher: likewise.
-        subject: what is trained, for TensorBoard.
+        folder: folder for checkpoints and metrics.
+        validate: measures the model with the given weights, which have the same order as the returned ones.
+        networks_at: for a step, counted from 0, the codes of the networks that it trains; their number is constant.
+        distills: see `make_step`.
+        teacher: a network to learn from besides the images; None for none.
+        subject: name of the trained network, for TensorBoard.
 
     Returns:
-        The model's variables, trainable ones first: their averages where `settings.ema` asks for them.
+        The weights of the model, trainable ones first. Trainable weights are moving averages if `settings.ema` is not
+        0.
 
     Raises:
-        WorkError: where gradients are no longer finite, the loss is beyond hope, or something cannot be written; the
-            last good checkpoint stays. Where a signal asks another worker for the end, at the same step as there.
-        UserError: where a photograph can no longer be read.
-        Interrupted: where a signal asks for the end; the step is finished, and a checkpoint written.
+        WorkError: if gradients are not finite, the loss diverges, or a file cannot be written; the last good checkpoint
+            is kept. Also if a signal stopped another worker, at the same step as there.
+        UserError: if an image can no longer be read.
+        Interrupted: if a signal asks to stop; the step is finished, and a checkpoint is written.
     """
     with strategy.scope():
         scales = trainable.model.dtype_policy.name == "mixed_float16"
@@ -97,7 +98,7 @@ def fit(
     anyone, note = workers.anyone(strategy), ""
     with contextlib.ExitStack() as stack:
         home = stack.enter_context(workers.own(strategy, folder))
-        if home != folder:  # all workers save, as TensorFlow wants it; the chief's files stay
+        if home != folder:  # TensorFlow requires that all workers save; only the chief's files are kept
             checkpoints = Checkpoints(home / "checkpoints", 1, **state)
         told = {"subject": subject, **dataclasses.asdict(settings)}
         metrics = stack.enter_context(contextlib.closing(Metrics(home, start, told)))
@@ -123,11 +124,11 @@ def fit(
                 metrics.write(now, **values)
             if saves:
                 checkpoints.save(now)
-            if shown is not None:  # after the checkpoint, which a full disk may have room for
+            if shown is not None:  # after the checkpoint, which matters more if the disk is nearly full
                 metrics.show(now, bicubic_network_original=shown)
             report(now, note)
             if stops and not stopping():
-                again = "start the same command on all workers again: it goes on from there"
+                again = "start the same command on all workers again to continue from there"
                 raise WorkError(f"another worker was told to stop, after step {now}; {again}")
             if stops:
                 break
@@ -142,20 +143,23 @@ def make_step(
     distance: Distance = l1,
     teacher: Teacher | None = None,
 ) -> Callable:
-    """One step: loss, gradients, update; returns the loss over the global batch.
+    """Makes a training step: loss, gradients, update.
 
-    It takes lr and hr in 0..255, the learning rate, and the codes of the networks to train. With several of them the
-    loss is their mean; all their gradients are computed before anything moves. A network's step is one trace. That of
-    a supernet is put together of traced pieces, as its network is.
+    A network's step is compiled as one function. A supernet's step calls compiled pieces, as its network does.
 
     Args:
-        strategy: whose scope trainable model and optimizer were made in.
-        trainable: what to train.
-        optimizer: what moves it.
-        distills: whether the paths after the first learn the first's output, by squared error, instead of the
-            photograph.
-        distance: the loss of an output and the photograph.
-        teacher: whose output is to be learned besides the photograph.
+        strategy: the trainable model and the optimizer were made in its scope.
+        trainable: the model to train.
+        optimizer: updates the weights.
+        distills: if True, the first network learns the image, and all others learn the first one's output by squared
+            error.
+        distance: the loss between an output and the image.
+        teacher: a network to learn from besides the image; None for none.
+
+    Returns:
+        A function that takes lr and hr, [batch, height, width, 3] in 0..255 and split by `shares`, the learning rate,
+        and the codes of the networks to train. It returns the loss over the global batch, float32 []. With several
+        networks it is their mean. All their gradients are computed before the update.
     """
     replicas = strategy.num_replicas_in_sync
     wanted = teacher.distance(distance) if teacher else distance
@@ -169,8 +173,8 @@ def make_step(
 
     @tf.function
     def from_another(sr, taught):
-        # The gradient of an absolute error does not shrink as outputs meet: on the weights that all paths share, those
-        # that learn from another would outvote the photograph, and carry away what they learn from.
+        # The gradient of an absolute error stays large when outputs are nearly equal. On shared weights, the paths that
+        # learn from another path would then outweigh the image, and change that other path.
         return scaled(l2(sr, taught))
 
     @tf.function
@@ -198,10 +202,14 @@ def make_step(
 
 
 def shares(strategy: tf.distribute.Strategy, batch: tf.Tensor) -> tf.distribute.DistributedValues:
-    """What each device takes of a batch.
+    """Splits a batch over the devices, in equal shares.
 
-    Each worker draws the whole batch: it is a function of the step, and so is each share. A distributed data set would
-    do the same and wait at its end, for up to a minute, until TensorFlow has tuned it once more.
+    Each worker draws the whole batch, which is a function of the step; so is each share. A distributed dataset would do
+    the same. But at its end it waits up to a minute for TensorFlow's autotuning.
+
+    Args:
+        strategy: the devices.
+        batch: [batch, ...]; the batch size is a multiple of the number of devices.
     """
     size = batch.shape[0] // strategy.num_replicas_in_sync
 
@@ -213,7 +221,7 @@ def shares(strategy: tf.distribute.Strategy, batch: tf.Tensor) -> tf.distribute.
 
 
 def _check_sane(optimizer: PathAdam, loss: float, step: int, checkpoints: Checkpoints) -> None:
-    # Under float16 a rejected step is how the loss scale finds its size.
+    # In float16, rejected steps are normal: the loss scale adapts by them.
     finite = np.isfinite(loss) and (optimizer.scales or not int(optimizer.rejected.numpy()))
     if finite and (loss < DIVERGED or step <= YOUNG):
         return

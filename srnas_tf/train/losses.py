@@ -1,4 +1,4 @@
-"""The losses: distances of an output from the high-resolution image. In `keras.ops` alone."""
+"""The losses between an output and the high-resolution image. They use `keras.ops` only."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from keras import ops
 
 Tensor = Any
-"""Of Keras' backend."""
+"""A tensor of Keras' backend."""
 Distance = Callable[[Tensor, Tensor], Tensor]
 """(output, image), float32 [batch, height, width, 3] in 0..1 -> float32 []."""
 

@@ -37,7 +37,7 @@ class Pieces:
     def _compiled(self, piece: Callable) -> Callable:
         if piece not in self._traced:
 
-            def traced(*inputs):  # what Python does of a function, it does while it is traced
+            def traced(*inputs):  # Python runs only while the function is traced, so that the lock costs nothing later
                 with TRACING:
                     return piece(*inputs)
 

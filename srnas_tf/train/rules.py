@@ -1,6 +1,6 @@
-"""How a gradient moves weights: Adam, with or without weight decay, and Muon. In `keras.ops` alone, as the losses are.
+"""Update rules of the optimizers: Adam, with or without weight decay, and Muon.
 
-So that a training on another backend of Keras takes the same steps.
+They use `keras.ops` only, as the losses do. A training on another backend of Keras therefore takes the same steps.
 """
 
 import math
@@ -11,19 +11,22 @@ from keras import ops
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 MOMENTUM, ITERATIONS, COEFFICIENTS = 0.95, 5, (3.4445, -4.7750, 2.0315)
-"""Of Muon, as its author has them (Jordan et al. 2024)."""
+"""Hyperparameters of Muon, as its author chose them (Jordan et al. 2024)."""
 RMS = 0.2
-"""Of Muon's steps at learning rate 1: that of Adam's, so that both take the same rate (Liu et al. 2025)."""
+"""Root mean square of Muon's steps at learning rate 1.
+
+It is about that of Adam, so that the same learning rate suits both (Liu et al. 2025).
+"""
 
 Tensor = Any
-"""Of Keras' backend."""
+"""A tensor of Keras' backend."""
 Moved = tuple[Tensor, Tensor, Tensor]
 Rule = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Moved]
-"""(gradient, first moment, second moment, weights, steps so far with this one, rate) -> new moments and weights."""
+"""(gradient, first moment, second moment, weights, number of this step from 1, rate) -> new moments and weights."""
 
 
 def adam(decay: float = 0.0) -> Rule:
-    """Adam (Kingma and Ba 2015); AdamW with a weight decay (Loshchilov and Hutter 2019)."""
+    """The rule of Adam (Kingma and Ba 2015); with a weight decay that of AdamW (Loshchilov and Hutter 2019)."""
 
     def move(gradient, m, v, w, count, rate) -> Moved:
         new_m = BETA1 * m + (1 - BETA1) * gradient
@@ -36,11 +39,11 @@ def adam(decay: float = 0.0) -> Rule:
 
 
 ADAM = adam()
-"""As IMDN's authors use it."""
+"""Adam as IMDN's authors use it, without weight decay."""
 
 
 def muon(decay: float = 0.0) -> Rule:
-    """Muon, of a kernel as a matrix of its inputs by its outputs; the second moment stays as it is."""
+    """The rule of Muon. It treats a kernel as a matrix, inputs by outputs, and does not use the second moment."""
 
     def move(gradient, m, v, w, count, rate) -> Moved:
         new_m = MOMENTUM * m + gradient
@@ -56,7 +59,7 @@ def _decayed(w, decay: float, rate) -> Tensor:
 
 
 def _orthogonal(matrix: Tensor) -> Tensor:
-    """About the nearest matrix whose singular values are all 1, by Newton and Schulz's iteration."""
+    """Approximates the nearest matrix whose singular values are all 1, by Newton-Schulz iteration."""
     a, b, c = COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]
     x = ops.transpose(matrix) if tall else matrix
@@ -71,16 +74,24 @@ def _one_less_power(beta: float, count: Tensor) -> Tensor:
     """1 - beta^count."""
     if len(count.shape) == 0:
         return 1 - ops.power(beta, count)
-    return -ops.expm1(count * math.log(beta))  # of many counts, powers take five times as long
+    return -ops.expm1(count * math.log(beta))  # for many counts, powers take five times as long
 
 
 def _is_matrix(variable: Tensor) -> bool:
-    """Whether Muon moves it: a kernel that mixes features; not biases, filters of single channels, or the first one."""
+    """Returns True if Muon updates a variable: a kernel that mixes channels, but not the kernel of the first layer.
+
+    Adam updates all others: biases, depthwise kernels, and the first kernel.
+    """
     return len(variable.shape) in (2, 4) and variable.shape[-2] > 3
 
 
 def rules_of(optimizer: str, decay: float) -> Callable[[Tensor], Rule]:
-    """The rule of each variable, as `--optimizer` and `--weight_decay` ask for it."""
+    """Maps a variable to its rule.
+
+    Args:
+        optimizer: value of `--optimizer`.
+        decay: value of `--weight_decay`.
+    """
     usual = adam(decay)
     if optimizer != "muon":
         return lambda variable: usual

@@ -51,7 +51,7 @@ class PathScorer:
         self._wanted = [tf.constant([luma(pair.hr)[crop] for pair in group], tf.float32) for group in groups]
         self._traced: dict[Callable, Callable] = {}
         self._first: dict[int, list[tf.Tensor]] = {}
-        """By trunk: the features before its first block."""
+        """For each trunk, the features before its first block."""
         self._features: list[OrderedDict[Prefix, list[tf.Tensor]]] = [OrderedDict() for _ in supernet.slots[1:]]
         """By depth minus one, then by prefix. Features of the last block are not kept: no other network shares them."""
 
@@ -135,10 +135,10 @@ class SharedOut:
     """Scores as `PathScorer` does. Several scorers work at once, each on a share of the images.
 
     Args:
-        supernet: as for `PathScorer`.
-        pairs: as for `PathScorer`.
+        supernet: see `PathScorer`.
+        pairs: see `PathScorer`.
         memory: bytes for the features of all scorers.
-        count: of scorers.
+        count: number of scorers.
     """
 
     def __init__(self, supernet: Supernet, pairs: Sequence[Pair], memory: int, count: int) -> None:
@@ -174,7 +174,7 @@ def scorers(supernet: Supernet, pairs: Sequence[Pair], memory: int, policy: str)
 def travelling_scorers(
     path: Path, data: DataSettings, memory: int, policy: str, cache_dir: str = ""
 ) -> tuple[Loaded, Loaded | None]:
-    """As `scorers`, for other processes: each loads the supernet's file and the validation images itself."""
+    """Like `scorers`, for other processes: each loads the supernet's file and the validation images itself."""
     exact, *rough = (
         Loaded(functools.partial(_load_scorer, path.absolute(), data, share, each, cache_dir))
         for each, share in _shares(memory, policy)

@@ -1,4 +1,4 @@
-"""Settings of a training."""
+"""Settings of training: the recipe, its changes for found networks, and the machine."""
 
 import dataclasses
 import functools
@@ -20,7 +20,10 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16", "auto")
 
 
 class Phase(NamedTuple):
-    """What may change over a training, as it is for some steps in a row; as the fields of `TrainSettings`."""
+    """The values of those settings that may change over a training, for a range of steps.
+
+    The fields are those of `TrainSettings`.
+    """
 
     batch: int
     patch: int
@@ -31,15 +34,19 @@ class Phase(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """A training recipe. The defaults are IMDN's (Hui et al. 2019), but for the number of steps and the first weights.
+    """A training recipe.
 
-    IMDN's first weights are `uniform`. With these, training takes far longer to become better than bicubic.
+    The defaults are those of IMDN (Hui et al. 2019), except for the number of steps and the initialization. IMDN's
+    `first_weights` are `uniform`. With these, training takes far longer to become better than bicubic.
+
+    Raises:
+        UserError: if a value is out of range, or two values exclude each other.
     """
 
     steps: int = setting(20000, "training steps", bounds=(1, MANY))
     batch: int | str = setting(
         16,
-        "patches in a step, over all devices together; 16,64@0.7: 64 once 0.7 of the steps are done",
+        "batch size: patches of a step, over all devices together; 16,64@0.7: 64 once 0.7 of the steps are done",
         bounds=(1, 65536),
         course=int,
     )
@@ -47,9 +54,11 @@ class TrainSettings:
         48, "side of a training patch, in low-resolution pixels; may change as --batch", bounds=(1, 4096), course=int
     )
     learning_rate: float = setting(2e-4, "highest learning rate")
-    optimizer: str = setting("adam", "what moves the weights; muon is for one network", OPTIMIZERS)
+    optimizer: str = setting("adam", "optimizer; muon trains single networks only, no supernets", OPTIMIZERS)
     weight_decay: float = setting(
-        0.0, "share of a weight that a step at learning rate 1 takes away, for adamw and muon", bounds=(0, 1000)
+        0.0,
+        "weight decay of adamw and muon: a step subtracts this share of a weight, times the learning rate",
+        bounds=(0, 1000),
     )
     loss: str = setting(
         "l1",
@@ -79,8 +88,8 @@ class TrainSettings:
     )
     teacher_features: float = setting(
         0.0,
-        "weight of an additional loss between the blocks' outputs and the teacher's, through 1x1 convolutions that are "
-        "thrown away; for networks of IMDN's family",
+        "weight of an additional loss between the outputs of the blocks and of the teacher's, through 1x1 convolutions "
+        "that are used in training only; for networks of IMDN's family",
         bounds=(0, 1000),
     )
     schedule: str = setting(
@@ -88,18 +97,22 @@ class TrainSettings:
         "learning rate: step (halved every --halve_every steps), cosine (down to zero), or constant",
         tuple(SCHEDULES),
     )
-    restarts: int = setting(0, "how many times --schedule=cosine begins again, at equal distances", bounds=(0, MANY))
+    restarts: int = setting(0, "number of warm restarts of --schedule=cosine, at equal distances", bounds=(0, MANY))
     warmdown: float = setting(
-        0.0, "share of the steps, the last ones, in which any schedule goes down to zero in a line", bounds=(0, 1)
+        0.0,
+        "share of the steps, at the end, in which the learning rate also goes down to zero linearly",
+        bounds=(0, 1),
     )
     halve_every: int = setting(200_000, "steps between two halvings of --schedule=step", bounds=(1, MANY))
     warmup: int = setting(0, "steps of linear warm-up", bounds=(0, MANY))
-    ema: float = setting(0.0, "decay of the moving average of the weights, which is validated and kept; 0: no average")
+    ema: float = setting(
+        0.0, "decay of the exponential moving average of the weights, which is validated and saved; 0: no average"
+    )
     precision: str = setting("float32", "dtype policy of Keras; auto: the fastest on this machine", PRECISIONS)
     sampling: str = setting(
         "uniform",
         "networks that a step of a supernet trains. uniform: one at random; fair: as many as a block has paths, each "
-        "path in one of them; sandwich: the largest, and the smallest and a random one on its output",
+        "path in one of them; sandwich: the largest, and the smallest and a random one, which learn its output",
         tuple(SAMPLINGS),
     )
     validate_every: int = setting(1000, "steps between two validations", bounds=(1, MANY))
@@ -129,7 +142,7 @@ class TrainSettings:
             raise UserError("--optimizer=adamw: differs from adam by --weight_decay; give one, such as 0.01")
 
     def rate_at(self, step: int) -> float:
-        """The learning rate of a step, counted from 0."""
+        """The learning rate of a step, counted from 0: the schedule's, with warm-up and warm-down."""
         warm = min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
         down = min(1.0, (self.steps - step) / (self.warmdown * self.steps)) if self.warmdown else 1.0
         share = SCHEDULES[self.schedule](step, self.steps, self.halve_every, self.restarts)
@@ -137,7 +150,7 @@ class TrainSettings:
 
     @functools.cached_property
     def phases(self) -> dict[int, Phase]:
-        """What changes over the training, by the step from which on it holds, counted from 0."""
+        """The phases of the training, by the first step of each, counted from 0."""
         courses = {
             field.name: Course.of(field.name, getattr(self, field.name), field.metadata["course"])
             for field in dataclasses.fields(self)
@@ -157,7 +170,11 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class RetrainSettings:
-    """How the training of a found network differs from the supernet's."""
+    """Settings in which the training of a found network differs from that of the supernet.
+
+    Raises:
+        UserError: if a value is out of range.
+    """
 
     retrain_steps: int = setting(0, "training steps of a found network; 0: as many as the supernet", bounds=(0, MANY))
     retrain_learning_rate: float = setting(0.0, "its highest learning rate; 0: that of the supernet")
@@ -170,50 +187,52 @@ class RetrainSettings:
 
     @property
     def overrides(self) -> dict[str, Any]:
-        """The fields of `TrainSettings` that these decide."""
+        """The fields of `TrainSettings` that these settings replace."""
         fields = ("steps", "learning_rate", "schedule")
         return {name: getattr(self, f"retrain_{name}") for name in fields if getattr(self, f"retrain_{name}")}
 
 
 @dataclass(frozen=True)
 class MachineSettings:
-    """Settings of the machine. They change no result."""
+    """Settings of the machine. They do not change results."""
 
     distribution: str = setting(
         "mirrored",
-        "devices that share a batch: those of this machine, or of all machines in TF_CONFIG",
+        "devices that share a batch: those of this machine (mirrored), or of all machines in TF_CONFIG (multiworker)",
         ("mirrored", "multiworker"),
     )
     cpu_devices: int = setting(
         1,
         "without a GPU: number of devices that the processor is split into; each has a share of the cores and of the "
-        "batch; one for each core trains fastest, but begins later",
+        "batch; one for each core trains fastest, but starts later",
         bounds=(1, 256),
     )
     executor: str = setting(
         "local",
-        "who measures a search's networks and trains a ranking's: this process, or a Ray cluster",
+        "where the networks of a search are measured, and those of a ranking trained: this process, or a Ray cluster",
         EXECUTORS,
     )
-    ray_address: str = setting("", "address of the Ray cluster; unless given, that of RAY_ADDRESS, or this machine")
-    actors: int = setting(0, "Ray actors; 0: one for each GPU, or one for each node without GPUs", bounds=(0, 1000))
+    ray_address: str = setting("", "address of the Ray cluster; by default that of RAY_ADDRESS, or this machine")
+    actors: int = setting(
+        0, "number of Ray actors; 0: one for each GPU, or one for each node without GPUs", bounds=(0, 1000)
+    )
     patience: float = setting(
         600.0, "seconds to wait for the other workers or for the first actor", bounds=(0, 10_000_000)
     )
     silence: float = setting(30.0, "seconds after which a silent worker counts as lost", bounds=(1, 1_000_000))
     trained_dir: str = setting(
         "",
-        "folder where networks that a search trained alone are kept, for all searches that name it: one that is there, "
-        "of the same recipe and photographs, is not trained again; the workdir's own unless given",
+        "folder for networks that a search trains alone; searches with the same folder share them: a network with the "
+        "same recipe and images is not trained again; by default a folder in the workdir",
     )
     memory_gb: float = setting(
         4.0,
-        "GiB for decoded images, and for the features of a search; what does not fit is computed again when needed",
+        "GiB for decoded images, and for cached features of a search; the rest is computed again when needed",
         bounds=(0, 1_000_000),
     )
     cache_dir: str = setting(
         "",
-        "folder for decoded images, shared by all commands; unless given, the user's cache (~/.cache/srnas_tf/images); "
+        "folder for decoded images, shared by all commands; by default the user's cache (~/.cache/srnas_tf/images); "
         "`none`: keep none",
     )
 

@@ -1,4 +1,4 @@
-"""A trained network that another one learns from, besides the images (Hinton et al. 2015)."""
+"""Knowledge distillation: a network learns from the images and from a trained teacher (Hinton et al. 2015)."""
 
 import sys
 from collections.abc import Callable
@@ -17,21 +17,26 @@ from srnas_tf.train.losses import Distance, l1
 from srnas_tf.train.settings import Phase, TrainSettings
 
 BACKWARD = 2
-"""MACs of a gradient, as multiples of those of the output."""
+"""MACs of a backward pass, as a multiple of those of a forward pass."""
 Targets = tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]
-"""float32: the image and the teacher's output, [batch, height * scale, width * scale, 3]; the outputs of its blocks."""
+"""The image, the teacher's output, and the outputs of its blocks.
+
+The first two are float32 [batch, height * scale, width * scale, 3]. The others are float32 [batch, height, width,
+channels]; height and width differ from those of lr if the stem resizes the image.
+"""
 
 MAX_SHARE = 0.99
-"""Share of a step's arithmetic above which a teacher is refused: the student would hardly move."""
+"""A teacher is refused if it takes more than this share of a step's MACs: training would be a hundred times slower."""
 
 
 class Teacher(NamedTuple):
-    """What a training learns from.
+    """A trained network, and the weights of its losses.
 
     Attributes:
-        network: gives outputs; it is not trained.
-        weight: share of the loss that is the L1 distance from its output, 0 to 1.
-        features: weight of the distance of the blocks' outputs from its own, which is added; 0: there is none.
+        network: the teacher, which is not trained.
+        weight: share of the loss that is the L1 distance from the teacher's output, 0 to 1.
+        features: weight of the loss between the outputs of the blocks and those of the teacher's blocks, >= 0. This
+            loss is added to the others; 0 omits it.
     """
 
     network: Net
@@ -39,12 +44,20 @@ class Teacher(NamedTuple):
     features: float = 0.0
 
     def at(self, phase: Phase) -> "Teacher | None":
-        """The teacher of a phase; None where nothing is learned from it."""
+        """The teacher with the weight of a phase; None if both weights are 0."""
         taught = self._replace(weight=phase.teacher_weight)
         return taught if taught.weight or taught.features else None
 
     def targets(self, lr: tf.Tensor, hr: tf.Tensor) -> Targets:
-        """The image, the teacher's output, and the outputs of its blocks if they are learned, too."""
+        """Runs the teacher.
+
+        Args:
+            lr: float32 [batch, height, width, 3] in 0..1.
+            hr: float32 [batch, height * scale, width * scale, 3] in 0..1.
+
+        Returns:
+            The image, the teacher's output, and the outputs of its blocks. That list is empty if `features` is 0.
+        """
         if self.features:
             output, blocks = self.network.enlarge_and_tell(lr, self.network.blocks)
         else:
@@ -52,9 +65,14 @@ class Teacher(NamedTuple):
         return hr, tf.stop_gradient(output), [tf.stop_gradient(each) for each in blocks]
 
     def distance(self, of_image: Distance) -> Callable:
-        """The loss of an output and `targets`, from its loss against the image.
+        """Makes the loss between an output of the student and `targets`.
 
-        The output is that of `Watched` where features are learned.
+        Args:
+            of_image: the loss between an output and the image.
+
+        Returns:
+            A function of an output and `targets` that gives the loss, float32 []. The output is the image, or that of
+            `Watched` if `features` is not 0.
         """
 
         def both(output: tf.Tensor, targets: Targets) -> tf.Tensor:
@@ -69,33 +87,44 @@ class Teacher(NamedTuple):
         return all_three if self.features else both
 
     def met(self, depth: int) -> list[int]:
-        """Which block of the teacher each of so many blocks learns: the last one the last."""
+        """Maps the student's blocks to blocks of the teacher.
+
+        Args:
+            depth: number of blocks of the student.
+
+        Returns:
+            For each block of the student, the index of a block of the teacher. The last ones belong together.
+        """
         return [-(-i * self.network.depth // depth) - 1 for i in range(1, depth + 1)]
 
     def watched(self, student: Net) -> "Watched | None":
-        """What gives the student's blocks for `distance`; None where they are not learned."""
+        """Wraps the student so that it also returns its block outputs for `distance`; None if `features` is 0."""
         return Watched(student, self.network.width) if self.features else None
 
 
 def _relative(own: tf.Tensor, theirs: tf.Tensor) -> tf.Tensor:
-    """The mean absolute difference, as a share of what is to be learned."""
+    """The mean absolute difference, divided by the mean absolute value of the teacher's output."""
     return tf.reduce_mean(tf.abs(own - theirs)) / tf.reduce_mean(tf.abs(theirs))
 
 
 class Watched(keras.Layer):
-    """A network that gives the outputs of its blocks, too, each through a 1x1 convolution as wide as the teacher.
+    """A network that also returns the outputs of its blocks, each through a 1x1 convolution.
 
-    Input: [batch, height, width, 3] in 0..1. Output: the image, and of each block [batch, height, width, channels] in
-    float32.
+    The convolutions map the width of the network to that of the teacher. They are used during training only.
+
+    Input: float32 [batch, height, width, 3] in 0..1. Output: the enlarged image, float32 [batch, height * scale,
+    width * scale, 3], and a list of block outputs, float32 [batch, height, width, channels]. Height and width of block
+    outputs differ from those of the image if the stem resizes it.
 
     Args:
-        network: of IMDN's family.
-        channels: of the teacher's blocks.
+        network: a network of IMDN's family.
+        channels: output channels of the teacher's blocks.
     """
 
     def __init__(self, network: Net, channels: int) -> None:
         super().__init__(dtype="float32")
-        self._run = lambda lr: network.enlarge_and_tell(lr, network.blocks)  # whose weights are not this layer's
+        # In a function, since Keras would otherwise count the network's weights as this layer's.
+        self._run = lambda lr: network.enlarge_and_tell(lr, network.blocks)
         self.meet = [keras.layers.Conv2D(channels, 1, kernel_initializer="zeros") for _ in network.blocks]
         for layer in self.meet:
             layer.build((None, None, None, network.width))
@@ -107,10 +136,18 @@ class Watched(keras.Layer):
 
 
 def teacher_of(settings: TrainSettings, student: Architecture) -> Teacher | None:
-    """The teacher that a recipe names, for a student; a line on stderr says what it takes of a step's arithmetic.
+    """Loads the teacher of a recipe, and prints its share of a step's MACs on stderr.
+
+    Args:
+        settings: the recipe.
+        student: architecture of the network to train.
+
+    Returns:
+        The teacher; None if the recipe has none.
 
     Raises:
-        UserError: where there is no such network, it is of another scale, or it would take nearly all of a step.
+        UserError: if the file cannot be loaded, the scales differ, the teacher would take more than `MAX_SHARE` of a
+            step, or features cannot be compared.
     """
     if not settings.teacher:
         return None
@@ -126,18 +163,18 @@ def teacher_of(settings: TrainSettings, student: Architecture) -> Teacher | None
         raise UserError(
             f"--teacher={settings.teacher}: would take {share:.1%} of each step's arithmetic; give a smaller teacher"
         )
-    print(f"{settings.teacher}: teaches, and takes {share:.0%} of a step's arithmetic", file=sys.stderr, flush=True)
+    print(f"{settings.teacher}: the teacher takes {share:.0%} of a step's arithmetic", file=sys.stderr, flush=True)
     network.trainable = False
     features = settings.teacher_features
     if features and not _comparable(network.network, student):
         raise UserError(
             f"--teacher_features={features}: {settings.teacher} and the network to train must be of IMDN's family, "
-            "with stems of one resolution; drop the flag"
+            "with stems of the same resolution; drop the flag"
         )
     return Teacher(network, settings.phases[0].teacher_weight, features)
 
 
 def _comparable(*networks: Architecture) -> bool:
-    """Whether blocks of these have outputs of one height and width."""
+    """Returns True if all are of IMDN's family, and their blocks' outputs have the same height and width."""
     own = [network for network in networks if isinstance(network, Network)]
     return len(own) == len(networks) and len({STEMS[network.stem].factor(network.scale) for network in own}) == 1

@@ -19,11 +19,11 @@ Loss = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
 class Part(NamedTuple):
-    """A variable that the optimizer moves, and the part of it that each path uses.
+    """A variable that the optimizer updates, and the part of it that each path uses.
 
     Attributes:
-        variable: holds the weights.
-        position: of its slot among those of the supernet.
+        variable: the variable.
+        position: position of its slot among those of the supernet.
         starts: int32 [paths], the first index in `rows` of each path; None if every step uses the whole variable.
         lengths: int32 [paths], the number of rows of each path.
         rows: int32, the variable's rows of the paths, path after path.
@@ -98,8 +98,8 @@ class TrainableModel(NamedTuple):
         parts: its trainable variables, each with the part of it that a step uses.
         forward: (lr in 0..1, codes, the weights of each part) -> output.
         paths: codes -> the network's path in each slot.
-        states: variables that the optimizer does not move, such as moving averages.
-        aside: how many of the parts, the last ones, are not the model's: they help to train it, and are not kept.
+        states: variables that the optimizer does not update, such as moving averages.
+        aside: number of the last parts that do not belong to the model. They help to train it, and are not saved.
         composed: whether `forward` runs compiled pieces. It needs codes that are numbers, and cannot be traced itself.
     """
 
@@ -118,7 +118,7 @@ class TrainableModel(NamedTuple):
             loss_of: the loss.
             lr: float [batch, height, width, 3] in 0..1.
             target: float [batch, height * scale, width * scale, 3] in 0..1.
-            codes: of the network.
+            codes: codes of the network.
         """
         values = [part.weights_of_path(part.path(self.paths(codes))) for part in self.parts]
         with tf.GradientTape() as tape:
@@ -141,8 +141,8 @@ class TrainableModel(NamedTuple):
         several networks are added up in tensors of the parts' whole shapes. For Adam, a sum is as good as a mean.
 
         Args:
-            loss_of: as `gradients` takes it.
-            lr: as `gradients` takes it.
+            loss_of: see `gradients`.
+            lr: see `gradients`.
             hr: the target of all networks, or of the first one.
             networks: codes of the networks.
             distilled: if given, the loss of all networks but the first. Their target is the first's output, as a
@@ -169,8 +169,8 @@ def trainable_network(network: Net, watched: keras.Layer | None = None) -> Train
     """A network as a trainable model.
 
     Args:
-        network: which.
-        watched: what gives the output instead, by the network and by weights that are not kept.
+        network: the network.
+        watched: a layer that gives the output instead. It uses the network, and further weights that are not saved.
     """
     states = [v.value for v in network.non_trainable_variables]
     own = [Part(v.value) for v in network.trainable_variables]
@@ -188,7 +188,7 @@ def trainable_supernet(supernet: Supernet) -> TrainableModel:
 
     def forward(lr: tf.Tensor, codes: Codes, values: Sequence[tf.Tensor]) -> tf.Tensor:
         replica = int(tf.distribute.get_replica_context().replica_id_in_sync_group)
-        # Of each size of patches apart: what a trace was made for would depend on where a run was resumed.
+        # Each size of patches has its own traces. The shapes of shared ones would depend on where a run was resumed.
         pieces = made.setdefault((replica, *lr.shape), Pieces(supernet))
         left = iter(values)
         rows = [[next(left) for _ in parts] for parts in each]

@@ -58,7 +58,7 @@ def join(patience: float, silence: float) -> tf.distribute.MultiWorkerMirroredSt
     # TensorFlow handles SIGTERM itself, and would keep running.
     with deadline(patience + _REGISTERING, late), stderr_aside(), interrupt.kept():
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    # Every worker has its full share of every batch, so that they need not ask each other at each step.
+    # Every worker has its full share of every batch. Without this line, they would ask each other at each step.
     strategy.extended.experimental_enable_get_next_as_optional = False
     return strategy
 
@@ -131,7 +131,7 @@ def check_agreed(strategy: tf.distribute.Strategy, facts: dict[str, Any]) -> Non
     if differing:
         raise UserError(
             f"TF_CONFIG: this worker's {differing[0]} is not the chief's; give all workers the same flags and "
-            "photographs, and a --workdir on a disk that they share"
+            "images, and a --workdir on a disk that they share"
         )
 
 
@@ -159,7 +159,7 @@ def losses_told(cluster: Cluster) -> Iterator[None]:
         yield
     except _PEERS_LOST as error:
         raise WorkError(
-            f"{_lost(cluster, error)}; start the same command on all workers again: it goes on from the last checkpoint"
+            f"{_lost(cluster, error)}; start the same command on all workers again: it resumes from the last checkpoint"
         ) from None
 
 

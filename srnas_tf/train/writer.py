@@ -41,7 +41,7 @@ class _Board:
                 tf.summary.image(name, image[None])
 
     def describe(self, trial: str, hparams: Mapping[str, Any]) -> None:
-        """Says what the folder's run is, for TensorBoard's table of runs and what they come to."""
+        """Writes the settings of the run, for the table of runs under TensorBoard's HPARAMS."""
         from tensorboard.plugins.hparams import api as hp
 
         plain = {
@@ -67,7 +67,7 @@ class Metrics:
     """Sends a run's (name, value) pairs to `metrics.jsonl` and TensorBoard.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
         step: the step from which the run continues. Later lines of an earlier process are dropped.
         hparams: its settings by name, for TensorBoard.
 
@@ -105,7 +105,7 @@ class SearchBoard:
     A resumed search is drawn anew from its journal.
 
     Args:
-        folder: of the search.
+        folder: folder of the search.
 
     Raises:
         WorkError: here and later, if something cannot be written.

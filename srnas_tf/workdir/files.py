@@ -105,7 +105,7 @@ def read_records(path: Path, fields: Mapping[str, Any], what: str) -> list[dict[
     """
     found = read_json(path)
     if not isinstance(found, list) or not found:
-        raise UserError(f"{path}: is no list of {what}; remove it, then do again what wrote it")
+        raise UserError(f"{path}: is no list of {what}; remove it, and run the command that wrote it again")
     for number, record in enumerate(found, start=1):
         try:
             reading.check_fields(record, fields)
@@ -115,4 +115,6 @@ def read_records(path: Path, fields: Mapping[str, Any], what: str) -> list[dict[
 
 
 def _spoiled(path: Path, why: object = "") -> UserError:
-    return UserError(f"{path}: is spoiled{f' ({why})' if why else ''}; remove it, then do again what wrote it")
+    return UserError(
+        f"{path}: is spoiled{f' ({why})' if why else ''}; remove it, and run the command that wrote it again"
+    )

@@ -28,7 +28,7 @@ class Workdir:
     the folder. The end of the context releases it.
 
     Args:
-        path: of the folder.
+        path: path of the folder.
         owned: whether to take the lock. False for a process that only reads, or works for the lock's holder.
         command: arguments of the command line for `runs.jsonl`, recorded once something is written; None records
             nothing.
@@ -64,14 +64,14 @@ class Workdir:
         self._announced = False
 
     def __enter__(self) -> Self:
-        """Takes the lock of an existing folder, before minutes are spent in vain.
+        """Takes the lock of an existing folder, so that a conflict is found before the work begins.
 
         Raises:
             UserError: if another process has it, or the folder cannot be written.
         """
         if self.path.is_dir():
             self._own()
-            self._sections = self._recorded()  # what another process wrote before it gave the lock back
+            self._sections = self._recorded()  # another process may have written since
         return self
 
     def __exit__(self, *_: object) -> None:

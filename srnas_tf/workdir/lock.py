@@ -66,14 +66,14 @@ class Lock:
                 raise
             log.warning("%s: cannot be locked (%s); see that no other process works there", self._path, error.strerror)
         self._taken = True
-        with contextlib.suppress(WorkError):  # who it is, is a courtesy: a full disk takes it and nothing else
+        with contextlib.suppress(WorkError):  # the owner's name is not needed; a full disk must not prevent the lock
             write_text(self._owner, f"pid {os.getpid()} on {socket.gethostname()}\n")
 
     def release(self) -> None:
         """Releases the lock and removes its files, if this object has it."""
         if not self._taken:
             return
-        for path in (self._owner, self._path):  # while it is held: who opened it meanwhile opens the next one
+        for path in (self._owner, self._path):  # while it is held: other processes then open a new file
             with contextlib.suppress(OSError):
                 path.unlink()
         self._lock.release()
@@ -83,4 +83,4 @@ class Lock:
         """Refuses a link, a pipe or a folder in the place of the lock."""
         with contextlib.suppress(FileNotFoundError):
             if not stat.S_ISREG(self._path.lstat().st_mode):
-                raise OSError(errno.EINVAL, f"its {NAME} is no file of its own")
+                raise OSError(errno.EINVAL, f"its {NAME} is not a regular file")

@@ -22,7 +22,7 @@ def note(folder: Path, arguments: Sequence[str]) -> None:
 
     Args:
         folder: must exist.
-        arguments: of the command line, without the program.
+        arguments: arguments of the command line, without the program.
 
     Raises:
         WorkError: if it cannot be written.

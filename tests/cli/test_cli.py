@@ -335,7 +335,7 @@ def test_a_pipeline_that_is_killed_in_each_part_comes_to_the_same_end(done, fold
         _, stderr = process.communicate()
         if number == signal.SIGTERM:
             assert process.returncode == 143
-            assert stderr.splitlines()[-1] == "srnas_tf: stopped by SIGTERM; the same command goes on where it was"
+            assert stderr.splitlines()[-1] == "srnas_tf: stopped by SIGTERM; the same command continues from there"
             assert list((tmp_path / "work" / "supernet" / "checkpoints").glob("*.index"))
             assert not (tmp_path / "work" / lock.NAME).exists()
         else:

@@ -55,7 +55,7 @@ def test_a_table_of_degradations(invoke, photographs, model, tmp_path):
     status, _, stderr = invoke("--mode=report", f"--workdir={tmp_path / 'w'}")
     assert status == 0, stderr
     page = (tmp_path / "w" / "report.html").read_text()
-    assert "By what the low-resolution images are" in page and other["degradation"] in page
+    assert "By kind of low-resolution images" in page and other["degradation"] in page
 
 
 def test_pairs_are_measured(invoke, photographs, model, tmp_path):

@@ -344,7 +344,7 @@ def test_large_images_are_allowed_by_a_flag(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     Image.new("1", (3000, 1000)).save(tmp_path / "a.png")
     formats.allow(2.9)
-    with pytest.raises(UserError, match=r"more than 2\.9 megapixels; where that is right, give --max_megapixels"):
+    with pytest.raises(UserError, match=r"more than 2\.9 megapixels; if that is right, give --max_megapixels"):
         images.load(tmp_path / "a.png")
     formats.allow(3)
     assert images.load(tmp_path / "a.png").shape == (1000, 3000, 3)

@@ -216,7 +216,7 @@ def test_a_registry_out_of_reach(model, package, tmp_path, monkeypatch):
 def test_a_folder_of_other_things_stays(model, package, tmp_path):
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "thesis.txt").write_text("precious")
-    with pytest.raises(UserError, match="is no page"):
+    with pytest.raises(UserError, match="is not a page"):
         build(model, tmp_path / "demo")
     assert (tmp_path / "demo" / "thesis.txt").read_text() == "precious"
 

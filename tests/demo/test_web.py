@@ -151,7 +151,7 @@ def test_where_memory_runs_out_parts_become_smaller(page, site, frozen, kinds, d
     hear_status(page)
     check_equal(by_browser(page, downloads, kinds / "colour.png"), tmp_path / "expected.png")
     assert [line for line in page.run("said") if "memory" in line] == [
-        "Out of memory: going on with parts of about 1600 pixels."
+        "Out of memory: continuing with tiles of about 1600 pixels."
     ]
 
 
@@ -212,7 +212,8 @@ def test_dropped_and_pasted_files_are_taken(page):
             f"(() => {{ const given = new DataTransfer(); given.items.add(new File(['text'], '{kind}.png')); "
             f"document.body.dispatchEvent(new {event}: given, bubbles: true, cancelable: true}})); }})()"
         )
-        page.until(f"document.querySelector('.item:last-child .message')?.textContent.startsWith('{kind}.png: not an')")
+        said = "document.querySelector('.item:last-child .message')?.textContent"
+        page.until(f"{said}.startsWith('{kind}.png: is not an image')")
 
 
 def test_several_files_wait_in_a_queue_and_come_as_one_download(page, kinds, downloads, tmp_path):
@@ -225,7 +226,7 @@ def test_several_files_wait_in_a_queue_and_come_as_one_download(page, kinds, dow
     page.choose(kinds / "colour.png", tmp_path / "text.png", tmp_path / "more" / "colour.png")  # while it is busy
     assert page.run(STATES) == "busy waiting waiting waiting"
     bar = "document.querySelector('.item[data-state=busy] progress')"
-    assert page.run(f"{bar}.getAttribute('aria-label')") == "Share of large.png that is enlarged"
+    assert page.run(f"{bar}.getAttribute('aria-label')") == "Progress of large.png"
     page.until(f"{bar} === null || {bar}.value > 0")
     page.until(f"{STATES} === 'done done wrong done'")
     assert page.run("document.getElementById('download').textContent") == "Download 3 as ZIP"

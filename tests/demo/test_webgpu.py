@@ -96,7 +96,7 @@ def test_a_webgpu_that_fails_is_replaced_in_the_same_run(
     check_equal(by_browser(graphics, downloads, photograph), expected)
     notice = graphics.run("document.getElementById('notice').innerText")
     assert notice.startswith("WebGPU failed (")
-    assert notice.endswith("Going on in WebAssembly.")
+    assert notice.endswith("Continuing in WebAssembly.")
     assert "WebAssembly" in graphics.run("document.getElementById('about').textContent")
 
 

@@ -258,8 +258,8 @@ def test_a_search_on_its_way(workdir):
     journal.write_bytes(begun)
     shown = _Page(page.render(workdir))
     assert "5 networks of 8 planned" in " ".join(shown.sections["search"].split())
-    assert "has not come to its end" in shown.sections["search"]
-    assert "best on the photographs to choose by" in shown.sections["answer"]
+    assert "The search has not finished" in shown.sections["search"]
+    assert "The best of the retrained networks on the validation images" in shown.sections["answer"]
     assert journal.read_bytes() == begun  # its writer has not come to the end of a line; nobody else mends it
 
 

@@ -336,7 +336,7 @@ ENDINGS = {
     "SIGTERM": (
         lambda wires, other: other.terminate(),
         (1, "another worker was told to stop, after step"),
-        (128 + signal.SIGTERM, "stopped by SIGTERM; the same command goes on"),
+        (128 + signal.SIGTERM, "stopped by SIGTERM; the same command continues"),
     ),
     "SIGKILL": (lambda wires, other: other.kill(), (1, "worker"), (-signal.SIGKILL, "")),
 }

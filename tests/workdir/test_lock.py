@@ -103,7 +103,7 @@ def test_a_link_in_the_place_of_the_lock_leads_nowhere(tmp_path, name):
     folder.mkdir()
     (folder / name).symlink_to(secret)
     if name == lock.NAME:
-        with pytest.raises(UserError, match=r"its \.lock is no file of its own"), Workdir(folder):
+        with pytest.raises(UserError, match=r"its \.lock is not a regular file"), Workdir(folder):
             pass
     else:
         with Workdir(folder):
@@ -116,7 +116,7 @@ def test_a_link_in_the_place_of_the_lock_leads_nowhere(tmp_path, name):
 
 def test_a_pipe_in_the_place_of_the_lock_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / lock.NAME)
-    with pytest.raises(UserError, match=r"its \.lock is no file of its own"), Workdir(tmp_path):
+    with pytest.raises(UserError, match=r"its \.lock is not a regular file"), Workdir(tmp_path):
         pass
 
 

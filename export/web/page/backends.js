@@ -74,7 +74,7 @@ export async function byFirst(network, asked, work, fellBack) {
       if (backend === last || error?.isWrong) throw error;
       failed.add(backend);
       const why = String(error?.message ?? error).split("\n")[0];
-      fellBack(`${backend.says(backend.ort)} failed (${why}). Going on in WebAssembly.`);
+      fellBack(`${backend.says(backend.ort)} failed (${why}). Continuing in WebAssembly.`);
     }
   }
 }

@@ -8,7 +8,7 @@ async function show() {
   const asked = new URLSearchParams(location.search).get("model");
   const { models } = await (await fetch("models/models.json")).json();
   const network = models.find(({ id, card }) => id === asked && card);
-  if (!network) throw new Error("there is none of that name");
+  if (!network) throw new Error("no network of that name has one");
   const answer = await fetch(`models/${network.id}/MODEL_CARD.md`);
   if (!answer.ok) throw new Error(answer.status);
   document.title = `Model card of ${network.name}`;

@@ -22,7 +22,7 @@ async function png(levels) {
 
 async function byCanvas(levels, quality) {
   const { width, height } = levels;
-  const tooLarge = () => new Wrong(`${width} × ${height} pixels are more than ${this.name} takes here; choose PNG.`);
+  const tooLarge = () => new Wrong(`${width} × ${height} pixels are too many for ${this.name} here; choose PNG.`);
   if (Math.max(width, height) > this.most) throw tooLarge();
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { alpha: !this.opaque });
@@ -38,6 +38,6 @@ async function byCanvas(levels, quality) {
   }
   const blob = await canvas.convertToBlob({ type: this.type, quality }).catch(() => null);
   if (!blob) throw tooLarge();
-  if (blob.type !== this.type) throw new Wrong(`This browser writes no ${this.name}; choose another format.`);
+  if (blob.type !== this.type) throw new Wrong(`This browser cannot write ${this.name}; choose another format.`);
   return blob;
 }

@@ -1,6 +1,6 @@
 // The model files beside the page, by onnxruntime-web.
 
-/** Of values that are looked at for whether they are numbers: a graphics processor that fails may not say so. */
+/** One of so many output values is checked for being finite: a graphics processor may fail without an error. */
 const PROBED = 997;
 
 async function content(network, name) {
@@ -42,7 +42,7 @@ export async function loadModel(network, backend, ort) {
     const session = await sessionFor(height, width);
     const { sr } = await session.run({ lr: new ort.Tensor("float32", lr, [1, 3, height, width]) });
     for (let i = 0; i < sr.data.length; i += PROBED) {
-      if (!Number.isFinite(sr.data[i])) throw new Error("what it computes are no numbers");
+      if (!Number.isFinite(sr.data[i])) throw new Error("its output is not finite");
     }
     return sr.data;
   }

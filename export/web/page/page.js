@@ -69,7 +69,7 @@ const heard = {
   },
 
   shrunk({ pixels }) {
-    tell(`Out of memory: going on with parts of about ${pixels} pixels.`);
+    tell(`Out of memory: continuing with tiles of about ${pixels} pixels.`);
   },
 
   unusable({ text }) {
@@ -94,7 +94,7 @@ const heard = {
   },
 };
 
-/** Gives the worker the next photograph that waits, says so after what there is to say, and shows what there is to do. */
+/** Gives the worker the next waiting photograph, announces that after the text `said`, and updates the page. */
 function next(said = "") {
   const item = queue.busy ? null : queue.waiting;
   if (item) {
@@ -179,7 +179,7 @@ part("quality").addEventListener("input", () => {
   part("quality-shown").textContent = part("quality").value;
 });
 
-/** Everything that is done, as one download. */
+/** Downloads all finished photographs as one file. */
 part("download").addEventListener("click", () => {
   const saver = new Worker("saver.js", { type: "module" });
   const pictures = queue.done.map(({ name, result }) => ({
@@ -187,7 +187,7 @@ part("download").addEventListener("click", () => {
     stem: `${name.replace(/\.[^.]*$/, "")}-x${result.scale}`,
   }));
   part("download").disabled = true;
-  tell("Being written");
+  tell("Writing the download");
   const end = (text, wrong = "") => {
     saver.terminate();
     part("download").disabled = false;
@@ -205,7 +205,7 @@ part("download").addEventListener("click", () => {
   saver.postMessage({ pictures, format: Number(part("format").value), quality: part("quality").value / 100 });
 });
 
-/** A network in the list: by how much it enlarges and, unless it is called just that, its name. */
+/** Title of a network in the list: its scale, and its name if that says more. */
 function titleOf(name, scale) {
   return !scale ? name : name === `x${scale}` ? `×${scale}` : `×${scale}: ${name}`;
 }

@@ -4,7 +4,7 @@ import { bleed } from "./alpha.js";
 
 const BAND = 256;
 
-/** What the reader of the page is told. */
+/** An error whose message is shown to the user as it is. */
 export class Wrong extends Error {
   isWrong = true;
 }
@@ -14,16 +14,16 @@ export class Wrong extends Error {
  *
  * @param {File} file
  * @returns {Promise<{width: number, height: number, rgba: Uint8ClampedArray, transparent: boolean, gray: boolean}>}
- * @throws {Wrong} where it is no image, or an animation.
+ * @throws {Wrong} if it is not an image, or an animation.
  */
 export async function decode(file) {
   if (!file.size) throw new Wrong(`${file.name}: the file is empty.`);
-  if (await isAnimated(file)) throw new Wrong(`${file.name}: is an animation; give its pictures one by one.`);
+  if (await isAnimated(file)) throw new Wrong(`${file.name}: is an animation; choose its frames as single images.`);
   let bitmap;
   try {
     bitmap = await createImageBitmap(file, { imageOrientation: "from-image", premultiplyAlpha: "none" });
   } catch {
-    throw new Wrong(`${file.name}: not an image, damaged, or of a kind that this browser does not know.`);
+    throw new Wrong(`${file.name}: is not an image, is damaged, or has a format that this browser cannot read.`);
   }
   try {
     const { width, height } = bitmap;
@@ -36,7 +36,7 @@ export async function decode(file) {
     const gray = !some(rgba, (at) => rgba[at] !== rgba[at + 1] || rgba[at] !== rgba[at + 2]);
     return { width, height, rgba, transparent, gray };
   } catch (error) {
-    throw new Wrong(`${file.name}: too large for this browser (${error.message}).`);
+    throw new Wrong(`${file.name}: is too large for this browser (${error.message}).`);
   } finally {
     bitmap.close();
   }

@@ -1,4 +1,4 @@
-// Photographs in a row: what waits, what is being enlarged, what is done, and what went wrong, each a line of the page.
+// The queue of photographs, each a line of the page: waiting, being enlarged, done, or failed.
 
 function element(kind, className, text = "") {
   return Object.assign(document.createElement(kind), { className, textContent: text });
@@ -9,8 +9,8 @@ class Item {
     [this.file, this.name, this.network, this.result] = [file, file.name || "pasted.png", network, null];
     this.line = element("li", "item");
     this.progress = Object.assign(document.createElement("progress"), { max: 1, hidden: true });
-    this.progress.setAttribute("aria-label", `Share of ${this.name} that is enlarged`);
-    this.said = element("span", "said", "waits");
+    this.progress.setAttribute("aria-label", `Progress of ${this.name}`);
+    this.said = element("span", "said", "waiting");
     this.show = element("button", "button quiet small", "Show");
     this.drop = element("button", "button quiet small", "Cancel");
     for (const [button, action] of [[this.show, on.show], [this.drop, on.remove]]) {

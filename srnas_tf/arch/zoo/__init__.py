@@ -1,4 +1,4 @@
-"""The systems of the thesis' table 4.1, each from its paper's definition; IMDN is in `arch.network`."""
+"""The networks of the thesis' table 4.1, as their papers define them. IMDN is in `arch.network`."""
 
 import functools
 import re
@@ -23,22 +23,22 @@ from srnas_tf.arch.zoo.vdsr import vdsr
 from srnas_tf.errors import UserError
 
 Body = Callable[[Tensor, int, int], Any]
-"""(what the network sees, scale, channels) -> what it makes of it: a tensor, or by scale where it has several."""
+"""(input tensor, scale, channels) -> output tensor, or output tensors by scale if the network has several scales."""
 
 
 def _rgb(body: Body, image: Tensor, scale: int, width: int) -> dict[int, Tensor]:
-    """The network sees and makes RGB."""
+    """Input and output of the network are RGB."""
     made = body(image, scale, width)
     return made if isinstance(made, dict) else {scale: made}
 
 
 def _luma(body: Body, image: Tensor, scale: int, width: int) -> dict[int, Tensor]:
-    """The network sees and makes Y; the colours are enlarged by bicubic."""
+    """Input and output of the network are luma. The colours are enlarged by bicubic."""
     return {scale: ReplaceLuma()(Resample(scale)(image), body(Luma()(image), scale, width))}
 
 
 def _enlarged_luma(body: Body, image: Tensor, scale: int, width: int) -> dict[int, Tensor]:
-    """The network sees Y as bicubic enlarges it, and makes Y."""
+    """The input of the network is luma, enlarged by bicubic. Its output is luma of the same size."""
     enlarged = Resample(scale)(image)
     return {scale: ReplaceLuma()(enlarged, body(Luma()(enlarged), scale, width))}
 
@@ -47,11 +47,11 @@ class System(NamedTuple):
     """A network of the zoo.
 
     Attributes:
-        body: its definition.
-        sees: how an image gets in and out.
-        width: channels of its features, as in the paper; 0 where it has none.
-        multiple: what another width must be a multiple of.
-        start: how its kernels are drawn at first, where a run does not say: "he" or "uniform".
+        body: defines its layers.
+        sees: connects an image to `body`: `_rgb`, `_luma` or `_enlarged_luma`.
+        width: channels of its features in the paper; 0 if it has no features.
+        multiple: any other width must be a multiple of this.
+        start: the default initialization of its kernels: "he" or "uniform".
     """
 
     body: Body
@@ -80,15 +80,15 @@ ZOO: dict[str, System] = {
 
 @dataclass(frozen=True)
 class ZooNetwork:
-    """A network of the zoo at a scale. Its text form is `x4:carn`, or `x4:carn:w24` where its width is not the paper's.
+    """A network of the zoo at a scale. Its text form is `x4:carn`, or `x4:carn:w24` if its width is not the paper's.
 
     Args:
         name: a key of `ZOO`.
         scale: 2, 3 or 4.
-        width: channels of its features, all others in proportion; 0 takes the paper's.
+        width: channels of its features; other channels change in proportion. 0 takes the paper's.
 
     Raises:
-        UserError: where there is no such network.
+        UserError: if there is no such network, or it cannot have this scale or width.
     """
 
     name: str
@@ -111,7 +111,7 @@ class ZooNetwork:
 
     @property
     def hyperparameters(self) -> dict[str, int | str]:
-        """What flags may say of any network of the zoo."""
+        """The properties that flags can choose for any network of the zoo."""
         return {"scale": self.scale, "width": self.width}
 
     @property
@@ -120,12 +120,12 @@ class ZooNetwork:
 
     @property
     def enlarges_first(self) -> bool:
-        """Whether it works on an image that bicubic enlarged: what it learns is to mend that."""
+        """Whether its input is already enlarged by bicubic. The network then learns to correct that image."""
         return self.system.sees is _enlarged_luma
 
     @functools.cached_property
     def graph(self) -> Graph:
-        """Its layers; input and output are RGB in 0..1."""
+        """The graph of its layers. Input and output are RGB in 0..1."""
         image = Tensor(3, 1)
         return Graph(image, self.system.sees(self.system.body, image, self.scale, self.width))
 
@@ -134,7 +134,7 @@ class ZooNetwork:
         return self.graph.params
 
     def macs(self, output_pixels: int = HD_PIXELS) -> int:
-        """Multiply-accumulates of all convolutions for an output of `output_pixels` (1280x720 unless given)."""
+        """Multiply-accumulates of all convolutions for an output of `output_pixels`, by default 1280x720."""
         return sum(self.graph.macs(self.scale, output_pixels // self.scale**2).values())
 
     def costs(self, output_pixels: int = HD_PIXELS) -> list[dict]:
@@ -150,7 +150,7 @@ class ZooNetwork:
         """The inverse of `str`.
 
         Raises:
-            UserError: where the text is not of that form.
+            UserError: if the text does not have that form.
         """
         match = re.fullmatch(r"x(\d{1,9}):(\w+)(?::w(\d{1,9}))?", text)
         if not match:

@@ -9,8 +9,8 @@ from srnas_tf.arch.zoo.pieces import concat, conv, relu, upsample, with_mean, wi
 def carn(image: Tensor, scale: int, width: int) -> dict[int, Tensor]:
     """Cascades of cascades of residual blocks. 1591939 parameters, with the upsamplers of all three scales.
 
-    One network has all scales, as in the paper and in the table; what stands at the scale in use is 1111875 at x4, and
-    that is what an export holds. The authors' file also counts its two constant shifts of the mean, 24 more.
+    One network has all scales, as in the paper and in the table. At x4 it uses 1111875 of its parameters, and exported
+    files hold only these. The authors' file has 24 more, for two constant shifts of the mean.
     """
     x = conv(3, width)(without_mean(image))
     x = _cascade(x, lambda x: _cascade(x, _residual))
@@ -19,7 +19,7 @@ def carn(image: Tensor, scale: int, width: int) -> dict[int, Tensor]:
 
 
 def _cascade(x: Tensor, unit: Callable[[Tensor], Tensor]) -> Tensor:
-    """Three units; before each next one, and at the end, all that came so far is fused by a 1x1 convolution."""
+    """Three units. After each, a 1x1 convolution fuses the input and all outputs so far."""
     width, passed = x.channels, [x]
     for _ in range(3):
         passed.append(unit(x))

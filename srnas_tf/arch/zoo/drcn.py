@@ -7,9 +7,10 @@ RECURSIONS = 16
 
 
 def drcn(y: Tensor, scale: int, width: int) -> Tensor:
-    """One convolution applied 16 times on the enlarged Y; each result is reconstructed, and all are mixed.
+    """Applies one convolution 16 times to the enlarged luma. The output is a weighted sum of 16 reconstructions.
 
-    1775121 parameters, 16 of them the mixing weights (the paper's recursive supervision is a matter of its loss).
+    It has 1775121 parameters, 16 of which are the weights of that sum. The paper's recursive supervision only concerns
+    its loss.
     """
     recursion = conv(width, width)
     reconstruct, to_image = conv(width, width), conv(width, 1)

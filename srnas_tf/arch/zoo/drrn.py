@@ -7,11 +7,11 @@ UNITS = 25
 
 
 def drrn(y: Tensor, scale: int, width: int) -> Tensor:
-    """B1U25: one residual unit applied 25 times on the enlarged Y, each time around the same entry.
+    """B1U25: one residual unit applied 25 times to the enlarged luma. Each time, the same first features are added.
 
-    297986 parameters: 297216 of convolutions, which have no biases, and 770 of the norms before them, whose gains are
-    shared like the weights; the statistics that they divide by are of each application. No ReLU stands before the
-    entry: it would cut off the dark half of the image.
+    It has 297986 parameters: 297216 of convolutions, which have no biases, and 770 of the batch norms before them. The
+    norms share gains and offsets, but each application has its own statistics. There is no ReLU before the first
+    convolution: it would cut off the dark half of the image.
     """
     entry = conv(1, width, bias=False)(Norm(1)(y))
     first, second = Activated(width, width), Activated(width, width)

@@ -4,14 +4,14 @@ from srnas_tf.arch.graph import PReLU, Tensor
 from srnas_tf.arch.zoo.pieces import conv, deconv
 
 SHRUNKEN = 12 / 56
-"""Of FSRCNN(56, 12, 4): the share of the channels that are mapped."""
+"""Channels of the mapping convolutions, as a share of the width: those of FSRCNN(56, 12, 4)."""
 MAPPINGS = 4
 
 
 def fsrcnn(y: Tensor, scale: int, width: int) -> Tensor:
     """Feature extraction, shrinking, mapping, expanding, deconvolution, on Y. 12809 parameters.
 
-    12637 of them are of convolutions (the table's 13K); 172 are the slopes of the PReLUs, one a channel.
+    Convolutions have 12637 of them (13K in the table). The PReLUs have 172, one slope for each channel.
     """
     shrunken = max(1, round(SHRUNKEN * width))
     x = PReLU(width)(conv(1, width, 5)(y))

@@ -7,7 +7,7 @@ SLOPE = 0.05
 
 
 def idn(y: Tensor, scale: int, width: int) -> Tensor:
-    """Four blocks that enhance and compress, on Y. 552769 parameters at every scale."""
+    """Four blocks that enhance and compress, on luma. 552769 parameters at every scale."""
     x = leaky(conv(1, width)(y), SLOPE)
     x = leaky(conv(width, width)(x), SLOPE)
     for _ in range(4):
@@ -16,7 +16,11 @@ def idn(y: Tensor, scale: int, width: int) -> Tensor:
 
 
 def _enhance(x: Tensor, width: int) -> Tensor:
-    """A quarter more channels: as many of the way are kept beside the input, the others go on."""
+    """The enhancement unit, whose output has a quarter more channels than its input.
+
+    Three convolutions come first. A quarter of their channels is concatenated with the input. Three further
+    convolutions take the other channels, and their output is added.
+    """
     quarter = width // 4
     way = _convs(x, (width, 3 * quarter, 2 * quarter, width))
     kept, rest = Slice(0, quarter)(way), Slice(quarter, width)(way)
@@ -36,6 +40,9 @@ def _convs(x: Tensor, widths: tuple[int, int, int, int]) -> Tensor:
 
 
 def _grouped(x: Tensor, in_channels: int, out_channels: int, groups: int) -> Tensor:
-    """A convolution in groups, as one a group: TensorFlow has no gradient of grouped convolutions on a CPU."""
+    """A grouped convolution, made of one convolution for each group.
+
+    TensorFlow has no gradient of grouped convolutions on a CPU.
+    """
     size = in_channels // groups
     return concat(*(conv(size, out_channels // groups)(Slice(i * size, (i + 1) * size)(x)) for i in range(groups)))

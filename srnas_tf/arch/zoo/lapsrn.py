@@ -4,15 +4,15 @@ from srnas_tf.arch.graph import Resample, Tensor
 from srnas_tf.arch.zoo.pieces import conv, deconv, leaky
 
 CONVS = 5
-"""Convolutions a level. The paper's own networks have 10; the table's count implies 5."""
+"""Convolutions of a level. The paper's own networks have 10; the table's count implies 5."""
 SLOPE = 0.2
 
 
 def lapsrn(y: Tensor, scale: int, width: int) -> Tensor:
-    """A Laplacian pyramid on Y, doubling from level to level. 251474 parameters at x2, 502308 at x3 and x4.
+    """A Laplacian pyramid on luma. Each level enlarges by 2. 251474 parameters at x2, 502308 at x3 and x4.
 
-    x3 is the x4 network, its output reduced by bicubic. The image branch begins as a bilinear enlargement, as in the
-    paper; the paper's loss also looks at the levels between.
+    x3 is the x4 network with its output reduced by bicubic. The image branch is initialized as a bilinear enlargement,
+    as in the paper. The paper's loss also includes the levels between.
     """
     x = leaky(conv(1, width)(y), SLOPE)
     for _ in range(1 if scale == 2 else 2):

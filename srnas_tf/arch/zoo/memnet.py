@@ -7,11 +7,12 @@ BLOCKS, RECURSIONS = 6, 6
 
 
 def memnet(y: Tensor, scale: int, width: int) -> Tensor:
-    """M6R6 on the enlarged Y: memory blocks of a recursive unit, and a gate over all that was remembered.
+    """M6R6 on the enlarged luma: 6 memory blocks. Each applies one unit 6 times, and a gate combines all outputs.
 
-    685960 parameters: 676992 of convolutions, which have no biases, 8962 of the norms before each of them, 6 that mix
-    the outputs of the blocks. The table's 678K is nearest to the convolutions and the norms of the units (678528):
-    norms fold into nothing at inference, and papers count them as they please. No ReLU stands before the entry.
+    It has 685960 parameters: 676992 of convolutions, which have no biases, 8962 of the batch norms before each of them,
+    and 6 weights for the outputs of the blocks. The table's 678K is nearest to the convolutions and the norms of the
+    units (678528). Papers differ in how they count norms, which can be folded into convolutions at inference. There is
+    no ReLU before the first convolution.
     """
     memory = [conv(1, width, bias=False)(Norm(1)(y))]
     reconstruct = Activated(width, 1)

@@ -1,4 +1,4 @@
-"""The few pieces that the zoo's networks are made of."""
+"""The layers and functions that several networks of the zoo share."""
 
 from srnas_tf.arch.conv import Conv
 from srnas_tf.arch.graph import (
@@ -15,11 +15,11 @@ from srnas_tf.arch.graph import (
 )
 
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
-"""Mean of DIV2K's training images, RGB in 0..1, as EDSR's authors have it."""
+"""Mean of DIV2K's training images, RGB in 0..1, from EDSR's authors."""
 
 
 def conv(in_channels: int, out_channels: int, kernel: int = 3, bias: bool = True) -> Layer:
-    """A convolution; call it twice to share its weights."""
+    """A convolution. If it is called twice, both calls share its weights."""
     return Convolve(Conv(in_channels, out_channels, kernel, bias=bias))
 
 
@@ -41,7 +41,7 @@ def concat(*tensors: Tensor) -> Tensor:
 
 
 class Norm:
-    """Batch normalization that may stand in several places: one gain and offset, statistics for each place."""
+    """Batch normalization for several places, with one gain and offset, and statistics for each place."""
 
     def __init__(self, width: int) -> None:
         self._affine = Affine(width)
@@ -61,7 +61,7 @@ class Activated:
 
 
 def upsample(x: Tensor, width: int, scale: int, activated: bool = False) -> Tensor:
-    """Sub-pixel upsampling (Shi et al. 2016): x4 as two steps of x2.
+    """Sub-pixel upsampling (Shi et al. 2016). x4 consists of two steps of x2.
 
     Args:
         activated: whether each convolution is followed by a ReLU.
@@ -73,7 +73,7 @@ def upsample(x: Tensor, width: int, scale: int, activated: bool = False) -> Tens
 
 
 def without_mean(image: Tensor) -> Tensor:
-    """RGB less DIV2K's mean colour."""
+    """Subtracts DIV2K's mean colour from RGB."""
     return Shift(tuple(-mean for mean in DIV2K_MEAN))(image)
 
 

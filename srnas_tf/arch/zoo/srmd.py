@@ -4,17 +4,18 @@ from srnas_tf.arch.graph import PixelShuffle, Stretch, Tensor
 from srnas_tf.arch.zoo.pieces import conv, relu
 
 CODE = (1.0, *(0.0,) * 14)
-"""The blur kernel's code where nothing but the bicubic reduction degrades the image.
+"""The code of the blur kernel if only the bicubic reduction degrades the image.
 
-The paper projects kernels on 15 principal components. Only one kernel occurs here, and the first convolution can undo
-any rotation of the components: the first of them is chosen to be that kernel.
+The paper projects kernels on 15 principal components. Only one kernel occurs here. The first convolution can undo any
+rotation of the components, so that the first component can be this kernel.
 """
 
 
 def srmdnf(image: Tensor, scale: int, width: int) -> Tensor:
-    """SRMDNF, noise-free: RGB and the stretched code of the degradation. 1510540, 1527835, 1552048 parameters.
+    """SRMDNF, for images without noise. Its input is RGB and the stretched code of the degradation.
 
-    The paper's batch norms are left out, as they are in its count: they fold into the convolutions.
+    It has 1510540, 1527835 and 1552048 parameters at x2, x3 and x4. The paper's batch norms are omitted, as in its
+    count, since they can be folded into the convolutions.
     """
     x = Stretch(CODE)(image)
     x = relu(conv(3 + len(CODE), width)(x))

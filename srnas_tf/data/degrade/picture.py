@@ -42,7 +42,7 @@ class Picture(NamedTuple):
     Attributes:
         pixels: uint8 RGB [height, width, 3].
         at: their window.
-        size: of the whole image.
+        size: size of the whole image.
     """
 
     pixels: np.ndarray
@@ -63,7 +63,7 @@ class Change:
 
         Args:
             size: before it.
-            final: of the low-resolution image.
+            final: size of the low-resolution image.
         """
         return size
 
@@ -72,8 +72,8 @@ class Change:
 
         Args:
             wanted: the window after it.
-            size: of the whole image before it.
-            after: of the whole image after it.
+            size: size of the whole image before the step.
+            after: size of the whole image after the step.
         """
         return wanted
 

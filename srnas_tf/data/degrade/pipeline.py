@@ -41,7 +41,7 @@ class Degradation:
             final: height and width of the low-resolution image.
             scale: the enlargement.
             wanted: the window, low-resolution pixels.
-            rng: for the values that the steps draw.
+            rng: draws the values of the steps.
 
         Returns:
             uint8 of the window's shape.

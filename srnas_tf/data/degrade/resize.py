@@ -47,7 +47,7 @@ class Resize(Change):
 
     Args:
         kernel: a key of `KERNELS`.
-        factor: of height and width. 0 resizes to the low-resolution image.
+        factor: factor of height and width. 0 resizes to the size of the low-resolution image.
     """
 
     kernel: str

@@ -14,7 +14,7 @@ class Parameter(NamedTuple):
     """A value of a step.
 
     Attributes:
-        name: for messages.
+        name: its name in messages.
         bounds: the least and the greatest number; None for a word.
         words: the allowed words; empty for a number.
         default: its text if none is given. None takes the step's first value.
@@ -32,7 +32,7 @@ class Kind(NamedTuple):
     """A kind of step.
 
     Attributes:
-        parameters: in the order of the text.
+        parameters: its values, in the order of the text.
         change: (drawn values) -> change.
     """
 

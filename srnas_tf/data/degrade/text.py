@@ -35,7 +35,7 @@ class Step:
     Attributes:
         name: a key of `STEPS`.
         values: words or ranges, for each parameter.
-        probability: of the step.
+        probability: probability of the step, 0 to 1.
     """
 
     name: str
@@ -89,7 +89,7 @@ def step_of(item: str) -> Step:
             values.append(tuple(_choice(item, parameter, choice) for choice in given[i].split("|")))
         elif parameter.default is None:
             values.append(values[0])
-        else:  # which need not be within the bounds of what can be given
+        else:  # a default may lie outside the bounds for given values
             values.append((_choice(item, parameter._replace(bounds=parameter.bounds and _ANY), parameter.default),))
     return Step(name, tuple(values), _probability(item, probability) if at else 1.0)
 

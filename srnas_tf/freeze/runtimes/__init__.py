@@ -18,7 +18,7 @@ RUNTIMES: Sequence[Runtime] = (
     ncnn.RUNTIME,
     coreml.RUNTIME,
 )
-"""Of several runtimes for one kind of file, the first is the usual one."""
+"""All runtimes. The first of several runtimes for one kind of file is the usual one."""
 
 BY_NAME: dict[str, Runtime] = {runtime.name: runtime for runtime in RUNTIMES}
 

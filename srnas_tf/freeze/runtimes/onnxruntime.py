@@ -53,7 +53,7 @@ def _shared() -> "onnxruntime.SessionOptions":
     cpu = onnxruntime.OrtMemoryInfo("Cpu", arena, 0, onnxruntime.OrtMemType.DEFAULT)
     onnxruntime.create_and_register_allocator(cpu, onnxruntime.OrtArenaCfg({}))
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors, which are raised as well; its warnings are to who made the file
+    options.log_severity_level = 3  # errors only; warnings are for the makers of files
     options.add_session_config_entry("session.use_env_allocators", "1")
     return options
 
@@ -165,7 +165,7 @@ def _half(job: Job) -> None:
     whole = copy.deepcopy(_model(job.source))  # it is changed in place
     blocked = [*DEFAULT_OP_BLOCK_LIST, "ReduceMean", "Sub", "Sqrt"]
     half = OnnxModel(convert_float_to_float16(whole, keep_io_types=True, op_block_list=blocked))
-    half.topological_sort()  # the casts come last, and the checker wants them before what they feed
+    half.topological_sort()  # casts were appended, but the checker wants them before their readers
     _write(job.target, half.model, job.described)
 
 

@@ -14,8 +14,8 @@ def _compiled(precision: str, path: Path, threads: int = 0):
     """A file, compiled by OpenVINO for the processor.
 
     Args:
-        precision: of floats inside, `f32` or `bf16`. OpenVINO takes f32 if the processor does not support bf16.
-        path: of the file.
+        precision: precision of the computation, `f32` or `bf16`. OpenVINO takes f32 if the processor has no bf16.
+        path: path of the file.
         threads: 0 for one for each core.
     """
     import openvino

@@ -25,7 +25,7 @@ class Opened(NamedTuple):
 
     Attributes:
         run: output of `prepare` -> enlarged image in the runtime's own layout and type.
-        size: of the only images that it takes; None for any size.
+        size: size of the only images that it takes; None for any size.
         prepare: float32 [1, height, width, 3] in 0..1 -> input of `run`.
         finish: output of `run` -> float32 [1, height, width, 3], 1.0 is white.
     """
@@ -74,10 +74,10 @@ class Form(NamedTuple):
         convert: makes the file. None for the SavedModel from which all others are made.
         tolerance: the largest allowed absolute difference from the network, 1.0 is white.
         psnr_tolerance: the largest allowed difference of the mean PSNR, dB.
-        needs: what a network must have: "stages"; "inner" convolutions, which can be int8; or "dense" convolutions,
+        needs: required parts of a network: "stages"; "inner" convolutions, which can be int8; or "dense" convolutions,
             none of them depthwise.
         optional: whether a file that differs too much is left out. Any other such file fails the export.
-        stands_for: for stages, the file that computes the same.
+        stands_for: if this file is one of the stages, the file that computes the same.
         beside: further files of it in the same folder.
         made_by: the module that `convert` needs, if it is an extra.
     """
@@ -131,7 +131,7 @@ class Runtime(NamedTuple):
     """A runtime, which runs model files of one kind.
 
     Attributes:
-        name: for `--runtime`.
+        name: its value of `--runtime`.
         module: the Python module that tells its version.
         file: its usual file, as a `Form` names it. All files with this suffix are the runtime's.
         open: (file, threads) -> the opened file. 0 threads mean one for each core, and memory shared with other files.

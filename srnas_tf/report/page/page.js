@@ -1,5 +1,5 @@
 "use strict";
-// What a point stands for: its SVG title, shown at once, to the pointer as to the keyboard.
+// Shows the text of a mark, which is its SVG title, at once when the pointer or the keyboard reaches it.
 const tip = document.getElementById("tip");
 
 function show(mark) {
@@ -39,7 +39,7 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") hide();
 });
 
-// On paper everything lies open.
+// In print, all details are open.
 let closed = [];
 addEventListener("beforeprint", () => {
   closed = [...document.querySelectorAll("details:not([open])")];
@@ -49,7 +49,7 @@ addEventListener("afterprint", () => {
   for (const details of closed) details.open = false;
 });
 
-// Any two crops of a photograph, one over the other, with a slider between them.
+// Shows any two crops of an image, one over the other, with a slider between them.
 function choice(label, names, chosen) {
   const element = document.createElement("label"), select = document.createElement("select");
   names.forEach((name, i) => select.add(new Option(name, i, i === chosen, i === chosen)));
@@ -67,7 +67,7 @@ function addSlider(figure) {
   const [rightLabel, rightOf] = choice("Right:", names, names.length - 1);
   box.className = "slide";
   pair.className = "pair";
-  // A whole number of times as large as the crop: four where there is room, or two.
+  // The crop is enlarged by a whole number: four if there is room, or two.
   function fit() {
     const { naturalWidth } = images[0], times = figure.clientWidth >= 4 * naturalWidth ? 4 : 2;
     for (const each of [pair, slider]) each.style.width = `${times * naturalWidth}px`;
@@ -92,7 +92,7 @@ function addSlider(figure) {
 
 for (const figure of document.querySelectorAll("figure.crops")) addSlider(figure);
 
-// The marks of a front, coloured by what their networks have in common.
+// Colours the marks of a front by a property of their networks.
 function addColours(figure) {
   const by = JSON.parse(figure.dataset.by), keys = Object.keys(by);
   if (!keys.length) return;
