@@ -159,7 +159,7 @@ def _section(rungs: RungSettings, searching: SearchSettings) -> str:
 
 
 def _train(asked: Asked, job: Job, best: list[Network], trainer: InRungs | None, workdir: Workdir) -> Trained:
-    """Trains the networks to go on with, times them if milliseconds count, and trains an IMDN like the best."""
+    """Trains the chosen networks, times them if milliseconds count, and trains an IMDN to compare with the best."""
     networks = retrain(job, best, starts_of(job.settings, best, workdir), workdir, trainer)
     timed = Timed({}, "")
     if weighs_latency(asked.searching, asked.budget, asked.pick):

@@ -21,20 +21,21 @@ from srnas_tf.train.evaluate import of_network, scores
 SCALES = [int(name[1:]) for name in models.names() if name[1:].isdigit()]
 
 
-@pytest.mark.parametrize("scale", SCALES)
-def test_cards_tell_what_the_files_hold(scale):
-    network = files.load(models.path(scale))
-    card = models.path(scale).with_suffix(".md").read_text("utf-8")
-    assert network.scale == scale
+@pytest.mark.parametrize("name", models.names())
+def test_cards_tell_what_the_files_hold(name):
+    path = models.named(name)
+    network = files.load(path)
+    card = path.with_suffix(".md").read_text("utf-8")
+    assert f"x{network.scale}" == name.removesuffix("-photo")
     assert str(network.network) in card
     assert str(network.count_params()) in card
     assert network.count_params() <= 150_000
-    assert models.path(scale).stat().st_size < 2**20
+    assert path.stat().st_size < 2**20
     assert "research" in card
     assert f"{network.provenance['steps']} steps" in card
     assert "/" not in network.provenance["data"]
     assert "research" in network.provenance["use"]
-    measured = scores(of_network(network), load_pairs(DataSettings().paths("test"), scale), scale)
+    measured = scores(of_network(network), load_pairs(DataSettings().paths("test"), network.scale), network.scale)
     said = re.search(r"embedded photographs \| ([\d.]+) \| ([\d.]+)", card)
     assert (f"{measured.psnr:.2f}", f"{measured.ssim:.4f}") == said.groups()
 
