@@ -123,27 +123,37 @@ class Supernet(keras.Model):
         lr,
         rows: Sequence,
         compiled: Callable[[Callable], Callable] = lambda piece: piece,
+        finish: Callable | None = None,
+        *inputs,
     ):
         """The output of the network of these codes, piece by piece. Arguments are those of `call`.
 
+        The image gets no gradient.
+
         Args:
             compiled: piece -> the function that runs instead.
+            finish: (output, *inputs) -> what is returned instead of the output. It runs in one piece with the last
+                layers.
+            *inputs: further arguments of `finish`.
         """
         around, *own = rows
-        enter, blocks, leave = self.pieces(codes)
+        enter, blocks, leave = self.pieces(codes, finish)
         features = x = compiled(enter)(around, lr)
         outputs = []
         for block, rows_of_block in zip(blocks, own, strict=False):
             x = compiled(block)(rows_of_block, x)
             outputs.append(x)
-        return compiled(leave)(around, lr, features, outputs)
+        return compiled(leave)(around, lr, features, outputs, *inputs)
 
     def rows_of_path(self, codes: Sequence[int]) -> list:
         """The rows that a network uses of each slot; none for positions beyond its depth."""
         return [slot.rows_of_path(path) for slot, path in zip(self.slots, self.space.paths(codes), strict=True)]
 
-    def pieces(self, codes: Sequence[int]) -> tuple[Callable, list[Callable], Callable]:
+    def pieces(self, codes: Sequence[int], finish: Callable | None = None) -> tuple[Callable, list[Callable], Callable]:
         """The functions that a network is made of, pure functions of (rows, ...). Networks share equal ones.
+
+        Args:
+            finish: as `compose` takes it; a part of the last function.
 
         Returns:
             lr -> features; of each block, features -> features; lr, the first features, all outputs -> the image.
@@ -154,7 +164,7 @@ class Supernet(keras.Model):
         blocks = [
             self._once(self._block, slot.placement, path, blocks[code], width) for slot, path, blocks, code in chosen
         ]
-        return self._once(self._enter, trunk), blocks, self._once(self._leave, trunk)
+        return self._once(self._enter, trunk), blocks, self._once(self._leave, trunk, finish)
 
     def _block(self, placement: Placement, path: int, block: arch.Block, width: int) -> Callable:
         layer = Block(block, width, dtype=self.dtype_policy)
@@ -162,11 +172,18 @@ class Supernet(keras.Model):
 
     def _enter(self, trunk: int) -> Callable:
         frame = self.frame(trunk)
-        return _pure(frame.conv_first, frame.variables_in_order, self.slots[0].placement, trunk)
+        # A traced function has a gradient for each of its inputs, needed or not.
+        run = lambda lr: frame.conv_first(ops.stop_gradient(lr))  # noqa: E731
+        return _pure(run, frame.variables_in_order, self.slots[0].placement, trunk)
 
-    def _leave(self, trunk: int) -> Callable:
+    def _leave(self, trunk: int, finish: Callable | None) -> Callable:
         frame = self.frame(trunk)
-        return _pure(frame.leave, frame.variables_in_order, self.slots[0].placement, trunk)
+
+        def run(lr, features, outputs, *inputs):
+            output = frame.leave(lr, features, outputs)
+            return finish(output, *inputs) if finish else output
+
+        return _pure(run, frame.variables_in_order, self.slots[0].placement, trunk)
 
     def frame(self, trunk: int) -> Frame:
         """The layers around the blocks of a trunk. Their weights mean nothing."""

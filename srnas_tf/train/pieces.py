@@ -29,10 +29,17 @@ class Pieces:
         self._supernet = supernet
         self._traced: dict[Callable, tf.types.experimental.GenericFunction] = {}
 
-    def __call__(self, lr: tf.Tensor, codes: Sequence[int], rows: Sequence[tf.Tensor] | None = None) -> tf.Tensor:
-        """The output of a network; as `Supernet.call`."""
+    def __call__(
+        self,
+        lr: tf.Tensor,
+        codes: Sequence[int],
+        rows: Sequence[tf.Tensor] | None = None,
+        finish: Callable | None = None,
+        *inputs,
+    ):
+        """The output of a network; `finish` and `inputs` as `Supernet.compose` takes them."""
         rows = self._supernet.rows_of_path(codes) if rows is None else rows
-        return self._supernet.compose(codes, lr, rows, self._compiled)
+        return self._supernet.compose(codes, lr, rows, self._compiled, finish, *inputs)
 
     def _compiled(self, piece: Callable) -> Callable:
         if piece not in self._traced:

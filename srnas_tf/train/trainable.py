@@ -96,16 +96,17 @@ class TrainableModel(NamedTuple):
     Attributes:
         model: the network or supernet.
         parts: its trainable variables, each with the part of it that a step uses.
-        forward: (lr in 0..1, codes, the weights of each part) -> output.
+        losses: (loss, lr in 0..1, target, codes, the weights of each part) -> (the loss, the loss to differentiate,
+            the network's output).
         paths: codes -> the network's path in each slot.
         states: variables that the optimizer does not update, such as moving averages.
         aside: number of the last parts that do not belong to the model. They help to train it, and are not saved.
-        composed: whether `forward` runs compiled pieces. It needs codes that are numbers, and cannot be traced itself.
+        composed: whether `losses` runs compiled pieces. It needs codes that are numbers, and cannot be traced itself.
     """
 
     model: Net | Supernet
     parts: Sequence[Part]
-    forward: Callable[[tf.Tensor, Codes, Sequence[tf.Tensor]], tf.Tensor]
+    losses: Callable[[Loss, tf.Tensor, tf.Tensor, Codes, Sequence[tf.Tensor]], tuple]
     paths: Callable[[Codes], tuple[int, ...]] = lambda codes: ()
     states: Sequence[tf.Variable] = ()
     aside: int = 0
@@ -123,8 +124,7 @@ class TrainableModel(NamedTuple):
         values = [part.weights_of_path(part.path(self.paths(codes))) for part in self.parts]
         with tf.GradientTape() as tape:
             tape.watch(values)
-            output = self.forward(lr, codes, values)
-            loss, scaled = loss_of(output, target)
+            loss, scaled, output = self.losses(loss_of, lr, target, codes, values)
         # The layers of a network read whole variables themselves. Those of a supernet get their weights as arguments.
         sources = values if self.composed else [part.variable for part in self.parts]
         gradients = tape.gradient(scaled, sources)
@@ -174,10 +174,12 @@ def trainable_network(network: Net, watched: keras.Layer | None = None) -> Train
     """
     states = [v.value for v in network.non_trainable_variables]
     own = [Part(v.value) for v in network.trainable_variables]
-    if watched is None:
-        return TrainableModel(network, own, lambda lr, codes, values: network(lr, training=True), states=states)
-    aside = [Part(v.value) for v in watched.trainable_variables]
-    return TrainableModel(network, own + aside, lambda lr, codes, values: watched(lr), states=states, aside=len(aside))
+    aside = [Part(v.value) for v in watched.trainable_variables] if watched else []
+
+    def losses(loss_of: Loss, lr: tf.Tensor, target: tf.Tensor, codes: Codes, values: Sequence[tf.Tensor]) -> tuple:
+        return _with_output(loss_of)(watched(lr) if watched else network(lr, training=True), target)
+
+    return TrainableModel(network, own + aside, losses, states=states, aside=len(aside))
 
 
 def trainable_supernet(supernet: Supernet) -> TrainableModel:
@@ -185,16 +187,23 @@ def trainable_supernet(supernet: Supernet) -> TrainableModel:
     tables = functools.cache(_tables)
     each = [_parts(slot, position, tables) for position, slot in enumerate(supernet.slots)]
     made: dict[tuple, Pieces] = {}
+    finish = functools.cache(_with_output)
 
-    def forward(lr: tf.Tensor, codes: Codes, values: Sequence[tf.Tensor]) -> tf.Tensor:
+    def losses(loss_of: Loss, lr: tf.Tensor, target: tf.Tensor, codes: Codes, values: Sequence[tf.Tensor]) -> tuple:
         replica = int(tf.distribute.get_replica_context().replica_id_in_sync_group)
         # Each size of patches has its own traces. The shapes of shared ones would depend on where a run was resumed.
         pieces = made.setdefault((replica, *lr.shape), Pieces(supernet))
         left = iter(values)
         rows = [[next(left) for _ in parts] for parts in each]
-        return pieces(lr, codes, [own[0] if len(own) == 1 else tf.concat(own, axis=0) for own in rows])
+        rows_of_slots = [own[0] if len(own) == 1 else tf.concat(own, axis=0) for own in rows]
+        return pieces(lr, codes, rows_of_slots, finish(loss_of), target)
 
-    return TrainableModel(supernet, list(itertools.chain(*each)), forward, supernet.space.paths, composed=True)
+    return TrainableModel(supernet, list(itertools.chain(*each)), losses, supernet.space.paths, composed=True)
+
+
+def _with_output(loss_of: Loss) -> Callable[[tf.Tensor, tf.Tensor], tuple]:
+    """(output, target) -> what `loss_of` gives, and the output."""
+    return lambda output, target: (*loss_of(output, target), output)
 
 
 def _parts(slot: Slot, position: int, tables: Callable[[Placement], tuple]) -> list[Part]:

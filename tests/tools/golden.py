@@ -2,8 +2,8 @@
 
 python tests/tools/golden.py --against=results/golden/2026-11-29.json
 
-Trained weights depend on the processor and on TensorFlow: the file says which. What differs is printed; the exit status
-is 1 then. `--record=FILE` writes the hashes of this tree instead. Five minutes on 2 cores.
+Trained weights depend on the processor, the number of its cores and TensorFlow: the file says which. What differs is
+printed; the exit status is 1 then. `--record=FILE` writes the hashes of this tree instead. Five minutes on 2 cores.
 """
 
 import argparse

@@ -201,6 +201,24 @@ def test_a_piece_is_traced_once(name):
     assert {piece.experimental_get_tracing_count() for piece in pieces._traced.values()} == {1}
 
 
+def test_a_loss_is_traced_once_and_the_image_has_no_gradient():
+    supernet, calls = nets.Supernet(SMALL), []
+    initialize(supernet, 0)
+    trainable, (lr, hr) = trainable_supernet(supernet), map(tf.constant, _batch())
+
+    def loss_of(output, target):
+        calls.append(1)
+        return _l1(output, target)
+
+    for step in range(6):
+        trainable.gradients(loss_of, lr, hr, SAMPLINGS["uniform"].draw(SMALL, 0, step)[0])
+    assert len(calls) == 1
+    with tf.GradientTape() as tape:
+        tape.watch(lr)
+        output = Pieces(supernet)(lr, (0,) * 2)
+    assert tape.gradient(output, lr) is None
+
+
 def test_what_moves_the_weights_is_traced_once(monkeypatch):
     """For all networks, though their gradients differ in size."""
     space, rng = wide(), np.random.default_rng(0)
