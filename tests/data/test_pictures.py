@@ -336,7 +336,7 @@ def test_avif_is_read_and_becomes_png(tmp_path):
 
 def test_two_images_do_not_become_one_file(tmp_path):
     paths = [tmp_path / "a.jpg", tmp_path / "a.png"]
-    with pytest.raises(UserError, match=r"both a\.jpg and a\.png"):
+    with pytest.raises(UserError, match=r"a\.jpg and a\.png would both be written there"):
         folders.jobs(tmp_path, tmp_path / "out", paths, 2, "png")
 
 
