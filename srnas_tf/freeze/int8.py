@@ -7,7 +7,13 @@ from srnas_tf.arch.graph import Convolve, Tensor
 from srnas_tf.nets.conv import DepthwiseConv
 from srnas_tf.nets.zoo import last_weighted, stateful
 
-BLOCKS = r"block\d+(_\d+)?/(first|branch\d+|trunk\d+|last)(_\d+)?/"
+
+def _blocks(*convs: str, number: str = r"\d+") -> str:
+    return rf"block{number}(_\d+)?/({'|'.join(convs)})(_\d+)?/"
+
+
+BEHIND_FIRST = (r"branch\d+", r"trunk\d+", "last")
+BLOCKS = _blocks("first", *BEHIND_FIRST)
 
 
 def inner(network: arch.Architecture) -> str:
@@ -47,9 +53,9 @@ def choices(network: arch.Architecture) -> list[str]:
     Extreme colours make extreme values where a block reads the trunk, and in the first block. So the convolutions that
     begin a block are left out first, then those of the first block.
     """
-    chosen = inner(network)
-    without_first = chosen.replace("first|", "")
-    tried = [chosen, without_first]
-    if isinstance(network, arch.Network) and len(network.blocks) > 1:
-        tried.append(without_first.replace(r"block\d+", r"block(?!1(_\d+)?/)\d+"))
-    return [each for each in dict.fromkeys(tried) if each]
+    if not isinstance(network, arch.Network):
+        return [chosen for chosen in [inner(network)] if chosen]
+    tried = [BLOCKS, _blocks(*BEHIND_FIRST)]
+    if len(network.blocks) > 1:
+        tried.append(_blocks(*BEHIND_FIRST, number=r"(?!1(_\d+)?/)\d+"))
+    return tried
