@@ -13,6 +13,7 @@ def _blocks(*convs: str, number: str = r"\d+") -> str:
 
 
 BEHIND_FIRST = (r"branch\d+", r"trunk\d+", "last")
+"""The convolutions inside a block, without the one that begins it."""
 BLOCKS = _blocks("first", *BEHIND_FIRST)
 
 
