@@ -117,6 +117,7 @@ setup(
             "setuptools>=80",
             "websocket-client>=1.8,<2",
             *DOCS,
+            *OPENVINO,
             *PARETO,
             *RAY,
             *TPE,

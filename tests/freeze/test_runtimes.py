@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +55,25 @@ def test_openvino_runs_int8_files(frozen):
     model, _, folder = frozen
     upscale, _ = load_upscaler(folder / "model_int8.onnx", own=True, runtime="openvino")
     np.testing.assert_allclose(upscale(LR), of_network(model)(LR), atol=0.15)
+
+
+def test_a_signal_after_openvino_is_handled(frozen):
+    pytest.importorskip("openvino")
+    _, _, folder = frozen
+    lines = (
+        "import signal, sys",
+        "from pathlib import Path",
+        "from srnas_tf.freeze.runtimes import BY_NAME",
+        "first = BY_NAME['openvino'].open(Path(sys.argv[1]))",
+        "second = BY_NAME['openvino-bf16'].open(Path(sys.argv[1]))",
+        "del first",
+        "del second",
+        "signal.signal(signal.SIGINT, lambda *_: print('handled'))",
+        "signal.raise_signal(signal.SIGINT)",
+    )
+    command = [sys.executable, "-c", "\n".join(lines), str(folder / "model.onnx")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
 
 
 def test_a_runtime_can_be_asked_for(frozen, invoke, tmp_path):

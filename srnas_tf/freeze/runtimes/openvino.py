@@ -10,6 +10,18 @@ from . import onnxruntime
 from .runtime import Arrays, Opened, Runtime, Staged, pixels, planes, size_of
 
 
+@functools.cache
+def _core():
+    """OpenVINO, once a process.
+
+    Each of its cores gives the thread a stack for signal handlers. A core that goes gives the former stack back, even
+    if the core that owned that one is gone: with two of them, the next signal could crash the process.
+    """
+    import openvino
+
+    return openvino.Core()
+
+
 def _compiled(precision: str, path: Path, threads: int = 0):
     """A file, compiled by OpenVINO for the processor.
 
@@ -18,12 +30,10 @@ def _compiled(precision: str, path: Path, threads: int = 0):
         path: path of the file.
         threads: 0 for one for each core.
     """
-    import openvino
-
     options = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
     if threads:
         options["INFERENCE_NUM_THREADS"] = str(threads)
-    return openvino.Core().compile_model(str(path), "CPU", options)
+    return _core().compile_model(str(path), "CPU", options)
 
 
 def _open(precision: str, path: Path, threads: int = 0) -> Opened:
