@@ -4,6 +4,7 @@ import datetime
 import importlib.metadata
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
@@ -22,6 +23,15 @@ FORMATS = {"onnx": ".onnx", "tflite": ".tflite", "ncnn": ".param", "coreml": ".m
 SLOWER = 1.05
 """A file counts as slower than float32 above this multiple of its time."""
 
+ASIDE = {"use", "keep", "checkpoint_every", "sampling"}
+"""Of a network's provenance, what does not belong to its recipe."""
+
+PLAYS = {
+    "teacher_weight": lambda recipe: recipe.get("teacher"),
+    "halve_every": lambda recipe: recipe.get("schedule") == "step",
+}
+"""Settings that change nothing without another one."""
+
 TEMPLATE = Path(__file__).with_name("MODEL_CARD.md.j2")
 
 
@@ -38,6 +48,22 @@ def _slower(files: dict) -> dict[str, str]:
                 ratio = min(own[n] / whole[n] for n in own)
                 said[form.file] = f"{ratio:.1f} times as long as `{runtime.file}`" if ratio > SLOWER else ""
     return said if any(said.values()) else {}
+
+
+def _training(provenance: Mapping[str, Any]) -> dict[str, str]:
+    """How the weights were made: settings and what came of them, as text, without those that played no part."""
+    idle = {name for name, plays in PLAYS.items() if not plays(provenance)}
+    said = {}
+    for name, value in provenance.items():
+        if name in ASIDE | idle or (value in ("", 0, None) and name != "seed"):
+            continue
+        if name.endswith("psnr"):
+            said[name] = f"{value:.2f} dB"
+        elif isinstance(value, str) and " " not in value:
+            said[name] = f"`{value}`"
+        else:
+            said[name] = str(value)
+    return said
 
 
 def described(network: Net) -> dict[str, str]:
@@ -85,6 +111,7 @@ def model_card(
         params=arch.params,
         macs=arch.macs(),
         provenance=network.provenance,
+        training=_training(network.provenance),
         images=len(scores.psnrs),
         psnr=scores.psnr,
         ssim=scores.ssim,

@@ -80,6 +80,27 @@ def test_cards_are_read_by_hugging_face(frozen):
     assert second["metrics"] == [{"type": "ssim", "value": 1.0}]
 
 
+def test_the_card_tells_of_the_training_what_played_a_part(frozen, monkeypatch):
+    model, report, _ = frozen
+    scores = type("Scores", (), {"psnrs": [1.0], "psnr": 30.0, "ssim": 0.9})
+    recipe = {"steps": 9, "schedule": "cosine", "halve_every": 5, "teacher": "", "teacher_weight": 0.5, "keep": 3}
+    outcome = {"data": "my cats", "low_resolution": "jpeg=40:95|420", "seed": 0, "val_psnr": 24.9693}
+    monkeypatch.setattr(model, "provenance", recipe | outcome)
+    said = card.model_card(model, scores, report, card.ExportSettings())
+    training = said.partition("## Training\n\n")[2].partition("\n\n")[0]
+    assert training.splitlines() == [
+        "- steps: 9",
+        "- schedule: `cosine`",
+        "- data: my cats",
+        "- low_resolution: `jpeg=40:95|420`",
+        "- seed: 0",
+        "- val_psnr: 24.97 dB",
+    ]
+    monkeypatch.setattr(model, "provenance", recipe | {"schedule": "step", "teacher": "big.keras"})
+    said = card.model_card(model, scores, report, card.ExportSettings())
+    assert {"- halve_every: 5", "- teacher_weight: 0.5", "- teacher: `big.keras`"} <= set(said.splitlines())
+
+
 def test_the_card_says_which_files_are_slower_here(frozen):
     model, report, _ = frozen
     scores = type("Scores", (), {"psnrs": [1.0], "psnr": 30.0, "ssim": 0.9})
