@@ -62,8 +62,8 @@ STEPS: dict[str, Kind] = {
 }
 
 PHOTO = (
-    "blur=0.2:2.5@0.4,aniso=0.2:2.5@0.15,resize=bicubic|area|bilinear|lanczos|nearest,"
-    "noise=1:12@0.3,graynoise=1:12@0.1,poisson=0.1:0.7@0.1,jpeg=40:95/420|444@0.6,jpeg=60:95@0.1,webp=50:95@0.05"
+    "blur=0.2:2.2@0.2,aniso=0.2:2.2@0.08,resize=bicubic|area|bilinear|lanczos|nearest,"
+    "noise=1:12@0.25,graynoise=1:12@0.1,poisson=0.1:0.7@0.08,jpeg=40:95/420|444@0.75,jpeg=60:95@0.1,webp=50:95@0.05"
 )
 
 PRESETS = {"photo": PHOTO, **{kernel: f"resize={kernel}" for kernel in KERNELS}}
