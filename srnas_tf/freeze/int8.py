@@ -14,6 +14,8 @@ def _blocks(*convs: str, number: str = r"\d+") -> str:
 
 BEHIND_FIRST = (r"branch\d+", r"trunk\d+", "last")
 """The convolutions inside a block, without the one that begins it."""
+BUT_THE_FIRST = r"(?!1(_\d+)?/)\d+"
+"""The numbers of all blocks but the first."""
 BLOCKS = _blocks("first", *BEHIND_FIRST)
 
 
@@ -51,12 +53,13 @@ def pays_in_onnxruntime(network: keras.Layer) -> bool:
 def choices(network: arch.Architecture) -> list[str]:
     """The choices to try. Each leaves out some convolutions of the one before it.
 
-    Extreme colours make extreme values where a block reads the trunk, and in the first block. So the convolutions that
-    begin a block are left out first, then those of the first block.
+    Extreme colours make extreme values where a block reads the trunk, in the first block above all. So the convolution
+    that begins the first block is left out first, then those that begin the others, then all of the first block.
     """
     if not isinstance(network, arch.Network):
         return [chosen for chosen in [inner(network)] if chosen]
-    tried = [BLOCKS, _blocks(*BEHIND_FIRST)]
-    if len(network.blocks) > 1:
-        tried.append(_blocks(*BEHIND_FIRST, number=r"(?!1(_\d+)?/)\d+"))
-    return tried
+    behind = _blocks(*BEHIND_FIRST)
+    if len(network.blocks) == 1:
+        return [BLOCKS, behind]
+    begins = _blocks("first", number=BUT_THE_FIRST)
+    return [BLOCKS, f"{behind}|{begins}", behind, _blocks(*BEHIND_FIRST, number=BUT_THE_FIRST)]

@@ -225,7 +225,7 @@ def test_what_is_int8_in_networks_of_the_zoo():
     assert int8.inner(arch.parse("x2:fsrcnn")).count("|") == 5  # all but the first conv and the deconvolution: 6
     assert int8.inner(arch.parse("x3:w16:strided:SCSCS")) == int8.BLOCKS
     texts = ("x2:bicubic", "x2:fsrcnn", "x3:w16:strided:SCSCS", "x3:w16:strided:SCSCS-SCSCS")
-    assert [len(int8.choices(arch.parse(text))) for text in texts] == [0, 1, 2, 3]
+    assert [len(int8.choices(arch.parse(text))) for text in texts] == [0, 1, 2, 4]
 
 
 def test_each_choice_of_int8_leaves_out_more():
@@ -234,8 +234,9 @@ def test_each_choice_of_int8_leaves_out_more():
     ]
     chosen = [[name for name in names if re.search(each, name)] for each in int8.choices(arch.imdn(depth=11))]
     assert chosen[0] == names
-    assert chosen[1] == [name for name in names if "first" not in name]
-    assert chosen[2] == [name for name in chosen[1] if "block1/" not in name]
+    assert chosen[1] == [name for name in names if name != "network/block1/first/conv"]
+    assert chosen[2] == [name for name in names if "first" not in name]
+    assert chosen[3] == [name for name in chosen[2] if "block1/" not in name]
 
 
 def test_sizes_that_are_none():
