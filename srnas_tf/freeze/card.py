@@ -57,7 +57,7 @@ def _training(provenance: Mapping[str, Any]) -> dict[str, str]:
     for name, value in provenance.items():
         if name in ASIDE | idle or (value in ("", 0, None) and name != "seed"):
             continue
-        if name.endswith("psnr"):
+        if isinstance(value, float) and name.endswith("psnr"):
             said[name] = f"{value:.2f} dB"
         elif isinstance(value, str) and " " not in value:
             said[name] = f"`{value}`"

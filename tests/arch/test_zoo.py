@@ -163,8 +163,8 @@ def job(photographs: Path, scale: int = 2, **settings) -> Job:
 
 
 @pytest.mark.parametrize("name", [name for name in SYSTEMS if SYSTEMS[name][0]])
-def test_200_steps_lower_the_loss(photographs, tmp_path, name):
-    training = job(photographs, steps=200)
+def test_100_steps_lower_the_loss(photographs, tmp_path, name):
+    training = job(photographs, steps=100)
     batches = [training.patches.at(step) for step in range(1000, 1012)]
 
     def loss(model, **options) -> float:

@@ -28,6 +28,14 @@ SOFTWARE_WEBGPU = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
 KEYS = {"Tab": 9, "Enter": 13, "Space": 32, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39}
 
 
+LEFT = ("Inspected target navigated or closed", "Execution context was destroyed.")
+"""What it answers where a page is left while it is asked."""
+
+
+class PageLeftError(Exception):
+    """The page was left before it answered."""
+
+
 def find() -> str | None:
     """The browser's program, where there is one."""
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -80,6 +88,8 @@ class Chromium:
         self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while (message := json.loads(self._socket.recv())).get("id") != number:
             self._events.append(message)
+        if message.get("error", {}).get("message") in LEFT:
+            raise PageLeftError(method)
         assert "error" not in message, message
         return message["result"]
 
@@ -116,8 +126,15 @@ class Chromium:
         return result["result"].get("value")
 
     def until(self, script: str) -> None:
-        """Waits until an expression holds."""
-        until(lambda: self.run(script))
+        """Waits until an expression holds, on this page or on one that it leads to."""
+
+        def holds() -> bool:
+            try:
+                return self.run(script)
+            except PageLeftError:
+                return False
+
+        until(holds)
 
     def press(self, *keys: str) -> None:
         """Keys, one after the other, as a keyboard sends them."""

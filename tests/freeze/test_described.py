@@ -99,6 +99,9 @@ def test_the_card_tells_of_the_training_what_played_a_part(frozen, monkeypatch):
     monkeypatch.setattr(model, "provenance", recipe | {"schedule": "step", "teacher": "big.keras"})
     said = card.model_card(model, scores, report, card.ExportSettings())
     assert {"- halve_every: 5", "- teacher_weight: 0.5", "- teacher: `big.keras`"} <= set(said.splitlines())
+    monkeypatch.setattr(model, "provenance", {"val_psnr": "high", "steps": [1, 2]})  # a file of somebody else's
+    said = card.model_card(model, scores, report, card.ExportSettings())
+    assert {"- val_psnr: `high`", "- steps: [1, 2]"} <= set(said.splitlines())
 
 
 def test_the_card_says_which_files_are_slower_here(frozen):
