@@ -30,7 +30,7 @@ PLAYS = {
     "teacher_weight": lambda recipe: recipe.get("teacher"),
     "halve_every": lambda recipe: recipe.get("schedule") == "step",
 }
-"""Settings that change nothing without another one."""
+"""Settings of a recipe that change nothing unless this holds."""
 
 TEMPLATE = Path(__file__).with_name("MODEL_CARD.md.j2")
 
