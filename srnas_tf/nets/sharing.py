@@ -71,13 +71,14 @@ class Placement:
         """The values of a path's variables, as tensors.
 
         Args:
-            rows: float [rows, ROW]: those of `rows_of`, then those of all paths.
+            rows: float [rows, ROW]: those of all paths, then those of `rows_of`. Further rows change nothing.
         """
-        keys = self._keys(path)
+        keys = sorted(self._keys(path), key=lambda key: key not in self.layout.common)
         sizes = [len(self._rows[key]) * ROW for key in keys]
-        flat = ops.split(ops.reshape(rows, (sum(sizes),)), list(itertools.accumulate(sizes))[:-1])
+        numbers = ops.reshape(_first(sum(sizes) // ROW, rows), (sum(sizes),))
+        flat = ops.split(numbers, list(itertools.accumulate(sizes))[:-1])
         shapes = [self.layout.arrays[key].shape for key in keys]
-        whole = (ops.reshape(own[: math.prod(shape)], shape) for own, shape in zip(flat, shapes, strict=True))
+        whole = (ops.reshape(_first(math.prod(shape), own), shape) for own, shape in zip(flat, shapes, strict=True))
         arrays = dict(zip(keys, whole, strict=True))
         return [_assemble(variable, arrays, ops.concatenate) for variable in self.layout.paths[path]]
 
@@ -107,12 +108,18 @@ def _assemble(variable: Variable, arrays: Mapping[tuple, Any], concatenate) -> A
     def along(axis: int, labels: tuple, shape: Shape) -> Any:
         if axis == len(variable.axes):
             array = arrays[(*variable.key, labels)]
-            return array[_middle(tuple(array.shape), shape)]
+            whole = tuple(array.shape)
+            return array if whole == shape else array[_middle(whole, shape)]
         parts = zip(*variable.axes[axis], strict=True)
         made = [along(axis + 1, (*labels, label), (*shape, length)) for label, length in parts]
         return made[0] if len(made) == 1 else concatenate(made, axis=axis)
 
     return along(0, (), ())
+
+
+def _first(count: int, values: Any) -> Any:
+    """The first of some values. All of them are no slice: its gradient would be a copy."""
+    return values if values.shape[0] == count else values[:count]
 
 
 def _middle(whole: Shape, part: Shape) -> tuple[slice, ...]:

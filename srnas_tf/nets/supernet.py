@@ -39,9 +39,9 @@ class Slot(keras.Layer):
         return self.add_weight(shape=(count, ROW), initializer="zeros", name=name) if count else None
 
     def rows_of_path(self, path: int):
-        """All rows that a path uses, float [rows of the path, ROW]."""
+        """All rows that a path uses, those of all paths first, float [rows, ROW]."""
         own = [] if self.own is None else [ops.take(self.own.value, self.placement.rows_of(path), axis=0)]
-        return ops.concatenate([*own, *([] if self.common is None else [self.common.value])], axis=0)
+        return ops.concatenate([*([] if self.common is None else [self.common.value]), *own], axis=0)
 
     def numbers(self) -> np.ndarray:
         """The numbers of all rows, float32 [rows * ROW]."""

@@ -50,8 +50,8 @@ class PathAdam(tf.Module):
         """Takes one step. Call it in replica context, with this replica's share of the gradients of the scaled loss.
 
         Args:
-            gradients: for each part, those of its rows for one network (`Part.padded`), those of the whole part for
-                several.
+            gradients: for each part, those of its rows for one network (filled up, as `Part.weights_of_path` is), those
+                of the whole part for several.
             rate: the learning rate, float [].
             paths: int32 [networks, slots]. Weights that several networks use move once.
         """
@@ -103,7 +103,7 @@ class PathAdam(tf.Module):
             advance(rows, path if part.used is None else rows, finite & part.uses(path), gradient, *state)
 
         def move(variable, gradient, rate, paths, finite, *state):
-            if part.starts is None:
+            if part.rows is None:
                 advance(None, None, finite, gradient, variable, rate, *state)
                 return
             taken = paths[:, part.position]
@@ -130,7 +130,7 @@ def _counted(part: Part) -> tuple[int, ...]:
     """The shape of the step counts: one for the whole, for each path, or for each number."""
     if part.used is not None:
         return tuple(part.variable.shape)
-    return () if part.starts is None else part.starts.shape
+    return () if part.lengths is None else part.lengths.shape
 
 
 def _zeros(shape, dtype=tf.float32) -> tf.Variable:

@@ -178,16 +178,14 @@ def make_step(
         return scaled(l2(sr, taught))
 
     @tf.function
-    def unit(levels):
-        return tf.cast(levels, tf.float32) / 255.0
-
-    @tf.function
-    def targets(lr, hr):
-        return teacher.targets(unit(lr), unit(hr)) if teacher else unit(hr)
+    def inputs(lr, hr):
+        lr, hr = (tf.cast(levels, tf.float32) / 255.0 for levels in (lr, hr))
+        return lr, teacher.targets(lr, hr) if teacher else hr
 
     def learn(lr, hr, networks):
         taught = from_another if distills else None
-        return trainable.loss_and_gradients(from_photograph, unit(lr), targets(lr, hr), networks, taught)
+        lr, target = inputs(lr, hr)
+        return trainable.loss_and_gradients(from_photograph, lr, target, networks, taught)
 
     @tf.function
     def update(gradients, rate, paths):

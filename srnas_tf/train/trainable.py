@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from srnas_tf.arch.space import Codes
 from srnas_tf.nets import Net, Slot, Supernet
-from srnas_tf.nets.sharing import Placement
+from srnas_tf.nets.sharing import ROW, Placement
 from srnas_tf.train.pieces import Pieces
 
 Loss = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
@@ -21,59 +21,57 @@ Loss = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 class Part(NamedTuple):
     """A variable that the optimizer updates, and the part of it that each path uses.
 
+    Methods take the number of a path as a tensor in a traced function, and as an int outside of one.
+
     Attributes:
         variable: the variable.
         position: position of its slot among those of the supernet.
-        starts: int32 [paths], the first index in `rows` of each path; None if every step uses the whole variable.
+        rows: int32 [paths, rows of the longest path], the variable's rows of each path, then any; None if every step
+            uses the whole variable.
         lengths: int32 [paths], the number of rows of each path.
-        rows: int32, the variable's rows of the paths, path after path.
-        used: bool [len(rows), ROW], the numbers of its rows that a path uses; None if paths share no rows.
+        used: bool [paths, rows of the longest path, ROW], the numbers of its rows that a path uses; None if paths share
+            no rows.
     """
 
     variable: tf.Variable
     position: int = 0
-    starts: np.ndarray | None = None
+    rows: np.ndarray | None = None
     lengths: np.ndarray | None = None
-    rows: tf.Tensor | None = None
     used: tf.Tensor | None = None
 
     def path(self, paths: tf.Tensor) -> tf.Tensor | int:
         """The number of a network's path in this part's slot; 0 if every step uses the whole variable."""
-        return 0 if self.starts is None else paths[self.position]
+        return 0 if self.rows is None else paths[self.position]
 
     def rows_of(self, path: tf.Tensor | int) -> tf.Tensor | None:
         """The rows of a path; None for the whole variable."""
-        return None if self.starts is None else self._of_path(self.rows, path)
+        return None if self.rows is None else self.cut(tf.gather(self.rows, path), path)
 
     def uses(self, path: tf.Tensor | int) -> tf.Tensor | bool:
         """The numbers of its rows that a path uses; True for all."""
-        return True if self.used is None else self._of_path(self.used, path)
+        return True if self.used is None else self.cut(tf.gather(self.used, path), path)
 
-    def _of_path(self, table: tf.Tensor, path: tf.Tensor | int) -> tf.Tensor:
-        start, length = (tf.gather(each, path) for each in (self.starts, self.lengths))
-        return table[start : start + length]
+    def is_empty(self, path: int) -> bool:
+        """Whether a path has no weights, as that of a block which a network has not. Then it gets no gradient."""
+        return self.lengths is not None and self.lengths[path] == 0
 
-    def weights_of_path(self, path: tf.Tensor | int) -> tf.Tensor:
-        """The weights of a path, [rows of the path, ROW]; the whole variable if every step uses it."""
-        rows = self.rows_of(path)
-        return tf.convert_to_tensor(self.variable) if rows is None else tf.gather(self.variable, rows)
+    def weights_of_path(self, path: int) -> tf.Tensor:
+        """The weights of a path, filled up to the rows of the longest one; the whole variable if every step uses it.
+
+        So weights and gradients of all paths have one shape.
+        """
+        return tf.convert_to_tensor(self.variable) if self.rows is None else tf.gather(self.variable, self.rows[path])
+
+    def cut(self, value: tf.Tensor, path: tf.Tensor | int) -> tf.Tensor:
+        """Without what fills it up."""
+        return value if self.lengths is None else value[: tf.gather(self.lengths, path)]
 
     def place(self, value: tf.Tensor, path: tf.Tensor | int) -> tf.Tensor:
         """Values for a path's weights, in their place in zeros of the variable's shape: the inverse of
         `weights_of_path`.
         """
         rows = self.rows_of(path)
-        return value if rows is None else tf.scatter_nd(rows[:, None], value, self.variable.shape)
-
-    def padded(self, value: tf.Tensor) -> tf.Tensor:
-        """Values for a path's rows, and zeros up to the rows of the longest path: one shape for all paths."""
-        if self.lengths is None:
-            return value
-        return tf.pad(value, [[0, int(max(self.lengths)) - value.shape[0]], [0, 0]])
-
-    def cut(self, value: tf.Tensor, path: tf.Tensor) -> tf.Tensor:
-        """The inverse of `padded`."""
-        return value[: tf.gather(self.lengths, path)]
+        return value if rows is None else tf.scatter_nd(rows[:, None], self.cut(value, path), self.variable.shape)
 
 
 class Gradients(NamedTuple):
@@ -81,7 +79,7 @@ class Gradients(NamedTuple):
 
     Attributes:
         loss: float [].
-        by_part: with respect to the network's weights in each part.
+        by_part: with respect to the network's weights in each part, as `Part.weights_of_path` has them.
         output: the network's, float [batch, height * scale, width * scale, 3].
     """
 
@@ -121,15 +119,16 @@ class TrainableModel(NamedTuple):
             target: float [batch, height * scale, width * scale, 3] in 0..1.
             codes: codes of the network.
         """
-        values = [part.weights_of_path(part.path(self.paths(codes))) for part in self.parts]
+        paths = self.paths(codes)
+        values = [part.weights_of_path(part.path(paths)) for part in self.parts]
         with tf.GradientTape() as tape:
             tape.watch(values)
             loss, scaled, output = self.losses(loss_of, lr, target, codes, values)
         # The layers of a network read whole variables themselves. Those of a supernet get their weights as arguments.
         sources = values if self.composed else [part.variable for part in self.parts]
         gradients = tape.gradient(scaled, sources)
-        if self.composed:  # a block that a network has not is a path of no weights, and gets no gradient
-            gradients = [own if own.shape[0] == 0 else by for own, by in zip(values, gradients, strict=True)]
+        each = zip(self.parts, values, gradients, strict=True)
+        gradients = [value if part.is_empty(part.path(paths)) else gradient for part, value, gradient in each]
         return Gradients(loss, gradients, output)
 
     def loss_and_gradients(
@@ -137,8 +136,8 @@ class TrainableModel(NamedTuple):
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """The mean of the losses of some networks on one batch, and the gradients of their sum, for `PathAdam.apply`.
 
-        The gradients of one network are those of its weights, padded to one shape for all networks. The gradients of
-        several networks are added up in tensors of the parts' whole shapes. For Adam, a sum is as good as a mean.
+        The gradients of one network have one shape for all networks. The gradients of several networks are added up in
+        tensors of the parts' whole shapes. For Adam, a sum is as good as a mean.
 
         Args:
             loss_of: see `gradients`.
@@ -150,7 +149,7 @@ class TrainableModel(NamedTuple):
         """
         first = self.gradients(loss_of, lr, hr, networks[0])
         if len(networks) == 1:
-            return first.loss, [part.padded(own) for part, own in zip(self.parts, first.by_part, strict=True)]
+            return first.loss, first.by_part
         loss, sums = first.loss, self._placed(first.by_part, networks[0])
         for codes in networks[1:]:
             target, wanted = (hr, loss_of) if distilled is None else (first.output, distilled)
@@ -195,7 +194,7 @@ def trainable_supernet(supernet: Supernet) -> TrainableModel:
         pieces = made.setdefault((replica, *lr.shape), Pieces(supernet))
         left = iter(values)
         rows = [[next(left) for _ in parts] for parts in each]
-        rows_of_slots = [own[0] if len(own) == 1 else tf.concat(own, axis=0) for own in rows]
+        rows_of_slots = [own[0] if len(own) == 1 else tf.concat(own[::-1], axis=0) for own in rows]
         return pieces(lr, codes, rows_of_slots, finish(loss_of), target)
 
     return TrainableModel(supernet, list(itertools.chain(*each)), losses, supernet.space.paths, composed=True)
@@ -213,14 +212,12 @@ def _parts(slot: Slot, position: int, tables: Callable[[Placement], tuple]) -> l
 
 
 def _tables(here: Placement) -> tuple:
-    """`starts`, `lengths`, `rows` and `used` of the part that holds a slot's own rows."""
-    rows = [here.rows_of(path) for path in range(len(here))]
-    lengths = np.array([len(own) for own in rows], np.int32)
-    starts = np.array([0, *itertools.accumulate(lengths)][:-1], np.int32)
-    used = [here.used(path) for path in range(len(here))] if here.shares else None
-    return (
-        starts,
-        lengths,
-        tf.constant(np.concatenate(rows)),
-        None if used is None else tf.constant(np.concatenate(used)),
-    )
+    """`rows`, `lengths` and `used` of the part that holds a slot's own rows."""
+    paths = range(len(here))
+    lengths = np.array([len(here.rows_of(path)) for path in paths], np.int32)
+    rows = np.zeros((len(here), max(lengths)), np.int32)
+    used = np.zeros((*rows.shape, ROW), bool)
+    for path in paths:
+        rows[path, : lengths[path]] = here.rows_of(path)
+        used[path, : lengths[path]] = here.used(path)
+    return rows, lengths, tf.constant(used) if here.shares else None

@@ -95,8 +95,8 @@ BUGS = [
     ),
     Bug(
         "train/trainable.py",
-        "tf.scatter_nd(rows[:, None], value",
-        "tf.scatter_nd(rows[::-1, None], value",
+        "tf.scatter_nd(rows[:, None], self.cut(value, path)",
+        "tf.scatter_nd(rows[::-1, None], self.cut(value, path)",
         ("train/test_sampling.py", "added_up"),
     ),
     Bug(

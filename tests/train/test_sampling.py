@@ -149,7 +149,7 @@ def _stays(space, steps, decay=0.0):
     for part, counts, used in zip(trainable.parts, optimizer.counts, wanted, strict=True):
         if part.used is not None:
             assert counts.numpy().tolist() == used.tolist()  # once a step, however many paths use it
-        elif part.starts is None:
+        elif part.rows is None:
             assert counts.numpy() == len(steps)
         else:
             positions = [{space.paths(codes)[part.position] for codes in networks} for networks in steps]
@@ -171,17 +171,18 @@ def _used(supernet, networks):
 
 
 def test_rows_move_as_they_would_alone():
-    starts, lengths, rows = np.array([0, 2, 5], np.int32), np.array([2, 3, 4], np.int32), tf.range(9)
+    rows = np.array([[0, 1, 0, 0], [2, 3, 4, 0], [5, 6, 7, 8]], np.int32)
+    lengths = np.array([2, 3, 4], np.int32)
     start = np.arange(18, dtype=np.float32).reshape(9, 2)
-    together, apart = ([Part(tf.Variable(start), 0, starts, lengths, rows)] for _ in range(2))
+    together, apart = ([Part(tf.Variable(start), 0, rows, lengths)] for _ in range(2))
     several, single = PathAdam(together, ema=0.9), PathAdam(apart, ema=0.9)
     rng = np.random.default_rng(0)
     for used in ((0, 2, 0), (1, 1, 1), (2, 0, 1)):
         gradient = rng.normal(size=(9, 2)).astype(np.float32)
         several.apply([tf.constant(gradient)], tf.constant(0.1), tf.constant(used)[:, None])
         for path in set(used):
-            own = tf.constant(gradient[starts[path] : starts[path] + lengths[path]])
-            single.apply([apart[0].padded(own)], tf.constant(0.1), tf.constant([[path]]))
+            own = tf.constant(gradient[rows[path]])
+            single.apply([own], tf.constant(0.1), tf.constant([[path]]))
     for one, other in ((several, single), (several.averages[0], single.averages[0])):
         values = [x._parts[0].variable if isinstance(x, PathAdam) else x for x in (one, other)]
         np.testing.assert_array_equal(*values)
