@@ -7,12 +7,12 @@ figures of all that were trained so far, `--table` writes them into docs/operato
 """
 
 import datetime
-import json
-from collections.abc import Iterator
 from pathlib import Path
 
 from absl import app, flags, logging
 
+from benchmarks import contenders
+from benchmarks.contenders import RECIPE, VALIDATED, folder_of
 from benchmarks.workdirs import ROOT, link_photographs
 from srnas_tf.arch import parse
 from srnas_tf.host import devices
@@ -43,8 +43,6 @@ OPERATORS = {
 }
 """By the names that the table gives them; the first is what the others are compared with."""
 
-RECIPE = {"batch": 16, "patch": 24, "learning_rate": 4e-3, "schedule": "cosine", "warmup": 50, "ema": 0.99}
-VALIDATED = 20
 RUNTIMES = ("onnxruntime", "litert")
 INPUT_SIZE = "128x128"
 DOCUMENT = ROOT / "docs" / "operators.md"
@@ -66,19 +64,14 @@ def main(argv: list[str]) -> None:
     path = Path(RESULTS.value)
     names = [name for name in OPERATORS if not ONLY.value or name.startswith(tuple(ONLY.value))]
     if DATA.value:
-        for name, steps, seed in _trainings(names):
+        for name, steps, seed in contenders.trainings(names, STEPS.value, SEEDS.value):
             _train(name, steps, seed)
-            write_json(path, collected(Path(HOME.value), _read(path)))
+            write_json(path, collected(Path(HOME.value), contenders.read(path)))
     if ROUNDS.value:
-        write_json(path, _timed(_read(path), names))
+        write_json(path, _timed(contenders.read(path), names))
     if TABLE.value:
         before, rest = DOCUMENT.read_text("utf-8").split(BEGIN)
-        write_text(DOCUMENT, before + BEGIN + table(_read(path)) + END + rest.split(END)[1])
-
-
-def _trainings(names: list[str]) -> Iterator[tuple[str, int, int]]:
-    """All operators once before any of them twice."""
-    return ((name, int(steps), int(seed)) for steps in STEPS.value for seed in SEEDS.value for name in names)
+        write_text(DOCUMENT, before + BEGIN + table(contenders.read(path)) + END + rest.split(END)[1])
 
 
 def _train(name: str, steps: int, seed: int) -> None:
@@ -91,13 +84,9 @@ def _train(name: str, steps: int, seed: int) -> None:
     settings = TrainSettings(steps=steps, validate_every=500, checkpoint_every=500, **RECIPE)
     data = DataSettings(data=str(home / "photographs"))
     psnr = Alone(data, settings, MachineSettings(), 4, home)(
-        (OPERATORS[name], _folder(home, name, steps, seed), {"seed": seed})
+        (OPERATORS[name], folder_of(home, name, steps, seed), {"seed": seed})
     )
     print(f"{name}, {steps} steps, seed {seed}: {psnr:.3f} dB", flush=True)
-
-
-def _folder(home: Path, name: str, steps: int, seed: int) -> Path:
-    return home / "-".join([*"".join(c if c.isalnum() else " " for c in name).split(), str(steps), str(seed)])
 
 
 def collected(home: Path, results: dict) -> dict:
@@ -111,13 +100,10 @@ def collected(home: Path, results: dict) -> dict:
         if own.get("arch", text) != text:  # another network went by that name
             own = operators[name] = {"psnr": {}, "curves": {}}
         own |= {"arch": text, "params": network.params, "macs": network.macs()}
-        for folder in home.glob(f"{_folder(home, name, 0, 0).name.removesuffix('0-0')}[0-9]*-[0-9]*"):
-            if (folder / "model.keras").exists():
-                steps, seed = folder.name.split("-")[-2:]
-                lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()]
-                curve = {str(line["step"]): round(line["val_psnr"], 4) for line in lines if "val_psnr" in line}
-                own["psnr"].setdefault(steps, {})[seed] = curve[steps]
-                own["curves"].setdefault(steps, {})[seed] = curve
+        for steps, seed, folder in contenders.finished(home, name):
+            curve = contenders.curve_of(folder)
+            own["psnr"].setdefault(steps, {})[seed] = curve[steps]
+            own["curves"].setdefault(steps, {})[seed] = curve
     return {**results, "machine": machine(), "date": datetime.date.today().isoformat(), "recipe": RECIPE}
 
 
@@ -139,27 +125,17 @@ def table(results: dict) -> str:
     """The figures as Markdown: differences in dB to the first network, by seeds that both have."""
     operators = {name: results["operators"][name] for name in OPERATORS if name in results["operators"]}
     [first, *_] = operators.values()
-    lengths = sorted({int(steps) for own in operators.values() for steps in own["psnr"]})
+    lengths = contenders.lengths_of(operators)
     heads = ["network", "parameters", "GMACs"]
     heads += [head for steps in lengths for head in (f"dB, {steps} steps", "to the first", "seeds")]
     heads += [f"{runtime}, ms" for runtime in RUNTIMES]
-    rows = [heads, ["---"] * len(heads)]
+    rows = [heads]
     for name, own in operators.items():
         row = [f"{name}: `{own['arch']}`", str(own["params"]), f"{own['macs'] / 1e9:.2f}"]
-        for steps in map(str, lengths):
-            row += _figures(own["psnr"].get(steps, {}), first["psnr"].get(steps, {}))
+        for steps in lengths:
+            row += contenders.differences(own["psnr"].get(steps, {}), first["psnr"].get(steps, {}))
         rows.append(row + [f"{own['ms'][runtime]:.1f}" if "ms" in own else "" for runtime in RUNTIMES])
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
-
-
-def _figures(own: dict[str, float], first: dict[str, float]) -> list[str]:
-    both = [own[seed] - first[seed] for seed in own if seed in first]
-    mean = f"{sum(own.values()) / len(own):.3f}" if own else ""
-    return [mean, f"{sum(both) / len(both):+.3f}" if both else "", str(len(own)) if own else ""]
-
-
-def _read(path: Path) -> dict:
-    return json.loads(path.read_text("utf-8")) if path.exists() else {}
+    return contenders.as_markdown(rows)
 
 
 if __name__ == "__main__":

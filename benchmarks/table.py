@@ -22,19 +22,17 @@ import numpy as np
 from absl import app, flags, logging
 
 from benchmarks import tabulated
+from benchmarks.contenders import RECIPE, VALIDATED
 from benchmarks.workdirs import link_photographs
 from srnas_tf.arch import parse
 from srnas_tf.host import devices
 from srnas_tf.workdir.files import write_json
 
-RECIPE = {"batch": 16, "patch": 24, "learning_rate": 4e-3, "schedule": "cosine", "warmup": 50, "ema": 0.99}
 STEPS, VALIDATE_EVERY = 3000, 250
 REPEATED = 24
 """Networks that are trained from three seeds."""
 LONGER = {12_000: 16, 50_000: 4}
 """How many of them are trained for so many steps."""
-VALIDATED = 20
-"""Of DIV2K's validation images, those that choose; the others, and Set14, tell what came of it."""
 INPUT_SIZE = "128x128"
 
 DATA = flags.DEFINE_string("data", None, "DIV2K, or its like: a folder with train and valid")

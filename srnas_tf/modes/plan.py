@@ -45,8 +45,17 @@ SEARCH = {"strategy": "halving", "population": 8, "iterations": 4, "top_k": 2}
 SURVIVORS = (8, 2)
 LENGTHS = (3, 8, 24)
 """Relative numbers of steps: of the rungs, and of the training of the final network."""
-RECIPE = {"batch": 16, "patch": 24, "learning_rate": 4e-3, "schedule": "cosine", "warmup": 50, "ema": 0.99}
-"""Training settings that suit small networks and a few thousand steps."""
+RECIPE = {
+    "batch": 16,
+    "patch": 24,
+    "optimizer": "muon",
+    "frequency_loss": 0.05,
+    "learning_rate": 8e-3,
+    "schedule": "cosine",
+    "warmup": 50,
+    "ema": 0.99,
+}
+"""Training settings that suit small networks and a few thousand steps (docs/training.md: what each is worth)."""
 LATENCY_NETWORKS = 60
 SHORTEST = 60
 """Minimum number of steps of the first rung. After fewer steps, a ranking means nothing."""

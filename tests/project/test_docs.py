@@ -50,11 +50,13 @@ def test_every_guide_has_a_place_in_the_site():
     assert named - reference == there | notebooks
 
 
-def test_the_table_of_operators_is_that_of_the_figures():
+@pytest.mark.parametrize("name", ["operators", "recipes"])
+def test_tables_of_experiments_are_those_of_their_figures(name):
     """Made in a process of its own: benchmarks define flags that modes define, too."""
-    script = """
-from benchmarks.operators import *
-results = json.loads((ROOT / "results/operators/operators.json").read_text("utf-8"))
+    script = f"""
+import json
+from benchmarks.{name} import *
+results = json.loads((ROOT / "results/{name}/{name}.json").read_text("utf-8"))
 assert DOCUMENT.read_text("utf-8").split(BEGIN)[1].split(END)[0] == table(results), "run it with --table"
 """
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)

@@ -1,0 +1,65 @@
+"""What experiments share that train contenders which differ in one thing: folders, curves, a table of differences."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+RECIPE = {"batch": 16, "patch": 24, "learning_rate": 4e-3, "schedule": "cosine", "warmup": 50, "ema": 0.99}
+"""Training settings that suit small networks and a few thousand steps."""
+VALIDATED = 20
+"""Of the validation images, those that are measured during a training; the others tell what came of it."""
+
+
+def trainings(names: Sequence[str], lengths: Sequence[str], seeds: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """(name, steps, seed) of each training: all contenders once before any of them twice."""
+    return ((name, int(steps), int(seed)) for steps in lengths for seed in seeds for name in names)
+
+
+def folder_of(home: Path, name: str, steps: int, seed: int) -> Path:
+    """The folder of a training."""
+    return home / "-".join([*"".join(c if c.isalnum() else " " for c in name).split(), str(steps), str(seed)])
+
+
+def finished(home: Path, name: str, inner: str = "") -> Iterator[tuple[str, str, Path]]:
+    """(steps, seed, folder) of a contender's trainings that are finished.
+
+    Args:
+        inner: the part of a training's folder that holds its network and its metrics.
+    """
+    for folder in sorted(home.glob(f"{folder_of(home, name, 0, 0).name.removesuffix('0-0')}[0-9]*-[0-9]*")):
+        if (folder / inner / "model.keras").exists():
+            steps, seed = folder.name.split("-")[-2:]
+            yield steps, seed, folder / inner
+
+
+def curve_of(folder: Path) -> dict[str, float]:
+    """The validation PSNR of a training by step, dB."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()]
+    return {str(line["step"]): round(line["val_psnr"], 4) for line in lines if "val_psnr" in line}
+
+
+def differences(own: Mapping[str, float], first: Mapping[str, float]) -> list[str]:
+    """A contender's figures by seed, beside those of the first contender: mean, mean difference, and number of seeds.
+
+    The difference is that of the seeds which both have. What is not known is empty.
+    """
+    both = [own[seed] - first[seed] for seed in own if seed in first]
+    mean = f"{sum(own.values()) / len(own):.3f}" if own else ""
+    return [mean, f"{sum(both) / len(both):+.3f}" if both else "", str(len(own)) if own else ""]
+
+
+def lengths_of(contenders: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Numbers of steps that any contender was trained for, in order."""
+    return sorted({steps for own in contenders.values() for steps in own["psnr"]}, key=int)
+
+
+def as_markdown(rows: Sequence[Sequence[str]]) -> str:
+    """A table, of which the first row is the head."""
+    head, *body = rows
+    return "".join(f"| {' | '.join(row)} |\n" for row in (head, ["---"] * len(head), *body))
+
+
+def read(path: Path) -> dict:
+    """A file of figures, or an empty one."""
+    return json.loads(path.read_text("utf-8")) if path.exists() else {}
