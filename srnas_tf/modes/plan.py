@@ -50,7 +50,7 @@ RECIPE = {
     "patch": 24,
     "optimizer": "muon",
     "frequency_loss": 0.05,
-    "learning_rate": 8e-3,
+    "learning_rate": 4e-3,
     "schedule": "cosine",
     "warmup": 50,
     "ema": 0.99,
