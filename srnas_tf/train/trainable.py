@@ -26,8 +26,8 @@ class Part(NamedTuple):
     Attributes:
         variable: the variable.
         position: position of its slot among those of the supernet.
-        rows: int32 [paths, rows of the longest path], the variable's rows of each path, then any; None if every step
-            uses the whole variable.
+        rows: int32 [paths, rows of the longest path], the variable's rows of each path. A shorter path is filled up
+            with row 0. None if every step uses the whole variable.
         lengths: int32 [paths], the number of rows of each path.
         used: bool [paths, rows of the longest path, ROW], the numbers of its rows that a path uses; None if paths share
             no rows.
@@ -63,7 +63,7 @@ class Part(NamedTuple):
         return tf.convert_to_tensor(self.variable) if self.rows is None else tf.gather(self.variable, self.rows[path])
 
     def cut(self, value: tf.Tensor, path: tf.Tensor | int) -> tf.Tensor:
-        """Without what fills it up."""
+        """The values of a path's own rows, without those that fill it up."""
         return value if self.lengths is None else value[: tf.gather(self.lengths, path)]
 
     def place(self, value: tf.Tensor, path: tf.Tensor | int) -> tf.Tensor:
@@ -194,6 +194,7 @@ def trainable_supernet(supernet: Supernet) -> TrainableModel:
         pieces = made.setdefault((replica, *lr.shape), Pieces(supernet))
         left = iter(values)
         rows = [[next(left) for _ in parts] for parts in each]
+        # A slot's parts are its paths' own rows, then those of all paths. A path takes them the other way round.
         rows_of_slots = [own[0] if len(own) == 1 else tf.concat(own[::-1], axis=0) for own in rows]
         return pieces(lr, codes, rows_of_slots, finish(loss_of), target)
 
