@@ -119,7 +119,7 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     devices.import_tensorflow()
     experiment, runs = EXPERIMENTS[EXPERIMENT.value], Path(RUNS.value).resolve() / EXPERIMENT.value
-    link_photographs(runs / "data", Path(DATA.value), {"train": None, "valid": VALIDATED})
+    link_photographs(runs / "data", Path(DATA.value), {"train": slice(None), "valid": slice(VALIDATED)})
     known, target = _known(experiment), RESULTS / f"{EXPERIMENT.value}.json"
     shapes = {f"IMDN, width {width}, depth {depth}": _imdn(width, depth) for width, depth in experiment.imdn}
     imdns = _trained(experiment, runs, shapes, known)

@@ -5,6 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from srnas_tf.workdir.files import write_text
+
+END = "\n<!-- end -->\n"
+"""What follows a table in a document."""
 RECIPE = {"batch": 16, "patch": 24, "learning_rate": 4e-3, "schedule": "cosine", "warmup": 50, "ema": 0.99}
 """Training settings that suit small networks and a few thousand steps."""
 VALIDATED = 20
@@ -33,10 +37,12 @@ def finished(home: Path, name: str, inner: str = "") -> Iterator[tuple[str, str,
             yield steps, seed, folder / inner
 
 
-def curve_of(folder: Path) -> dict[str, float]:
-    """The validation PSNR of a training by step, dB."""
+def keep(own: dict[str, Any], steps: str, seed: str, folder: Path) -> None:
+    """Puts the validation PSNR of a finished training (dB), at its end and by step, into a contender's figures."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()]
-    return {str(line["step"]): round(line["val_psnr"], 4) for line in lines if "val_psnr" in line}
+    curve = {str(line["step"]): round(line["val_psnr"], 4) for line in lines if "val_psnr" in line}
+    own["psnr"].setdefault(steps, {})[seed] = curve[steps]
+    own["curves"].setdefault(steps, {})[seed] = curve
 
 
 def differences(own: Mapping[str, float], first: Mapping[str, float]) -> list[str]:
@@ -58,6 +64,12 @@ def as_markdown(rows: Sequence[Sequence[str]]) -> str:
     """A table, of which the first row is the head."""
     head, *body = rows
     return "".join(f"| {' | '.join(row)} |\n" for row in (head, ["---"] * len(head), *body))
+
+
+def write_table(document: Path, begin: str, table: str) -> None:
+    """Puts a table into a document, in the place of the one between `begin` and `END`."""
+    before, rest = document.read_text("utf-8").split(begin)
+    write_text(document, before + begin + table + END + rest.split(END, 1)[1])
 
 
 def read(path: Path) -> dict:

@@ -16,7 +16,7 @@ from benchmarks.contenders import RECIPE, VALIDATED, folder_of
 from benchmarks.workdirs import ROOT, link_photographs
 from srnas_tf.arch import parse
 from srnas_tf.host import devices
-from srnas_tf.workdir.files import write_json, write_text
+from srnas_tf.workdir.files import write_json
 
 
 def _taps(options: str, recipes: str = "TCC-TCC-TCC", width: int = 48) -> str:
@@ -46,7 +46,7 @@ OPERATORS = {
 RUNTIMES = ("onnxruntime", "litert")
 INPUT_SIZE = "128x128"
 DOCUMENT = ROOT / "docs" / "operators.md"
-BEGIN, END = "<!-- made by benchmarks/operators.py -->\n\n", "\n<!-- end -->\n"
+BEGIN = "<!-- made by benchmarks/operators.py -->\n\n"
 
 DATA = flags.DEFINE_string("data", None, "DIV2K, or its like: a folder with train and valid")
 HOME = flags.DEFINE_string("home", "runs/operators", "folder for the trainings")
@@ -70,8 +70,7 @@ def main(argv: list[str]) -> None:
     if ROUNDS.value:
         write_json(path, _timed(contenders.read(path), names))
     if TABLE.value:
-        before, rest = DOCUMENT.read_text("utf-8").split(BEGIN)
-        write_text(DOCUMENT, before + BEGIN + table(contenders.read(path)) + END + rest.split(END)[1])
+        contenders.write_table(DOCUMENT, BEGIN, table(contenders.read(path)))
 
 
 def _train(name: str, steps: int, seed: int) -> None:
@@ -80,7 +79,7 @@ def _train(name: str, steps: int, seed: int) -> None:
     from srnas_tf.train.settings import MachineSettings, TrainSettings
 
     home = Path(HOME.value)
-    link_photographs(home / "photographs", Path(DATA.value), {"train": None, "valid": VALIDATED})
+    link_photographs(home / "photographs", Path(DATA.value), {"train": slice(None), "valid": slice(VALIDATED)})
     settings = TrainSettings(steps=steps, validate_every=500, checkpoint_every=500, **RECIPE)
     data = DataSettings(data=str(home / "photographs"))
     psnr = Alone(data, settings, MachineSettings(), 4, home)(
@@ -101,9 +100,7 @@ def collected(home: Path, results: dict) -> dict:
             own = operators[name] = {"psnr": {}, "curves": {}}
         own |= {"arch": text, "params": network.params, "macs": network.macs()}
         for steps, seed, folder in contenders.finished(home, name):
-            curve = contenders.curve_of(folder)
-            own["psnr"].setdefault(steps, {})[seed] = curve[steps]
-            own["curves"].setdefault(steps, {})[seed] = curve
+            contenders.keep(own, steps, seed, folder)
     return {**results, "machine": machine(), "date": datetime.date.today().isoformat(), "recipe": RECIPE}
 
 

@@ -17,7 +17,7 @@ from benchmarks import contenders
 from benchmarks.contenders import RECIPE, VALIDATED, folder_of
 from benchmarks.workdirs import ROOT, flagfile, link_photographs, run
 from srnas_tf.host import devices
-from srnas_tf.workdir.files import write_json, write_text
+from srnas_tf.workdir.files import write_json
 
 ARCH = "x4:w48:expanded:bare:r0.25:x3:f1:TCC-TCC-TCC"
 """The first network of `operators`: 46380 parameters."""
@@ -42,7 +42,7 @@ RECIPES: dict[str, tuple[str, ...]] = {
 """Files recipe_*.flags, by the names that the table gives them; the first is what the others are compared with."""
 TAUGHT = {"teacher", "features"}
 DOCUMENT = ROOT / "docs" / "training.md"
-BEGIN, END = "<!-- made by benchmarks/recipes.py -->\n\n", "\n<!-- end -->\n"
+BEGIN = "<!-- made by benchmarks/recipes.py -->\n\n"
 
 DATA = flags.DEFINE_string("data", None, "DIV2K, or its like: a folder with train and valid")
 SET14 = flags.DEFINE_string("set14", None, "Set14: a folder of images")
@@ -61,17 +61,13 @@ def main(argv: list[str]) -> None:
     names = [name for name in RECIPES if not ONLY.value or name in ONLY.value]
     names = [name for name in names if TEACHER.value or not TAUGHT & set(RECIPES[name])]
     if DATA.value:
-        link_photographs(home / "photographs", Path(DATA.value), {"train": None, "valid": VALIDATED})
-        link_photographs(home / "others", Path(DATA.value), {"valid": None})
-        for chosen in list((home / "others" / "valid").iterdir()):
-            if (home / "photographs" / "valid" / chosen.name).exists():
-                chosen.unlink()
+        link_photographs(home / "photographs", Path(DATA.value), {"train": slice(None), "valid": slice(VALIDATED)})
+        link_photographs(home / "others", Path(DATA.value), {"valid": slice(VALIDATED, None)})
         for name, steps, seed in contenders.trainings(names, STEPS.value, SEEDS.value):
             _train(name, steps, seed, home)
             write_json(path, collected(home, contenders.read(path)))
     if TABLE.value:
-        before, rest = DOCUMENT.read_text("utf-8").split(BEGIN)
-        write_text(DOCUMENT, before + BEGIN + table(contenders.read(path)) + END + rest.split(END)[1])
+        contenders.write_table(DOCUMENT, BEGIN, table(contenders.read(path)))
 
 
 def _arguments(name: str, steps: int, seed: int, home: Path) -> list[str]:
@@ -101,9 +97,7 @@ def collected(home: Path, results: dict) -> dict:
         own = recipes.setdefault(name, {"psnr": {}, "curves": {}, "test": {}})
         own["flagfiles"] = [f"recipe_{file}.flags" for file in files]
         for steps, seed, folder in contenders.finished(home, name, "train"):
-            curve = contenders.curve_of(folder)
-            own["psnr"].setdefault(steps, {})[seed] = curve[steps]
-            own["curves"].setdefault(steps, {})[seed] = curve
+            contenders.keep(own, steps, seed, folder)
             if (folder.parent / "evaluate.json").exists():
                 own["test"].setdefault(steps, {})[seed] = _tested(folder.parent / "evaluate.json")
     date = datetime.date.today().isoformat()

@@ -127,7 +127,9 @@ def _photographs(experiment: Experiment, folder: Path) -> list[str]:
         return []
     if not DATA.value:
         sys.exit(f"--data: missing; --experiment={EXPERIMENT.value} needs a folder with train and valid")
-    link_photographs(folder / "data", Path(DATA.value), dict(zip(("train", "valid"), experiment.images, strict=True)))
+    link_photographs(
+        folder / "data", Path(DATA.value), dict(zip(("train", "valid"), map(slice, experiment.images), strict=True))
+    )
     return [f"--data={folder / 'data'}"]
 
 

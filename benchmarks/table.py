@@ -92,8 +92,8 @@ def best_and_others(networks: dict, count: int) -> list[str]:
 def _train_all(path: Path) -> None:
     """Trains what is missing, one after the other; what another process trains in the same folder is left to it."""
     home = Path(HOME.value).absolute()
-    link_photographs(home / "photographs", Path(DATA.value), {"train": None, "valid": VALIDATED})
-    link_photographs(home / "others", Path(DATA.value), {"valid": None})
+    link_photographs(home / "photographs", Path(DATA.value), {"train": slice(None), "valid": slice(VALIDATED)})
+    link_photographs(home / "others", Path(DATA.value), {"valid": slice(None)})
     done = 0
     while not MOST.value or done < MOST.value:
         with filelock.FileLock(home / "table.lock"):

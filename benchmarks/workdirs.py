@@ -33,11 +33,11 @@ def borrow_supernet(workdir: Path, source: Path) -> None:
     write_json(workdir / "experiment.json", {key: settings[key] for key in ("network", "data", "supernet")})
 
 
-def link_photographs(folder: Path, data: Path, counts: dict[str, int | None]) -> None:
-    """Links to the first photographs of a folder with `train` and `valid`: as many of each as wanted, None for all."""
-    for role, count in counts.items():
+def link_photographs(folder: Path, data: Path, wanted: dict[str, slice]) -> None:
+    """Links to photographs of a folder with `train` and `valid`: by role, which of them, in order of their names."""
+    for role, which in wanted.items():
         (folder / role).mkdir(parents=True, exist_ok=True)
-        for path in sorted((data.resolve() / role).iterdir())[:count]:
+        for path in sorted((data.resolve() / role).iterdir())[which]:
             link = folder / role / path.name
             if not link.exists():
                 link.symlink_to(path)

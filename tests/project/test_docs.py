@@ -55,6 +55,7 @@ def test_tables_of_experiments_are_those_of_their_figures(name):
     """Made in a process of its own: benchmarks define flags that modes define, too."""
     script = f"""
 import json
+from benchmarks.contenders import END
 from benchmarks.{name} import *
 results = json.loads((ROOT / "results/{name}/{name}.json").read_text("utf-8"))
 assert DOCUMENT.read_text("utf-8").split(BEGIN)[1].split(END)[0] == table(results), "run it with --table"
