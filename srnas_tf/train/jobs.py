@@ -237,7 +237,9 @@ def _check_for_supernets(settings: TrainSettings) -> None:
         UserError: if there is one; it names the flag.
     """
     if settings.optimizer == "muon":
-        raise UserError("--optimizer=muon: updates whole kernels, a step of a supernet only parts; give adam or adamw")
+        raise UserError(
+            "--optimizer=muon: is for single networks, not a supernet; --retrain_optimizer=muon trains what is found"
+        )
     if settings.teacher_features:
         raise UserError(f"--teacher_features={settings.teacher_features}: is for one network, not a supernet; drop it")
 

@@ -179,6 +179,7 @@ class RetrainSettings:
     retrain_steps: int = setting(0, "training steps of a found network; 0: as many as the supernet", bounds=(0, MANY))
     retrain_learning_rate: float = setting(0.0, "its highest learning rate; 0: that of the supernet")
     retrain_schedule: str = setting("", "its schedule; that of the supernet unless given", ("", *SCHEDULES))
+    retrain_optimizer: str = setting("", "its optimizer; that of the supernet unless given", ("", *OPTIMIZERS))
 
     def __post_init__(self) -> None:
         check(self)
@@ -188,7 +189,7 @@ class RetrainSettings:
     @property
     def overrides(self) -> dict[str, Any]:
         """The fields of `TrainSettings` that these settings replace."""
-        fields = ("steps", "learning_rate", "schedule")
+        fields = ("steps", "learning_rate", "schedule", "optimizer")
         return {name: getattr(self, f"retrain_{name}") for name in fields if getattr(self, f"retrain_{name}")}
 
 

@@ -90,11 +90,14 @@ def test_a_space_of_ones_own_needs_no_change_of_the_package(invoke, photographs,
         *flags,
         *TRAINING,
         *SEARCH,
+        "--retrain_optimizer=muon",
         "--nocard_latency",
         "--export_files=model.onnx,model_int8.onnx",
     )
     assert status == 0, stderr
     assert (tmp_path / "w" / "report.html").exists()
+    recorded = json.loads((tmp_path / "w" / "experiment.json").read_text("utf-8"))
+    assert [recorded[section]["optimizer"] for section in ("supernet", "retrain")] == ["adam", "muon"]
     codes = [tuple(entry["codes"]) for entry in lines(tmp_path / "w" / "search" / "journal.jsonl")]
     assert {space.canonical(each) for each in codes} == set(codes)
 
