@@ -1,16 +1,21 @@
 """What experiments share that train contenders which differ in one thing: folders, curves, a table of differences."""
 
+import datetime
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from srnas_tf.workdir.files import write_text
+from benchmarks.workdirs import link_photographs
+from srnas_tf.arch import parse
+from srnas_tf.workdir.files import write_json, write_text
 
 END = "\n<!-- end -->\n"
 """What follows a table in a document."""
-RECIPE = {"batch": 16, "patch": 24, "learning_rate": 4e-3, "schedule": "cosine", "warmup": 50, "ema": 0.99}
+PLAIN = {"batch": 16, "patch": 24, "learning_rate": 4e-3, "schedule": "cosine", "warmup": 50, "ema": 0.99}
 """Training settings that suit small networks and a few thousand steps."""
+RECIPE = {**PLAIN, "optimizer": "muon", "frequency_loss": 0.05}
+"""The same with what `benchmarks.recipes` found to pay: half the steps come as far."""
 VALIDATED = 20
 """Of the validation images, those that are measured during a training; the others tell what came of it."""
 
@@ -35,6 +40,66 @@ def finished(home: Path, name: str, inner: str = "") -> Iterator[tuple[str, str,
         if (folder / inner / "model.keras").exists():
             steps, seed = folder.name.split("-")[-2:]
             yield steps, seed, folder / inner
+
+
+class Experiment(NamedTuple):
+    """Networks that are trained alone by one recipe.
+
+    Attributes:
+        kind: what they are called in the file of figures.
+        texts: the networks by name.
+        recipe: training settings, except for steps and seed.
+        home: folder for the trainings.
+        precision: as `--precision`.
+    """
+
+    kind: str
+    texts: Mapping[str, str]
+    recipe: Mapping[str, Any]
+    home: Path
+    precision: str = "float32"
+
+    def train(self, data: Path, names: Sequence[str], lengths: Sequence[str], seeds: Sequence[str], path: Path) -> None:
+        """Trains what is not finished. After each training, the figures of all are written.
+
+        Args:
+            data: DIV2K, or its like: a folder with train and valid.
+            names: of the networks to train.
+            lengths: numbers of steps.
+            seeds: seeds.
+            path: file of the figures.
+        """
+        from srnas_tf.data.sources import DataSettings
+        from srnas_tf.train.alone import Alone
+        from srnas_tf.train.settings import MachineSettings, TrainSettings
+
+        photographs = self.home / "photographs"
+        link_photographs(photographs, data, {"train": slice(None), "valid": slice(VALIDATED)})
+        images, machine = DataSettings(data=str(photographs)), MachineSettings(precision=self.precision)
+        for name, steps, seed in trainings(names, lengths, seeds):
+            settings = TrainSettings(steps=steps, validate_every=500, checkpoint_every=500, **self.recipe)
+            alone = Alone(images, settings, machine, parse(self.texts[name]).scale, self.home)
+            psnr = alone((self.texts[name], folder_of(self.home, name, steps, seed), {"seed": seed}))
+            print(f"{name}, {steps} steps, seed {seed}: {psnr:.3f} dB", flush=True)
+            write_json(path, self.collected(read(path)))
+
+    def collected(self, results: dict) -> dict:
+        """The figures with those of all trainings in the folder that are finished; none that another recipe gave."""
+        from srnas_tf.modes.evaluate import machine
+
+        trained = {"recipe": dict(self.recipe), "precision": self.precision}
+        same = all(results.get(key, value) == value for key, value in trained.items())
+        figures = results.setdefault(self.kind, {})
+        for name, text in self.texts.items():
+            own, network = figures.get(name, {}), parse(text)
+            if own.get("arch") != text:  # another network went by that name
+                own = {}
+            if not own or not same:
+                own |= {"psnr": {}, "curves": {}}
+            figures[name] = own | {"arch": text, "params": network.params, "macs": network.macs()}
+            for steps, seed, folder in finished(self.home, name):
+                keep(figures[name], steps, seed, folder)
+        return {**results, **trained, "machine": machine(), "date": datetime.date.today().isoformat()}
 
 
 def keep(own: dict[str, Any], steps: str, seed: str, folder: Path) -> None:

@@ -6,14 +6,13 @@ lie in `--home` and go on where they were stopped; those that are finished are n
 figures of all that were trained so far, `--table` writes them into docs/operators.md.
 """
 
-import datetime
 from pathlib import Path
 
 from absl import app, flags, logging
 
 from benchmarks import contenders
-from benchmarks.contenders import RECIPE, VALIDATED, folder_of
-from benchmarks.workdirs import ROOT, link_photographs
+from benchmarks.contenders import RECIPE, Experiment
+from benchmarks.workdirs import ROOT
 from srnas_tf.arch import parse
 from srnas_tf.host import devices
 from srnas_tf.workdir.files import write_json
@@ -62,53 +61,20 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     devices.import_tensorflow()
     path = Path(RESULTS.value)
+    experiment = Experiment("operators", OPERATORS, RECIPE, Path(HOME.value).absolute())
     names = [name for name in OPERATORS if not ONLY.value or name.startswith(tuple(ONLY.value))]
     if DATA.value:
-        for name, steps, seed in contenders.trainings(names, STEPS.value, SEEDS.value):
-            _train(name, steps, seed)
-            write_json(path, collected(Path(HOME.value), contenders.read(path)))
+        experiment.train(Path(DATA.value), names, STEPS.value, SEEDS.value, path)
     if ROUNDS.value:
-        write_json(path, _timed(contenders.read(path), names))
+        write_json(path, _timed(experiment.collected(contenders.read(path)), names))
     if TABLE.value:
         contenders.write_table(DOCUMENT, BEGIN, table(contenders.read(path)))
-
-
-def _train(name: str, steps: int, seed: int) -> None:
-    from srnas_tf.data.sources import DataSettings
-    from srnas_tf.train.alone import Alone
-    from srnas_tf.train.settings import MachineSettings, TrainSettings
-
-    home = Path(HOME.value)
-    link_photographs(home / "photographs", Path(DATA.value), {"train": slice(None), "valid": slice(VALIDATED)})
-    settings = TrainSettings(steps=steps, validate_every=500, checkpoint_every=500, **RECIPE)
-    data = DataSettings(data=str(home / "photographs"))
-    psnr = Alone(data, settings, MachineSettings(), 4, home)(
-        (OPERATORS[name], folder_of(home, name, steps, seed), {"seed": seed})
-    )
-    print(f"{name}, {steps} steps, seed {seed}: {psnr:.3f} dB", flush=True)
-
-
-def collected(home: Path, results: dict) -> dict:
-    """The figures with those of all trainings in the folder that are finished."""
-    from srnas_tf.modes.evaluate import machine
-
-    operators = results.setdefault("operators", {})
-    for name, text in OPERATORS.items():
-        network = parse(text)
-        own = operators.setdefault(name, {"psnr": {}, "curves": {}})
-        if own.get("arch", text) != text:  # another network went by that name
-            own = operators[name] = {"psnr": {}, "curves": {}}
-        own |= {"arch": text, "params": network.params, "macs": network.macs()}
-        for steps, seed, folder in contenders.finished(home, name):
-            contenders.keep(own, steps, seed, folder)
-    return {**results, "machine": machine(), "date": datetime.date.today().isoformat(), "recipe": RECIPE}
 
 
 def _timed(results: dict, names: list[str]) -> dict:
     from srnas_tf.freeze.latency import measure_networks
     from srnas_tf.freeze.settings import LatencySettings
 
-    results = collected(Path(HOME.value), results)
     for runtime in RUNTIMES:
         settings = LatencySettings(runtime, 1, INPUT_SIZE)
         times = measure_networks([parse(OPERATORS[name]) for name in names], settings, ROUNDS.value)

@@ -14,7 +14,7 @@ from pathlib import Path
 from absl import app, flags
 
 from benchmarks import contenders
-from benchmarks.contenders import RECIPE, VALIDATED, folder_of
+from benchmarks.contenders import PLAIN, VALIDATED, folder_of
 from benchmarks.workdirs import ROOT, flagfile, link_photographs, run
 from srnas_tf.host import devices
 from srnas_tf.workdir.files import write_json
@@ -71,7 +71,7 @@ def main(argv: list[str]) -> None:
 
 
 def _arguments(name: str, steps: int, seed: int, home: Path) -> list[str]:
-    common = [f"--{key}={value}" for key, value in RECIPE.items()]
+    common = [f"--{key}={value}" for key, value in PLAIN.items()]
     taught = [f"--teacher={TEACHER.value}"] if TAUGHT & set(RECIPES[name]) else []
     own = [flagfile(f"recipe_{file}") for file in RECIPES[name]]
     data = f"--data={home / 'photographs'}"
@@ -101,7 +101,7 @@ def collected(home: Path, results: dict) -> dict:
             if (folder.parent / "evaluate.json").exists():
                 own["test"].setdefault(steps, {})[seed] = _tested(folder.parent / "evaluate.json")
     date = datetime.date.today().isoformat()
-    return {**results, "arch": ARCH, "machine": machine(), "date": date, "recipe": RECIPE}
+    return {**results, "arch": ARCH, "machine": machine(), "date": date, "recipe": PLAIN}
 
 
 def _tested(path: Path) -> dict[str, dict[str, float]]:

@@ -15,7 +15,8 @@ import numpy as np
 from absl import app, flags, logging
 
 from benchmarks import tabulated
-from benchmarks.replaying import ARMS, STEPS, Listed, replay, told, trained
+from benchmarks.replaying import ARMS, Listed, replay, told, trained
+from benchmarks.tabulated import STEPS
 from srnas_tf.workdir.files import write_json
 
 TABLE = flags.DEFINE_string("table", str(tabulated.PATH), "the table")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from benchmarks.tabulated import SPACE, Small
+from benchmarks.tabulated import SPACE, STEPS, Small
 from srnas_tf.arch.space import Codes
 from srnas_tf.errors import UserError
 from srnas_tf.host.progress import progress
@@ -19,9 +19,9 @@ from srnas_tf.search.feasible import Feasible
 from srnas_tf.search.predictor import Predictor
 from srnas_tf.search.settings import Pick, Rung, SearchSettings
 
-STEPS = 3000
 POPULATION, ITERATIONS = 8, 7
 """Of a search: 56 networks."""
+RUNGS = (STEPS // 6, STEPS // 2, STEPS)
 
 
 class Arm(NamedTuple):
@@ -32,12 +32,12 @@ class Arm(NamedTuple):
 
 
 ARMS = {
-    "random": Arm("random", (3000,)),
-    "random, halving": Arm("halving", (500, 1500, 3000)),
-    "grid": Arm("grid", (3000,)),
-    "grid, halving": Arm("grid", (500, 1500, 3000)),
-    "guided": Arm("guided", (3000,)),
-    "guided, halving": Arm("guided", (500, 1500, 3000)),
+    "random": Arm("random", (STEPS,)),
+    "random, halving": Arm("halving", RUNGS),
+    "grid": Arm("grid", (STEPS,)),
+    "grid, halving": Arm("grid", RUNGS),
+    "guided": Arm("guided", (STEPS,)),
+    "guided, halving": Arm("guided", RUNGS),
 }
 
 
@@ -104,39 +104,40 @@ def regrets(listed: Listed, arm: Arm, seed: int, costs: np.ndarray) -> list[floa
 
     def look_up(task: tuple[str, int]) -> float:
         text, steps = task
-        return by_text[text].curve(STEPS)[steps]
+        return by_text[text].curve()[steps]
 
     with tempfile.TemporaryDirectory() as folder:
         search_alone(listed, settings, rungs, look_up, Path(folder), Pick("psnr"))
         lines = (Path(folder) / "journal.jsonl").read_text("utf-8").splitlines()
     entries = [json.loads(line) for line in lines]
-    best = max(each.psnr(STEPS) for each in by_text.values())
+    best = max(each.psnr() for each in by_text.values())
     spent = np.cumsum([entry["steps"] for entry in entries])
     # At each cost: the network of the highest rung that has the best reading there.
     ahead = list(itertools.accumulate(entries, lambda a, b: max(a, b, key=lambda e: (e["steps"], e["psnr"]))))
-    worth = [best - by_text[entry["arch"]].psnr(STEPS) for entry in ahead]
-    worst = best - min(each.psnr(STEPS) for each in by_text.values())
+    worth = [best - by_text[entry["arch"]].psnr() for entry in ahead]
+    worst = best - min(each.psnr() for each in by_text.values())
     return [worth[i - 1] if (i := int(np.searchsorted(spent, cost, "right"))) else worst for cost in costs]
 
 
 def told(networks: Sequence[Small], runtime: str, repeats: int = 10) -> dict:
     """What of PSNR can be told before a training, within a limit: Kendall's tau; and what there is to be found."""
-    psnrs = [each.psnr(STEPS) for each in networks]
+    psnrs = [each.psnr() for each in networks]
     columns: Mapping[str, Sequence[float]] = {
         "parameters": [each.params for each in networks],
         "MACs": [each.macs for each in networks],
         "milliseconds": [each.ms[runtime] for each in networks],
-        **{f"{steps} steps": [each.curve(STEPS)[steps] for each in networks] for steps in (500, 1000, 1500, 2000)},
+        **{
+            f"{steps} steps": [each.curve()[steps] for each in networks]
+            for steps in range(STEPS // 6, STEPS, STEPS // 6)
+        },
     }
     taus = {name: float(stats.kendalltau(column, psnrs).statistic) for name, column in columns.items()}
     for count in (16, 32, 64, 112):
         if count < len(networks) - 8:
             taus[f"predictor, {count} networks"] = _tau_of_predictor(networks, psnrs, count, repeats)
-    repeated = [
-        [each.psnr(STEPS, seed) for seed in each.seeds(STEPS)] for each in networks if len(each.seeds(STEPS)) > 1
-    ]
-    grid = [each.psnr(STEPS) for each in networks if each.origin == "grid"]
-    drawn = [each.psnr(STEPS) for each in networks if each.origin == "drawn"]
+    repeated = [[each.psnr(seed=seed) for seed in each.seeds()] for each in networks if len(each.seeds()) > 1]
+    grid = [each.psnr() for each in networks if each.origin == "grid"]
+    drawn = [each.psnr() for each in networks if each.origin == "drawn"]
     return {
         "kendall": taus,
         "deviation over networks": float(np.std(psnrs, ddof=1)),

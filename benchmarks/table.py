@@ -23,15 +23,15 @@ from absl import app, flags, logging
 
 from benchmarks import tabulated
 from benchmarks.contenders import RECIPE, VALIDATED
+from benchmarks.tabulated import STEPS, VALIDATE_EVERY
 from benchmarks.workdirs import link_photographs
 from srnas_tf.arch import parse
 from srnas_tf.host import devices
 from srnas_tf.workdir.files import write_json
 
-STEPS, VALIDATE_EVERY = 3000, 250
 REPEATED = 24
 """Networks that are trained from three seeds."""
-LONGER = {12_000: 16, 50_000: 4}
+LONGER = {6000: 16, 25_000: 4}
 """How many of them are trained for so many steps."""
 INPUT_SIZE = "128x128"
 

@@ -2,7 +2,7 @@
 
 from benchmarks import tabulated
 for network in tabulated.load():
-    network.arch, network.params, network.ms["onnxruntime"], network.psnr(steps=3000), network.curve(steps=3000)
+    network.arch, network.params, network.ms["onnxruntime"], network.psnr(), network.curve()
 """
 
 import functools
@@ -25,8 +25,10 @@ from srnas_tf.seeding import generator
 from srnas_tf.settings import Values
 from srnas_tf.workdir.files import whole
 
-VERSION = 1
+VERSION = 2
 """Of networks, recipe and images: figures of another version are no figures of these."""
+STEPS, VALIDATE_EVERY = 1500, 125
+"""Of the training that each network gets. By Muon it comes as far as one of 3000 steps by Adam."""
 PATH = ROOT / "results" / "table" / "table.json.gz"
 
 SPACE = Space(
@@ -56,7 +58,7 @@ class Small(NamedTuple):
         arch: its text.
         origin: grid, where all blocks are equal; or drawn.
         ms: milliseconds on one thread, by runtime; empty where it was not timed.
-        trainings: by steps and seed, as `3000-0`: `psnr` (dB, of the images that choose), `curve` (the same by step),
+        trainings: by steps and seed, as `1500-0`: `psnr` (dB, of the images that choose), `curve` (the same by step),
             and `images` (dB of each image of the sets that chose nothing).
     """
 
@@ -78,19 +80,19 @@ class Small(NamedTuple):
         """At an output of 1280 x 720."""
         return self.network.macs()
 
-    def seeds(self, steps: int) -> list[int]:
+    def seeds(self, steps: int = STEPS) -> list[int]:
         """The seeds that it was trained from for so long."""
         return sorted(int(key.partition("-")[2]) for key in self.trainings if key.partition("-")[0] == str(steps))
 
-    def psnr(self, steps: int, seed: int = 0) -> float:
+    def psnr(self, steps: int = STEPS, seed: int = 0) -> float:
         """dB of the images that choose. Raises KeyError where it was not trained so."""
         return self.trainings[f"{steps}-{seed}"]["psnr"]
 
-    def curve(self, steps: int, seed: int = 0) -> dict[int, float]:
+    def curve(self, steps: int = STEPS, seed: int = 0) -> dict[int, float]:
         """dB of the images that choose, by step of such a training."""
         return {int(step): psnr for step, psnr in self.trainings[f"{steps}-{seed}"]["curve"].items()}
 
-    def test(self, steps: int, seed: int = 0) -> dict[str, float]:
+    def test(self, steps: int = STEPS, seed: int = 0) -> dict[str, float]:
         """Mean dB of each set that chose nothing."""
         return {name: float(np.mean(each)) for name, each in self.trainings[f"{steps}-{seed}"]["images"].items()}
 

@@ -7,8 +7,11 @@ import pytest
 
 from benchmarks import replaying, tabulated
 from benchmarks.replaying import ARMS, Listed, replay, told, trained
+from benchmarks.tabulated import STEPS, VALIDATE_EVERY
 from srnas_tf.arch import parse
 from srnas_tf.errors import UserError
+
+FIRST = f"{STEPS}-0"
 
 
 def made_up() -> list[tabulated.Small]:
@@ -18,9 +21,9 @@ def made_up() -> list[tabulated.Small]:
         network = parse(text)
         chance = np.random.default_rng(list(text.encode())).normal()
         psnr = 25 + 0.5 * math.log(network.macs() / 1e9) - 0.02 * len(network.blocks) + 0.01 * chance
-        curve = {step: psnr - 100 / step for step in range(250, 3001, 250)}
+        curve = {step: psnr - 100 / step for step in range(VALIDATE_EVERY, STEPS + 1, VALIDATE_EVERY)}
         ms = {"onnxruntime": network.macs() / 1e8 * (1 + 0.1 * len(network.blocks))}
-        trainings = {"3000-0": {"psnr": curve[3000], "curve": curve, "images": {"set14": [psnr] * 14}}}
+        trainings = {FIRST: {"psnr": curve[STEPS], "curve": curve, "images": {"set14": [psnr] * 14}}}
         networks.append(tabulated.Small(text, origin, ms, trainings))
     return networks
 
@@ -41,13 +44,13 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
     assert tabulated.load(path) == []
     networks = {each.arch: dict(zip(each._fields[1:], each[1:], strict=True)) for each in made_up()[:3]}
     for own in networks.values():  # as JSON has them
-        own["trainings"]["3000-0"]["curve"] = {str(k): v for k, v in own["trainings"]["3000-0"]["curve"].items()}
+        own["trainings"][FIRST]["curve"] = {str(k): v for k, v in own["trainings"][FIRST]["curve"].items()}
     tabulated.write(path, {"version": tabulated.VERSION, "networks": networks})
     first = path.read_bytes()
     read = tabulated.load(path)
-    assert [each.curve(3000)[3000] for each in read] == [each.psnr(3000) for each in read]
-    assert read[0].seeds(3000) == [0]
-    assert read[0].test(3000)["set14"] == pytest.approx(read[0].psnr(3000) + 100 / 3000)
+    assert [each.curve()[STEPS] for each in read] == [each.psnr() for each in read]
+    assert read[0].seeds() == [0]
+    assert read[0].test()["set14"] == pytest.approx(read[0].psnr() + 100 / STEPS)
     tabulated.write(path, tabulated.read(path))
     assert path.read_bytes() == first
 
@@ -81,7 +84,7 @@ def test_searches_of_the_table(name, monkeypatch):
 def test_what_guides_finds_the_best_of_a_table():
     listed = Listed(made_up(), "onnxruntime", 20.0)
     guided, chance = (
-        replaying.regrets(listed, ARMS[name], 0, np.array([40 * 3000]))[0] for name in ("guided", "random")
+        replaying.regrets(listed, ARMS[name], 0, np.array([40 * STEPS]))[0] for name in ("guided", "random")
     )
     assert guided == 0 <= chance
 
@@ -90,10 +93,10 @@ def test_what_can_be_told_before_a_training():
     networks = made_up()
     figures = told(networks, "onnxruntime", repeats=1)
     assert figures["kendall"]["MACs"] > 0.8
-    assert figures["kendall"]["500 steps"] == pytest.approx(1)
+    assert figures["kendall"][f"{STEPS // 2} steps"] == pytest.approx(1)
     assert figures["kendall"]["predictor, 32 networks"] > 0.7
     assert figures["deviation over seeds"] is None
-    assert figures["best drawn"] == max(each.psnr(3000) for each in networks if each.origin == "drawn")
+    assert figures["best drawn"] == max(each.psnr() for each in networks if each.origin == "drawn")
     with pytest.raises(UserError, match="has 10 networks, trained and timed"):
         trained(networks[:10], ["onnxruntime"])
     assert trained(networks, ["onnxruntime"]) == networks
