@@ -2,8 +2,10 @@
 
 import datetime
 import json
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from benchmarks.workdirs import link_photographs
@@ -16,6 +18,10 @@ PLAIN = {"batch": 16, "patch": 24, "learning_rate": 4e-3, "schedule": "cosine", 
 """Training settings that suit small networks and a few thousand steps."""
 RECIPE = {**PLAIN, "optimizer": "muon", "frequency_loss": 0.05}
 """The same with what `benchmarks.recipes` found to pay: half the steps come as far."""
+INPUT_SIZE = "128x128"
+"""Of the images that networks are timed with."""
+TESTED = "test.json"
+"""In the folder of a training: what its network has on images that chose nothing."""
 VALIDATED = 20
 """Of the validation images, those that are measured during a training; the others tell what came of it."""
 
@@ -50,16 +56,22 @@ class Experiment(NamedTuple):
         texts: the networks by name.
         recipe: training settings, except for steps and seed.
         home: folder for the trainings.
-        precision: as `--precision`.
     """
 
     kind: str
     texts: Mapping[str, str]
     recipe: Mapping[str, Any]
     home: Path
-    precision: str = "float32"
 
-    def train(self, data: Path, names: Sequence[str], lengths: Sequence[str], seeds: Sequence[str], path: Path) -> None:
+    def train(
+        self,
+        data: Path,
+        names: Sequence[str],
+        lengths: Sequence[str],
+        seeds: Sequence[str],
+        path: Path,
+        sets: Mapping[str, tuple[str, int]] = MappingProxyType({}),
+    ) -> None:
         """Trains what is not finished. After each training, the figures of all are written.
 
         Args:
@@ -68,6 +80,7 @@ class Experiment(NamedTuple):
             lengths: numbers of steps.
             seeds: seeds.
             path: file of the figures.
+            sets: as `of_images` takes them, to measure each trained network on.
         """
         from srnas_tf.data.sources import DataSettings
         from srnas_tf.train.alone import Alone
@@ -75,31 +88,71 @@ class Experiment(NamedTuple):
 
         photographs = self.home / "photographs"
         link_photographs(photographs, data, {"train": slice(None), "valid": slice(VALIDATED)})
-        images, machine = DataSettings(data=str(photographs)), MachineSettings(precision=self.precision)
+        images = DataSettings(data=str(photographs))
         for name, steps, seed in trainings(names, lengths, seeds):
             settings = TrainSettings(steps=steps, validate_every=500, checkpoint_every=500, **self.recipe)
-            alone = Alone(images, settings, machine, parse(self.texts[name]).scale, self.home)
-            psnr = alone((self.texts[name], folder_of(self.home, name, steps, seed), {"seed": seed}))
+            alone = Alone(images, settings, MachineSettings(), parse(self.texts[name]).scale, self.home)
+            folder = folder_of(self.home, name, steps, seed)
+            psnr = alone((self.texts[name], folder, {"seed": seed}))
+            if sets and not (folder / TESTED).exists():
+                write_json(folder / TESTED, of_images(folder / "model.keras", sets))
             print(f"{name}, {steps} steps, seed {seed}: {psnr:.3f} dB", flush=True)
             write_json(path, self.collected(read(path)))
+
+    def timed(self, results: dict, names: Sequence[str], runtimes: Sequence[str], rounds: int) -> dict:
+        """The figures with milliseconds on one thread in each runtime, all networks by turns."""
+        from srnas_tf.freeze.latency import measure_networks
+        from srnas_tf.freeze.settings import LatencySettings
+
+        results = self.collected(results)
+        for runtime in runtimes:
+            networks = [parse(self.texts[name]) for name in names]
+            times = measure_networks(networks, LatencySettings(runtime, 1, INPUT_SIZE), rounds)
+            results.setdefault("timed", {})[runtime] = times.described
+            for name in names:
+                results[self.kind][name].setdefault("ms", {})[runtime] = times.ms[self.texts[name]]
+        return results
 
     def collected(self, results: dict) -> dict:
         """The figures with those of all trainings in the folder that are finished; none that another recipe gave."""
         from srnas_tf.modes.evaluate import machine
 
-        trained = {"recipe": dict(self.recipe), "precision": self.precision}
-        same = all(results.get(key, value) == value for key, value in trained.items())
+        recipe = dict(self.recipe)
+        same = results.get("recipe", recipe) == recipe
         figures = results.setdefault(self.kind, {})
         for name, text in self.texts.items():
             own, network = figures.get(name, {}), parse(text)
             if own.get("arch") != text:  # another network went by that name
                 own = {}
             if not own or not same:
+                own = {key: own[key] for key in own if key not in ("psnr", "curves", "test")}
                 own |= {"psnr": {}, "curves": {}}
             figures[name] = own | {"arch": text, "params": network.params, "macs": network.macs()}
             for steps, seed, folder in finished(self.home, name):
                 keep(figures[name], steps, seed, folder)
-        return {**results, **trained, "machine": machine(), "date": datetime.date.today().isoformat()}
+                if (folder / TESTED).exists():
+                    means = {key: round(statistics.mean(each), 4) for key, each in read(folder / TESTED).items()}
+                    figures[name].setdefault("test", {}).setdefault(steps, {})[seed] = means
+        return {**results, "recipe": recipe, "machine": machine(), "date": datetime.date.today().isoformat()}
+
+
+def of_images(model: Path, sets: Mapping[str, tuple[str, int]]) -> dict[str, list[float]]:
+    """PSNR (dB) of each image of some sets, enlarged by a network.
+
+    Args:
+        model: a model.keras.
+        sets: by name, a folder of images, and how many of its first images are left out.
+    """
+    from srnas_tf.data.sources import DataSettings, load_for
+    from srnas_tf.nets.files import load
+    from srnas_tf.train.evaluate import of_network, scores
+
+    network, found = load(model), {}
+    for name, (folder, first) in sets.items():
+        pairs = load_for(DataSettings(test_data=folder), "test", network.network.scale)[first:]
+        psnrs = scores(of_network(network), pairs, network.network.scale).psnrs
+        found[name] = [round(each, 3) for each in psnrs]
+    return found
 
 
 def keep(own: dict[str, Any], steps: str, seed: str, folder: Path) -> None:

@@ -13,7 +13,6 @@ from absl import app, flags, logging
 from benchmarks import contenders
 from benchmarks.contenders import RECIPE, Experiment
 from benchmarks.workdirs import ROOT
-from srnas_tf.arch import parse
 from srnas_tf.host import devices
 from srnas_tf.workdir.files import write_json
 
@@ -43,7 +42,6 @@ OPERATORS = {
 """By the names that the table gives them; the first is what the others are compared with."""
 
 RUNTIMES = ("onnxruntime", "litert")
-INPUT_SIZE = "128x128"
 DOCUMENT = ROOT / "docs" / "operators.md"
 BEGIN = "<!-- made by benchmarks/operators.py -->\n\n"
 
@@ -66,22 +64,9 @@ def main(argv: list[str]) -> None:
     if DATA.value:
         experiment.train(Path(DATA.value), names, STEPS.value, SEEDS.value, path)
     if ROUNDS.value:
-        write_json(path, _timed(experiment.collected(contenders.read(path)), names))
+        write_json(path, experiment.timed(contenders.read(path), names, RUNTIMES, ROUNDS.value))
     if TABLE.value:
         contenders.write_table(DOCUMENT, BEGIN, table(contenders.read(path)))
-
-
-def _timed(results: dict, names: list[str]) -> dict:
-    from srnas_tf.freeze.latency import measure_networks
-    from srnas_tf.freeze.settings import LatencySettings
-
-    for runtime in RUNTIMES:
-        settings = LatencySettings(runtime, 1, INPUT_SIZE)
-        times = measure_networks([parse(OPERATORS[name]) for name in names], settings, ROUNDS.value)
-        results.setdefault("timed", {})[runtime] = times.described
-        for name in names:
-            results["operators"][name].setdefault("ms", {})[runtime] = times.ms[OPERATORS[name]]
-    return results
 
 
 def table(results: dict) -> str:

@@ -22,7 +22,7 @@ import numpy as np
 from absl import app, flags, logging
 
 from benchmarks import tabulated
-from benchmarks.contenders import RECIPE, VALIDATED
+from benchmarks.contenders import INPUT_SIZE, RECIPE, VALIDATED, of_images
 from benchmarks.tabulated import STEPS, VALIDATE_EVERY
 from benchmarks.workdirs import link_photographs
 from srnas_tf.arch import parse
@@ -33,7 +33,6 @@ REPEATED = 24
 """Networks that are trained from three seeds."""
 LONGER = {6000: 16, 25_000: 4}
 """How many of them are trained for so many steps."""
-INPUT_SIZE = "128x128"
 
 DATA = flags.DEFINE_string("data", None, "DIV2K, or its like: a folder with train and valid")
 SET14 = flags.DEFINE_string("set14", None, "Set14: a folder of images")
@@ -132,10 +131,8 @@ def _lock(task: Task, home: Path) -> tuple[Task, filelock.BaseFileLock] | None:
 def _train(task: Task, home: Path, set14: str) -> None:
     """Trains a network, and writes what the table wants to know into `entry.json` in its folder."""
     devices.import_tensorflow()
-    from srnas_tf.data.sources import DataSettings, load_for
-    from srnas_tf.nets.files import load
+    from srnas_tf.data.sources import DataSettings
     from srnas_tf.train.alone import Alone
-    from srnas_tf.train.evaluate import of_network, scores
     from srnas_tf.train.settings import MachineSettings, TrainSettings
 
     logging.set_verbosity(logging.WARNING)
@@ -145,11 +142,8 @@ def _train(task: Task, home: Path, set14: str) -> None:
         DataSettings(data=str(home / "photographs")), settings, MachineSettings(), tabulated.SPACE.scale, home
     )
     psnr = alone((task.arch, folder, {"seed": task.seed}))
-    upscale = of_network(load(folder / "model.keras"))
-    images = {}
-    for name, path, first in (("set14", set14, 0), ("div2k", str(home / "others" / "valid"), VALIDATED)):
-        pairs = load_for(DataSettings(test_data=path), "test", tabulated.SPACE.scale)[first:]
-        images[name] = [round(each, 3) for each in scores(upscale, pairs, tabulated.SPACE.scale).psnrs]
+    sets = {"set14": (set14, 0), "div2k": (str(home / "others" / "valid"), VALIDATED)}
+    images = of_images(folder / "model.keras", sets)
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()]
     curve = {line["step"]: round(line["val_psnr"], 4) for line in lines if "val_psnr" in line}
     write_json(folder / "entry.json", {"psnr": round(psnr, 4), "curve": curve, "images": images})
