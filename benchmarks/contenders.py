@@ -147,10 +147,11 @@ def of_images(model: Path, sets: Mapping[str, tuple[str, int]]) -> dict[str, lis
     from srnas_tf.nets.files import load
     from srnas_tf.train.evaluate import of_network, scores
 
-    network, found = load(model), {}
+    net, found = load(model), {}
+    scale = net.network.scale
     for name, (folder, first) in sets.items():
-        pairs = load_for(DataSettings(test_data=folder), "test", network.network.scale)[first:]
-        psnrs = scores(of_network(network), pairs, network.network.scale).psnrs
+        pairs = load_for(DataSettings(test_data=folder), "test", scale)[first:]
+        psnrs = scores(of_network(net), pairs, scale).psnrs
         found[name] = [round(each, 3) for each in psnrs]
     return found
 

@@ -28,7 +28,7 @@ from srnas_tf.workdir.files import whole
 VERSION = 2
 """Of networks, recipe and images: figures of another version are no figures of these."""
 STEPS, VALIDATE_EVERY = 1500, 125
-"""Of the training that each network gets. By Muon it comes as far as one of 3000 steps by Adam."""
+"""Of the training that each network gets. By Muon, one network came as far as by Adam in 3000 steps."""
 PATH = ROOT / "results" / "table" / "table.json.gz"
 
 SPACE = Space(

@@ -182,9 +182,10 @@ def test_recipes_that_are_refused(case):
         TrainSettings(**given)
 
 
+MUON = "--optimizer=muon: is for single networks, not a supernet; --retrain_optimizer=muon"
 COMMANDS = {
     "patches too large late": (["train", "--arch=SCS", "--patch=8,4000@0.9"], "--patch=4000"),
-    "muon of a supernet": (["supernet", "--optimizer=muon", "--patch=8"], "--retrain_optimizer=muon"),
+    "muon of a supernet": (["supernet", "--optimizer=muon", "--patch=8"], MUON),
     "a batch that two devices cannot share": (["train", "--arch=SCS", "--patch=8", "--batch=2,x@0.5"], "batch=2,x@0.5"),
 }  # fmt: skip
 
