@@ -90,6 +90,20 @@ class Photographs:
         at = Window(top, left, top + size, left + size)
         return self._degradation.window(hr, self.sizes[index], s, at, rng), patch
 
+    def flat(self, colour: np.ndarray, size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """A patch of one colour: uint8 LR [size, size, 3], and its HR [size * scale, size * scale, 3].
+
+        It is degraded as photographs are. Where these have partners, its LR is the colour itself.
+
+        Args:
+            colour: uint8 [3].
+            size: side of the patch, in low-resolution pixels.
+            rng: draws the values of a degradation.
+        """
+        side = size * self.scale
+        hr = np.broadcast_to(colour, (side, side, 3))
+        return self._degradation.whole(hr, self.scale, rng), hr
+
 
 def _reduction(image: np.ndarray, path: Path, scale: int) -> np.ndarray:
     """The plain reduction of an image of any size."""
@@ -104,6 +118,8 @@ class Patches:
         patch: side of a low-resolution patch, pixels.
         batch: patches in a step.
         seed: the experiment's seed.
+        flat: share of the patches that are one colour. A network takes what is beyond an image's border for black.
+            Photographs alone do not teach it what to make of that beside pure colours.
 
     Images smaller than a patch are left out, and a line says so once.
 
@@ -111,8 +127,8 @@ class Patches:
         UserError: if all images are smaller.
     """
 
-    def __init__(self, photographs: Photographs, patch: int, batch: int, seed: int) -> None:
-        self.photographs, self.patch, self.batch, self.seed = photographs, patch, batch, seed
+    def __init__(self, photographs: Photographs, patch: int, batch: int, seed: int, flat: float = 0.0) -> None:
+        self.photographs, self.patch, self.batch, self.seed, self.flat = photographs, patch, batch, seed, flat
         self._gone: UserError | None = None
         sizes = photographs.sizes
         self._usable = places.usable(sizes, patch)
@@ -131,10 +147,14 @@ class Patches:
         sides = (self.patch, self.patch * self.photographs.scale)
         lr, hr = (np.empty((self.batch, side, side, 3), np.uint8) for side in sides)
         drawn = places.draw(rng, self.photographs.sizes, self._usable, self.patch, self.batch)
+        # Generators of their own, so that neither flat patches nor a degradation change places and turns.
+        flat = generator(self.seed, "flat patches", step)
         for i, place in enumerate(drawn):
-            # A generator of its own, so that a degradation changes neither places nor turns.
             degraded = generator(self.seed, f"degradation of patch {i}", step)
-            cut = self.photographs.cut(place.photograph, place.top, place.left, self.patch, degraded)
+            if flat.random() < self.flat:
+                cut = self.photographs.flat(_colour(flat), self.patch, degraded)
+            else:
+                cut = self.photographs.cut(place.photograph, place.top, place.left, self.patch, degraded)
             for room, patch in zip((lr[i], hr[i]), cut, strict=True):
                 turned = np.rot90(_pixels(patch), place.turns)
                 _pixels(room)[...] = turned[:, ::-1] if place.flip else turned
@@ -208,6 +228,12 @@ class Changing:
             for patches in self._by_start.values():
                 stack.enter_context(patches.reading())
             yield
+
+
+def _colour(rng: np.random.Generator) -> np.ndarray:
+    """A colour, uint8 [3]: one of the eight corners of the colour cube as often as any other."""
+    levels = rng.integers(256, size=3)
+    return (np.where(levels < 128, 0, 255) if rng.random() < 0.5 else levels).astype(np.uint8)
 
 
 def _pixels(image: np.ndarray) -> np.ndarray:

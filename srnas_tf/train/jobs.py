@@ -86,7 +86,8 @@ class Job:
 
     def _follow(self, settings: TrainSettings) -> None:
         self.settings = settings
-        make = functools.cache(lambda patch, batch: Patches(self._photographs, patch, batch, settings.seed))
+        seed, flat = settings.seed, settings.flat_patches
+        make = functools.cache(lambda patch, batch: Patches(self._photographs, patch, batch, seed, flat))
         phases = settings.phases.items()
         self.patches = Changing({start: make(phase.patch, phase.batch) for start, phase in phases})
         devices = self.strategy.num_replicas_in_sync

@@ -53,6 +53,12 @@ class TrainSettings:
     patch: int | str = setting(
         48, "side of a training patch, in low-resolution pixels; may change as --batch", bounds=(1, 4096), course=int
     )
+    flat_patches: float = setting(
+        0.0,
+        "share of the patches that are one colour, drawn at random; teaches a network to keep pure colours at the "
+        "border of an image; a usual value is 0.03",
+        bounds=(0, 1),
+    )
     learning_rate: float = setting(2e-4, "highest learning rate")
     optimizer: str = setting("adam", "optimizer; muon trains single networks only, no supernets", OPTIMIZERS)
     weight_decay: float = setting(

@@ -221,6 +221,24 @@ def test_patches_are_aligned(photographs):
         assert np.abs(error).max() <= 2  # a turned reduction rounds in the other order
 
 
+@pytest.mark.parametrize("degradation", ["bicubic", "nearest", "blur=2,noise=10"])
+def test_flat_patches_replace_a_share_and_leave_the_others_alone(photographs, degradation):
+    kept = Photographs(images.find(photographs), 4, degradation=parse(degradation))
+    plain, some = Patches(kept, 8, 100, seed=5), Patches(kept, 8, 100, seed=5, flat=0.2)
+    (lr, hr), (lr_too, hr_too) = plain.at(3), some.at(3)
+    flat = np.array([len(np.unique(patch.reshape(-1, 3), axis=0)) == 1 for patch in hr_too])
+    assert 10 < flat.sum() < 30
+    np.testing.assert_array_equal(lr[~flat], lr_too[~flat])
+    np.testing.assert_array_equal(hr[~flat], hr_too[~flat])
+    colours = hr_too[flat][:, :1, :1]
+    assert len(np.unique(colours, axis=0)) > flat.sum() / 2
+    assert 0.2 < np.isin(colours, (0, 255)).all(-1).mean() < 0.8
+    if "noise" in degradation:
+        assert (lr_too[flat] != colours).any()
+    else:
+        np.testing.assert_array_equal(lr_too[flat], np.broadcast_to(colours, lr_too[flat].shape))
+
+
 def test_dataset_yields_the_batches_of_its_steps(photographs):
     patches = Patches(Photographs(images.find(photographs), 4), 8, 2, seed=1)
     batches = list(patches.dataset(3, 6).as_numpy_iterator())

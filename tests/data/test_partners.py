@@ -57,6 +57,8 @@ def test_files_are_used(tmp_path, case, caplog):
     streamed = Patches(Photographs(found.paths, 2, 0, pairs=found.pairs), 24, 3, seed=0)
     for one, two in zip(patches.at(1), streamed.at(1), strict=True):
         np.testing.assert_array_equal(one, two)
+    [lr], [hr] = Patches(patches.photographs, 24, 1, seed=0, flat=1.0).at(1)
+    np.testing.assert_array_equal(np.broadcast_to(hr[0, 0], lr.shape), lr)
 
 
 def test_files_are_not_used_where_flags_say_so(tmp_path, caplog):

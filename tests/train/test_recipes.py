@@ -162,6 +162,15 @@ def test_rates():
     assert _rates(schedule="step", halve_every=4, warmdown=0.25) == [0.5] * 4 + [0.25] * 3 + [0.125]
 
 
+def test_flat_patches_are_part_of_the_recipe(data):
+    plain, flat = job(data, TINY), job(data, dataclasses.replace(GROWING, flat_patches=1.0))
+    for step in (0, 5):
+        lr, hr = flat.patches.at(step)
+        assert np.ptp(lr, axis=(1, 2)).max() == np.ptp(hr, axis=(1, 2)).max() == 0
+        assert np.ptp(plain.patches.at(step)[1], axis=(1, 2)).min() > 0
+    assert flat.by(TINY).patches.at(0)[1].tobytes() == plain.patches.at(0)[1].tobytes()
+
+
 REFUSED = {
     "restarts of another schedule": ({"restarts": 2}, r"--restarts=2: is for --schedule=cosine"),
     "as many restarts as steps": ({"restarts": 4, "steps": 4, "schedule": "cosine"}, "--restarts=4"),
@@ -171,6 +180,7 @@ REFUSED = {
     "an optimizer that nobody has": ({"optimizer": "adan"}, "--optimizer=adan"),
     "a loss late that nobody has": ({"loss": "l1,l3@0.5"}, "--loss=l3"),
     "features of no teacher": ({"teacher_features": 0.1}, "--teacher_features=0.1: needs --teacher"),
+    "more flat patches than patches": ({"flat_patches": 1.5}, "--flat_patches=1.5"),
     "a teacher's share above one": ({"teacher_weight": "0.5,1.5@0.5"}, "--teacher_weight=1.5"),
 }
 
