@@ -58,7 +58,7 @@ class InRungs:
 
     def __init__(self, alone: Alone, recipe: TrainSettings, data: DataSettings, folder: Path) -> None:
         self._alone, self._recipe, self._folder = alone, recipe, folder.absolute()
-        known = [dataclasses.asdict(data), *(record.sizes(data, role) for role in ("train", "val"))]
+        known = [_chosen(data), *(record.sizes(data, role) for role in ("train", "val"))]
         self._photographs = _digest(known)
 
     def __call__(self, task: tuple[str, int]) -> float:
@@ -67,8 +67,14 @@ class InRungs:
 
     def folder(self, network: str, steps: int) -> Path:
         """The folder of a network's training of so many steps."""
-        recipe = dataclasses.asdict(dataclasses.replace(self._recipe, steps=steps))
+        recipe = _chosen(dataclasses.replace(self._recipe, steps=steps))
         return self._folder / f"{steps}-{_digest([network, recipe, self._photographs])}"
+
+
+def _chosen(settings: TrainSettings | DataSettings) -> dict[str, Any]:
+    """The settings that are not the usual ones. So a new setting leaves the folders of trained networks as they are."""
+    pairs = ((field, getattr(settings, field.name)) for field in dataclasses.fields(settings))
+    return {field.name: value for field, value in pairs if value != field.default}
 
 
 def _digest(facts: Any) -> str:
