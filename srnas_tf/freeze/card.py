@@ -86,6 +86,7 @@ def described(network: Net) -> dict[str, str]:
 def model_card(
     network: Net,
     scores: Scores,
+    tint: int,
     files: dict,
     settings: ExportSettings,
     evaluated: Mapping[str, dict] = {},
@@ -96,6 +97,7 @@ def model_card(
     Args:
         network: the exported network.
         scores: the network's, on the images that the files were compared on.
+        tint: its largest error on images of one pure colour, levels of 255.
         files: their entries in `export.json`.
         settings: settings of the export.
         evaluated: PSNR, SSIM and number of images by set, as `evaluate.json` has them.
@@ -115,6 +117,7 @@ def model_card(
         images=len(scores.psnrs),
         psnr=scores.psnr,
         ssim=scores.ssim,
+        tint=tint,
         files=files,
         settings=settings,
         evaluated=evaluated,

@@ -22,7 +22,7 @@ from srnas_tf.freeze.runtimes import FORMS, RUNTIMES, USUAL, machine
 from srnas_tf.freeze.runtimes.runtime import Form
 from srnas_tf.freeze.saved_model import save
 from srnas_tf.freeze.settings import ExportSettings, LatencySettings
-from srnas_tf.freeze.tint import MAX_TINT, tint
+from srnas_tf.freeze.tint import MAX_TINT, own_tint, tint
 from srnas_tf.freeze.upscalers import check_makes, load_upscaler
 from srnas_tf.host import child
 from srnas_tf.nets import Net
@@ -88,7 +88,9 @@ def export(
             _time(report, partial, settings.static_size)
         write_json(partial / "export.json", report)
         quality = scores(of_network(network), pairs, network.scale)
-        write_text(partial / "MODEL_CARD.md", model_card(network, quality, report, settings, evaluated, low_resolution))
+        off = own_tint(of_network(network), network.scale, settings.size or (32, 32))
+        card = model_card(network, quality, off, report, settings, evaluated, low_resolution)
+        write_text(partial / "MODEL_CARD.md", card)
         if wrong:
             rejected = folder.with_name(f"{folder.name}-rejected")
             _put(partial, rejected)

@@ -73,7 +73,7 @@ def test_cards_are_read_by_hugging_face(frozen):
     assert {"super-resolution", "x2", "onnx", "tflite"} <= set(head["tags"])
     scores = type("Scores", (), {"psnrs": [1.0], "psnr": 30.0, "ssim": 0.9})
     evaluated = {'Set5: "x"': {"psnr": 31.5, "ssim": 0.9, "images": 5}, "Set14": {"psnr": None, "ssim": 1, "images": 1}}
-    said = card.model_card(model, scores, report, card.ExportSettings(), evaluated)
+    said = card.model_card(model, scores, 5, report, card.ExportSettings(), evaluated)
     first, second = yaml.safe_load(said.split("---\n")[1])["model-index"][0]["results"]
     assert first["dataset"]["name"] == 'Set5: "x"'
     assert first["metrics"] == [{"type": "psnr", "value": 31.5}, {"type": "ssim", "value": 0.9}]
@@ -86,7 +86,7 @@ def test_the_card_tells_of_the_training_what_played_a_part(frozen, monkeypatch):
     recipe = {"steps": 9, "schedule": "cosine", "halve_every": 5, "teacher": "", "teacher_weight": 0.5, "keep": 3}
     outcome = {"data": "my cats", "low_resolution": "jpeg=40:95|420", "seed": 0, "val_psnr": 24.9693}
     monkeypatch.setattr(model, "provenance", recipe | outcome)
-    said = card.model_card(model, scores, report, card.ExportSettings())
+    said = card.model_card(model, scores, 5, report, card.ExportSettings())
     training = said.partition("## Training\n\n")[2].partition("\n\n")[0]
     assert training.splitlines() == [
         "- steps: 9",
@@ -97,11 +97,20 @@ def test_the_card_tells_of_the_training_what_played_a_part(frozen, monkeypatch):
         "- val_psnr: 24.97 dB",
     ]
     monkeypatch.setattr(model, "provenance", recipe | {"schedule": "step", "teacher": "big.keras"})
-    said = card.model_card(model, scores, report, card.ExportSettings())
+    said = card.model_card(model, scores, 5, report, card.ExportSettings())
     assert {"- halve_every: 5", "- teacher_weight: 0.5", "- teacher: `big.keras`"} <= set(said.splitlines())
     monkeypatch.setattr(model, "provenance", {"val_psnr": "high", "steps": [1, 2]})  # a file of somebody else's
-    said = card.model_card(model, scores, report, card.ExportSettings())
+    said = card.model_card(model, scores, 5, report, card.ExportSettings())
     assert {"- val_psnr: `high`", "- steps: [1, 2]"} <= set(said.splitlines())
+
+
+def test_the_card_says_how_far_pure_colours_are_off(frozen):
+    model, _, folder = frozen
+    colours = np.array(list(np.ndindex(2, 2, 2)), np.float32)
+    enlarged = np.clip(model(np.broadcast_to(colours[:, None, None], (8, 32, 32, 3))), 0, 1)
+    off = np.abs(np.rint(255 * np.asarray(enlarged)) - 255 * colours[:, None, None]).max()
+    assert off > 0
+    assert f"at most {off:.0f} levels of 255 off" in (folder / "MODEL_CARD.md").read_text("utf-8").replace("\n", " ")
 
 
 def test_the_card_says_which_files_are_slower_here(frozen):
@@ -109,11 +118,11 @@ def test_the_card_says_which_files_are_slower_here(frozen):
     scores = type("Scores", (), {"psnrs": [1.0], "psnr": 30.0, "ssim": 0.9})
     times = {"model.onnx": 10.0, "model_fp16.onnx": 40.0, "model_int8.onnx": 9.0}
     timed = {name: report[name] | {"latency_ms": {"1": ms}} for name, ms in times.items()}
-    said = card.model_card(model, scores, timed, card.ExportSettings())
+    said = card.model_card(model, scores, 5, timed, card.ExportSettings())
     assert "| `model_fp16.onnx` | 40 | 4.0 times as long as `model.onnx` |" in said
     assert "| `model_int8.onnx` | 9 |  |" in said
     del timed["model_fp16.onnx"]
-    assert "slower" not in card.model_card(model, scores, timed, card.ExportSettings())
+    assert "slower" not in card.model_card(model, scores, 5, timed, card.ExportSettings())
 
 
 def test_the_same_network_becomes_the_same_bytes(tmp_path):
