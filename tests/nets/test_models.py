@@ -15,6 +15,7 @@ from PIL import Image
 from srnas_tf import models, nets
 from srnas_tf.data.sources import DataSettings, load_pairs
 from srnas_tf.errors import UserError
+from srnas_tf.freeze.tint import own_tint
 from srnas_tf.nets import files
 from srnas_tf.train.evaluate import of_network, scores
 
@@ -38,6 +39,8 @@ def test_cards_tell_what_the_files_hold(name):
     measured = scores(of_network(network), load_pairs(DataSettings().paths("test"), network.scale), network.scale)
     said = re.search(r"embedded photographs \| ([\d.]+) \| ([\d.]+)", card)
     assert (f"{measured.psnr:.2f}", f"{measured.ssim:.4f}") == said.groups()
+    off = own_tint(of_network(network), network.scale, (32, 32))
+    assert f"up to {off} levels of 255 off in the corners" in card
 
 
 @pytest.mark.parametrize("scale", SCALES)
