@@ -6,8 +6,8 @@ python -m srnas_tf.freeze.convert SAVED_MODEL FORM=FILE ... [-- SAVED_MODEL FORM
 FORM names a form of `runtimes.FORMS`, and FILE is the path to write. A line with MARK says of each that it is written,
 or why it cannot be. The exit status is 1 if one cannot. `patches=FILE.npy` before them names representative images,
 float32 [n, height, width, 3] in 0..1. int8 files learn their ranges from these. `inner=REGEX` names the convolutions
-that int8 files quantize. Of several, the first that keeps flat colours is taken. After `levels=1`, int8 files have
-uint8 input and output if they can. `described=JSON` is the files' metadata.
+that int8 files quantize. Of several, the first that is near enough to the network is taken. After `levels=1`, int8
+files have uint8 input and output if they can. `described=JSON` is the files' metadata.
 """
 
 import itertools
@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from srnas_tf.freeze.fidelity import MAX_TINT, MIN_AGREEMENT, agreement, tint
 from srnas_tf.freeze.runtimes import FORMS
 from srnas_tf.freeze.runtimes.runtime import Form, Job
-from srnas_tf.freeze.tint import MAX_TINT, tint
 from srnas_tf.freeze.upscalers import load_upscaler
 
 MARK = "made:"
@@ -83,13 +83,15 @@ def _job(source: Path, target: Path, known: dict[str, list[str]]) -> Job:
     described = json.loads(known["described"][0]) if known["described"] else {}
 
     def choose(quantize: Callable[[Path, str], None], whole: Path) -> None:
-        """Makes a file with the first choice that keeps flat colours as in `whole`, or with the last choice if none
-        does.
+        """Makes a file with the first choice that is near enough to `whole`, on flat colours and on the images, or
+        with the last choice if none is.
         """
         expected = load_upscaler(whole, own=True)[0]
         for convolutions in known["inner"]:
             quantize(whole, convolutions)
-            if tint(load_upscaler(target, own=True)[0], expected, images.shape[1:3]) <= MAX_TINT:
+            made = load_upscaler(target, own=True)[0]
+            keeps_colours = tint(made, expected, images.shape[1:3]) <= MAX_TINT
+            if keeps_colours and agreement(made, expected, images) >= MIN_AGREEMENT:
                 return
 
     return Job(source, target, images, choose, bool(known["levels"]), described)

@@ -18,11 +18,11 @@ from srnas_tf.errors import UserError, WorkError, writing
 from srnas_tf.freeze import contents, convert, int8, latency, staged, stages_file
 from srnas_tf.freeze.card import described, model_card
 from srnas_tf.freeze.crops import middle_of, patches_of
+from srnas_tf.freeze.fidelity import MAX_TINT, own_tint, tint
 from srnas_tf.freeze.runtimes import FORMS, RUNTIMES, USUAL, machine
 from srnas_tf.freeze.runtimes.runtime import Form
 from srnas_tf.freeze.saved_model import save
 from srnas_tf.freeze.settings import ExportSettings, LatencySettings
-from srnas_tf.freeze.tint import MAX_TINT, own_tint, tint
 from srnas_tf.freeze.upscalers import check_makes, load_upscaler
 from srnas_tf.host import child
 from srnas_tf.nets import Net

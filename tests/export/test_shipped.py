@@ -14,7 +14,7 @@ from test_models import SCALES
 
 from srnas_tf import metrics, model_file, models
 from srnas_tf.freeze.export import FORMS, upscaler_of
-from srnas_tf.freeze.tint import tint
+from srnas_tf.freeze.fidelity import tint
 from srnas_tf.freeze.upscalers import load_upscaler
 from srnas_tf.nets import files
 from srnas_tf.train.evaluate import of_network

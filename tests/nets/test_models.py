@@ -15,7 +15,7 @@ from PIL import Image
 from srnas_tf import models, nets
 from srnas_tf.data.sources import DataSettings, load_pairs
 from srnas_tf.errors import UserError
-from srnas_tf.freeze.tint import own_tint
+from srnas_tf.freeze.fidelity import own_tint
 from srnas_tf.nets import files
 from srnas_tf.train.evaluate import of_network, scores
 

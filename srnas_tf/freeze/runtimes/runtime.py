@@ -53,7 +53,7 @@ class Job(NamedTuple):
         patches: representative images, float32 [n, height, width, 3] in 0..1. int8 files learn their ranges from them.
         choose: makes a file that is int8 inside. Its arguments are a function (model file in float32, names of
             convolutions) that writes `target`, and that model file. It calls the function with the most convolutions
-            that keep flat colours.
+            that leave the file near enough to it.
         levels: whether an int8 file has uint8 input and output.
         described: the file's metadata: `description`, and more by name.
     """
