@@ -1,5 +1,6 @@
 """Adam that changes only the weights of the sampled paths."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
@@ -45,6 +46,7 @@ class PathAdam(tf.Module):
         self.scale = _zeros(())
         self.scale.assign(2.0**15 if loss_scaling else 1.0)
         self._good_steps = _zeros((), tf.int64)
+        self._traced = functools.cache(lambda rule: tf.function(functools.partial(self._moved, rule), autograph=False))
 
     def apply(self, gradients: Sequence[tf.Tensor], rate: tf.Tensor, paths: tf.Tensor) -> None:
         """Takes one step. Call it in replica context, with this replica's share of the gradients of the scaled loss.
@@ -74,8 +76,18 @@ class PathAdam(tf.Module):
         if self.scales:
             update(self.scale, _rescale, args=(self._good_steps, finite), group=False)
 
+    def _moved(self, rule: Rule, moves, gradient, rate, taken, m, v, w, *averages) -> tuple[tf.Tensor, ...]:
+        """New moments, weights and averages, and the number of steps so far, of which there were `taken`."""
+        count = taken + 1.0
+        new_m, new_v, new_w = rule(gradient, m, v, w, count, rate)
+        decay = tf.minimum(self._ema, (1 + count) / (10 + count))  # young averages forget their beginning sooner
+        new = (new_m, new_v, new_w, *(decay * old + (1 - decay) * new_w for old in averages), count)
+        old = (m, v, w, *averages, count - 1.0)
+        return tuple(tf.where(moves, *each) for each in zip(new, old, strict=True))
+
     def _mover(self, part: Part, rule: Rule):
-        ema = self._ema
+        # A trace for each shape is shared by all variables that are updated whole: there may be hundreds.
+        moved = self._traced(rule) if part.rows is None else functools.partial(self._moved, rule)
 
         def advance(rows, counted, moves, gradient, variable, rate, first, second, counts, scale, *averages):
             """Updates some rows of the variable, or all of it if `rows` is None.
@@ -86,17 +98,13 @@ class PathAdam(tf.Module):
                 moves: bool, the numbers to update; broadcasts to the rows' shape.
                 gradient: float, of the rows' shape.
             """
-            count = _get(counts, counted) + 1.0
             gradient = gradient / scale if self.scales else gradient
-            m, v, w = (_get(x, rows) for x in (first, second, variable))
-            new_m, new_v, new_w = rule(gradient, m, v, w, count, rate)
-            for target, new, old in ((first, new_m, m), (second, new_v, v), (variable, new_w, w)):
-                _set(target, rows, tf.where(moves, new, old))
-            for average in averages:
-                decay = tf.minimum(ema, (1 + count) / (10 + count))  # young averages forget their beginning sooner
-                old = _get(average, rows)
-                _set(average, rows, tf.where(moves, decay * old + (1 - decay) * new_w, old))
-            _set(counts, counted, tf.where(moves, count, count - 1.0))
+            targets = (first, second, variable, *averages)
+            count = _get(counts, counted)
+            *values, new_count = moved(moves, gradient, rate, count, *(_get(target, rows) for target in targets))
+            for target, value in zip(targets, values, strict=True):
+                _set(target, rows, value)
+            _set(counts, counted, new_count)
 
         def move_path(path, gradient, finite, *state):
             rows = part.rows_of(path)

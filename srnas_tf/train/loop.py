@@ -167,17 +167,18 @@ def make_step(
     def scaled(loss):
         return loss, loss * optimizer.scale / replicas
 
-    @tf.function
+    # Nothing here branches on tensors: AutoGraph would only make traces slower.
+    @tf.function(autograph=False)
     def from_photograph(sr, hr):
         return scaled(wanted(sr, hr))
 
-    @tf.function
+    @tf.function(autograph=False)
     def from_another(sr, taught):
         # The gradient of an absolute error stays large when outputs are nearly equal. On shared weights, the paths that
         # learn from another path would then outweigh the image, and change that other path.
         return scaled(l2(sr, taught))
 
-    @tf.function
+    @tf.function(autograph=False)
     def inputs(lr, hr):
         lr, hr = (tf.cast(levels, tf.float32) / 255.0 for levels in (lr, hr))
         return lr, teacher.targets(lr, hr) if teacher else hr
@@ -187,7 +188,7 @@ def make_step(
         lr, target = inputs(lr, hr)
         return trainable.loss_and_gradients(from_photograph, lr, target, networks, taught)
 
-    @tf.function
+    @tf.function(autograph=False)
     def update(gradients, rate, paths):
         strategy.run(optimizer.apply, args=(gradients, rate, paths))
 
@@ -196,7 +197,7 @@ def make_step(
         update(gradients, rate, tf.constant([trainable.paths(codes) for codes in networks], tf.int32))
         return strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
 
-    return step if trainable.composed else tf.function(step)
+    return step if trainable.composed else tf.function(step, autograph=False)
 
 
 def shares(strategy: tf.distribute.Strategy, batch: tf.Tensor) -> tf.distribute.DistributedValues:
