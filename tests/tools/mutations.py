@@ -84,7 +84,12 @@ BUGS = [
         "0 if part.used is None else rows",
         ("train/test_sampling.py", "move_as"),
     ),
-    Bug("train/adam.py", "tf.where(moves, new, old))", "new)", ("train/test_train.py", "not_finite")),
+    Bug(
+        "train/adam.py",
+        "tuple(tf.where(moves, *each) for each in zip(new, old, strict=True))",
+        "new",
+        ("train/test_train.py", "not_finite"),
+    ),
     Bug("train/adam.py", "finite & part.uses(path)", "finite", ("train/test_sampling.py", "stays")),
     Bug("train/rules.py", "(BETA2, count)", "(BETA1, count)", ("train/test_train.py", "adam_is_adam")),
     Bug(
