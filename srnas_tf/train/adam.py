@@ -82,7 +82,7 @@ class PathAdam(tf.Module):
         new_m, new_v, new_w = rule(gradient, m, v, w, count, rate)
         decay = tf.minimum(self._ema, (1 + count) / (10 + count))  # young averages forget their beginning sooner
         new = (new_m, new_v, new_w, *(decay * old + (1 - decay) * new_w for old in averages), count)
-        old = (m, v, w, *averages, count - 1.0)
+        old = (m, v, w, *averages, taken)
         return tuple(tf.where(moves, *each) for each in zip(new, old, strict=True))
 
     def _mover(self, part: Part, rule: Rule):

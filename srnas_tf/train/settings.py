@@ -56,7 +56,7 @@ class TrainSettings:
     flat_patches: float = setting(
         0.0,
         "share of the patches that are one colour, drawn at random; teaches a network to keep pure colours at the "
-        "border of an image; a usual value is 0.03",
+        "border of an image; a usual value is 0.05",
         bounds=(0, 1),
     )
     learning_rate: float = setting(2e-4, "highest learning rate")
