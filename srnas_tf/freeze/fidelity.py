@@ -3,6 +3,7 @@
 import numpy as np
 
 from srnas_tf.freeze import ranges
+from srnas_tf.metrics import to_uint8
 from srnas_tf.train.evaluate import Upscaler
 
 MAX_TINT = 3
@@ -46,4 +47,4 @@ def own_tint(upscale: Upscaler, scale: int, size: tuple[int, int]) -> int:
 
 
 def _levels(image: np.ndarray) -> np.ndarray:
-    return np.rint(np.clip(image, 0, 1) * 255).astype(int)
+    return to_uint8(image).astype(int)
