@@ -27,7 +27,7 @@ from srnas_tf.workdir.files import whole
 
 VERSION = 2
 """Of networks, recipe and images: figures of another version are no figures of these."""
-STEPS, VALIDATE_EVERY = 1500, 125
+STEPS, VALIDATE_EVERY = 1500, 250
 """Of the training that each network gets. By Muon, one network came as far as by Adam in 3000 steps."""
 PATH = ROOT / "results" / "table" / "table.json.gz"
 

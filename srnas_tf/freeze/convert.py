@@ -86,13 +86,15 @@ def _job(source: Path, target: Path, known: dict[str, list[str]]) -> Job:
         """Makes a file with the first choice that is near enough to `whole`, on flat colours and on the images, or
         with the last choice if none is.
         """
+        *others, last = known["inner"]
         expected = load_upscaler(whole, own=True)[0]
-        for convolutions in known["inner"]:
+        for convolutions in others:
             quantize(whole, convolutions)
             made = load_upscaler(target, own=True)[0]
             keeps_colours = tint(made, expected, images.shape[1:3]) <= MAX_TINT
             if keeps_colours and agreement(made, expected, images) >= MIN_AGREEMENT:
                 return
+        quantize(whole, last)
 
     return Job(source, target, images, choose, bool(known["levels"]), described)
 

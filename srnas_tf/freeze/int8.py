@@ -41,6 +41,15 @@ def inner(network: arch.Architecture) -> str:
     return rf"/({'|'.join(names)})(_\d+)?/" if names else ""
 
 
+def of_untrained(network: arch.Architecture) -> str:
+    """The choice for a file that is only timed, as one for `choices`. Its weights are random, and cannot choose.
+
+    The networks in the package come to this choice, or to one that quantizes more. It is alike for all blocks, so that
+    each block has one latency.
+    """
+    return _blocks(*BEHIND_FIRST) if isinstance(network, arch.Network) else inner(network)
+
+
 def pays_in_onnxruntime(network: keras.Layer) -> bool:
     """Whether int8 makes a network faster in onnxruntime, which it does not if there are depthwise convolutions.
 

@@ -20,13 +20,13 @@ from srnas_tf.freeze.latency_kit import (
     write_model_kit,
     write_table_kit,
 )
-from srnas_tf.freeze.runtimes import BY_NAME, RUNTIMES
+from srnas_tf.freeze.runtimes import BY_NAME, OTHER_FILES, RUNTIMES
 from srnas_tf.freeze.settings import LatencySettings
 from srnas_tf.freeze.upscalers import KERAS, check_installed, is_installed
 from srnas_tf.host import child
 from srnas_tf.host.progress import progress
 from srnas_tf.nets import files
-from srnas_tf.search.latency_model import to_time
+from srnas_tf.search.latency_model import to_time, works_of
 from srnas_tf.workdir.files import read_json, write_json
 from srnas_tf.workdir.folder import Workdir
 
@@ -113,6 +113,7 @@ def measure_space(
             f"--latency_table={settings.latency_table}: of {here.runtime}, which nothing can be timed in here"
         )
     check_installed(BY_NAME[here.runtime])
+    check_has_files(here.runtime, space)
     workdir.claim(network=space)
     folder = workdir / f".latency-{here.name}"
     write_kit(folder, here, space, networks, limits, bool(known))
@@ -125,6 +126,20 @@ def measure_space(
     return known, Times(
         times.described, {str(each): times.ms[manifest["networks"][str(each)]["file"]] for each in networks}
     )
+
+
+def check_has_files(runtime: str, space: Space) -> None:
+    """Refuses a runtime whose files an export does not make of all networks of a space.
+
+    Raises:
+        UserError: says what to give instead.
+    """
+    needs = {form.needs for form in BY_NAME[runtime].forms if form.file == BY_NAME[runtime].file}
+    if "dense" in needs and any("depthwise" in each for each in works_of(space)):
+        raise UserError(
+            f"--runtime={runtime}: no such file is made of depthwise convolutions, and networks of space {space} "
+            "have them; give another runtime, or --conv=expanded"
+        )
 
 
 def write_kit(
@@ -147,6 +162,21 @@ def write_kit(
     write_model_kit(folder, settings, space, fitted, [each for each in networks if each not in fitted])
 
 
+def check_runs(path: Path, runtime: str) -> None:
+    """Refuses a runtime that a model file cannot be timed in.
+
+    Raises:
+        UserError: if it is not installed, or does not run such files.
+    """
+    check_installed(BY_NAME[runtime])
+    if BY_NAME[runtime] in OTHER_FILES:
+        raise UserError(
+            f"--runtime={runtime}: is for the networks of a space; give --model={BY_NAME[runtime].file} instead"
+        )
+    if runtime not in runtimes_of(path):
+        raise UserError(f"--runtime={runtime}: does not run {path}; drop the flag")
+
+
 def measure_model(path: Path, settings: LatencySettings, rounds: int) -> Times:
     """A model file's latency in the settings' runtime. A `.keras` file is exported first.
 
@@ -154,9 +184,7 @@ def measure_model(path: Path, settings: LatencySettings, rounds: int) -> Times:
         UserError: if that runtime does not run such files.
         WorkError: if it fails.
     """
-    check_installed(BY_NAME[settings.runtime])
-    if settings.runtime not in runtimes_of(path):
-        raise UserError(f"--runtime={settings.runtime}: does not run {path}; drop the flag")
+    check_runs(path, settings.runtime)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         file = str(path.absolute())

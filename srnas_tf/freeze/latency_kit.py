@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from srnas_tf.arch import Architecture, Network, Space
 from srnas_tf.arch.space import Trunk
 from srnas_tf.errors import UserError, WorkError, writing
-from srnas_tf.freeze import convert, runtimes, stopwatch
-from srnas_tf.freeze.runtimes import BY_NAME, FORMS
+from srnas_tf.freeze import convert, int8, runtimes, stopwatch
+from srnas_tf.freeze.runtimes import BY_NAME, FORMS, USUAL
 from srnas_tf.freeze.saved_model import save
 from srnas_tf.freeze.settings import LatencySettings
 from srnas_tf.host import child
@@ -22,6 +23,7 @@ from srnas_tf.nets import build
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.network import Frame
 from srnas_tf.nets.transfer import reparameterized
+from srnas_tf.seeding import generator
 from srnas_tf.workdir.files import read_json, write_json, write_text
 
 MANIFEST = "manifest.json"
@@ -37,6 +39,8 @@ if __name__ == "__main__":
 """The script to start on a device, beside `timing/`."""
 WANTED = "wanted.json"
 """The name of the manifest while files are still missing."""
+CALIBRATION_SIZE = (32, 32)
+"""Of the images that int8 files of untrained networks learn their ranges from."""
 CHUNK = 8
 """Networks that are exported together. A kill loses no more than these."""
 
@@ -179,20 +183,38 @@ def freeze_all(models: Mapping[str, Model], folder: Path, runtime: str) -> None:
 
 def _frozen(models: Mapping[str, Model], folder: Path, runtime: str) -> Iterator[str]:
     """The names of models whose files exist."""
-    form = BY_NAME[runtime].file
-    converts = form != FORMS[0].file
+    converts = BY_NAME[runtime].file != FORMS[0].file
     saved = folder / "saved" if converts else folder
     command: list[str] = []
     for file, make in models.items():
+        model = make()
         with writing(folder, tf.errors.OpError):
-            save(make(), saved / file)
-        command += ["--", str(saved / file), f"{form}={folder / file}"]
+            save(model, saved / file)
+        form, arguments = _form_of(model, runtime, folder)
+        command += ["--", str(saved / file), *arguments, f"{form}={folder / file}"]
         if not converts:
             yield file
     if converts:
         for line in lines_of(child.command("srnas_tf.freeze.convert", *command), "converting"):
             if line.startswith(convert.MARK):
                 yield Path(convert.Said.of(line).file).name
+
+
+def _form_of(model: keras.Model, runtime: str, folder: Path) -> tuple[str, list[str]]:
+    """The form of a model's file for a runtime, and the converter's arguments before it. A model that has nothing to
+    quantize gets a float32 file in the place of an int8 one.
+    """
+    runs = BY_NAME[runtime]
+    [form] = [each for each in FORMS if each.file == runs.file]
+    if not form.is_int8:
+        return form.file, []
+    convolutions = "" if isinstance(model, Hollow) else int8.of_untrained(model.network)
+    if not convolutions:
+        return USUAL[runs.suffix].file, []
+    images = folder / "images.npy"
+    if not images.exists():
+        np.save(images, generator(0, "calibration").random((4, *CALIBRATION_SIZE, 3), np.float32))
+    return form.file, [f"patches={images}", f"inner={convolutions}"]
 
 
 def lines_of(command: Sequence[str], what: str) -> Iterator[str]:

@@ -30,7 +30,8 @@ class LatencySettings:
 
     runtime: str = setting(
         "",
-        "runtime that is timed, or that upscales; by default that of --latency_table, or onnxruntime",
+        "runtime that is timed, or that upscales; by default that of --latency_table, or onnxruntime; litert-int8 and "
+        "its like time a space's networks as files of that precision",
         ("", *BY_NAME),
     )
     threads: int = setting(

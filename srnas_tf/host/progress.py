@@ -41,15 +41,18 @@ def progress(title: str, total: int, done: int = 0) -> Iterator[Callable[[float,
             yield show
         return
 
-    start = printed = time.monotonic()
+    printed = time.monotonic()
+    first: tuple[float, float] | None = None  # time and work; what comes before, such as tracing, does not come again
 
     def report(now: float, note: str = "") -> None:
-        nonlocal printed
+        nonlocal printed, first
         clock = time.monotonic()
-        if clock - printed < PLAIN_INTERVAL:
+        first = first or (clock, now)
+        seconds, work = clock - first[0], now - first[1]
+        if clock - printed < PLAIN_INTERVAL or not work:
             return
         printed = clock
-        left = (clock - start) / max(0.01, now - done) * (total - now)
+        left = seconds / work * (total - now)
         print(
             f"{title}: {now:.4g}/{total}, {left:.0f} s left{', ' + note if note else ''}", file=sys.stderr, flush=True
         )

@@ -54,6 +54,8 @@ def _of_model(settings: LatencySettings, asked: BenchmarkSettings, workdir: Work
             raise UserError(f"--input_size={settings.input_size}: {path} takes {size} alone; drop the flag")
         settings = dataclasses.replace(settings, input_size=size)
     runtimes = [settings.runtime] if "runtime" in flags.given(LatencySettings) else latency.runtimes_of(path)
+    for runtime in runtimes:
+        latency.check_runs(path, runtime)
     workdir.make()
     rows = []
     for runtime in runtimes:
@@ -75,6 +77,7 @@ def _to_folder(folder: Path, settings: LatencySettings, space: Space, networks: 
         raise UserError("--latency_table: --blocks_to is for making one; drop one of the two")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"--blocks_to={folder}: exists; give a new folder")
+    latency.check_has_files(settings.runtime, space)
     latency.write_kit(folder, settings, space, networks)
     latency_kit.write_script(folder)
     print(f"{folder}: copy it to the device, and there: python measure.py")

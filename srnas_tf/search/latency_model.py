@@ -151,7 +151,7 @@ class LatencyModel:
         """
         if space.scale != self.scale:
             raise UserError(f"{source}: is of scale {self.scale}, and the networks are of scale {space.scale}")
-        missing = sorted({kind for each in _works_of(space) for kind in each} - set(self.kinds))
+        missing = sorted({kind for each in works_of(space) for kind in each} - set(self.kinds))
         if missing:
             raise UserError(
                 f"{source}: no network in it has layers of kind {missing[0]!r}, and some of space {space} do; "
@@ -181,7 +181,7 @@ class LatencyModel:
         return cls(**values)
 
 
-def _works_of(space: Space) -> Iterator[Work]:
+def works_of(space: Space) -> Iterator[Work]:
     """The work of every part that a network of a space can have."""
     for trunk in space.trunks:
         yield of_frame(Network(space.scale, trunk.width, space.blocks[:1] * trunk.depth, trunk.stem).deployed)

@@ -17,7 +17,7 @@ from srnas_tf.data.sources import load_pairs
 from srnas_tf.errors import UserError
 from srnas_tf.freeze import upscalers
 from srnas_tf.freeze.export import export
-from srnas_tf.freeze.runtimes import BY_NAME, FORMS, RUNTIMES, USUAL
+from srnas_tf.freeze.runtimes import BY_NAME, FORMS, OTHER_FILES, RUNTIMES, USUAL
 from srnas_tf.freeze.settings import FILES, ExportSettings
 from srnas_tf.freeze.staged import load_model
 from srnas_tf.freeze.upscalers import load_upscaler
@@ -30,7 +30,7 @@ LR = photograph(np.random.default_rng(5), 30, 24)
 
 def test_each_file_has_one_maker_and_each_runtime_a_file():
     assert len({form.file for form in FORMS}) == len(FORMS)
-    assert len(BY_NAME) == len(RUNTIMES)
+    assert len(BY_NAME) == len(RUNTIMES) + len(OTHER_FILES)
     assert {runtime.file for runtime in RUNTIMES} <= {form.file for form in FORMS}
     assert {form.stands_for for form in FORMS if form.stands_for} < set(FILES)
     assert [form.file for form in FORMS if not form.convert] == ["saved_model/1"]

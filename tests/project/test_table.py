@@ -4,9 +4,12 @@ import math
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from benchmarks import replaying, tabulated
+from benchmarks.contenders import RECIPE, VALIDATED
 from benchmarks.replaying import ARMS, Listed, replay, told, trained
+from benchmarks.table import REPEATED, draw
 from benchmarks.tabulated import STEPS, VALIDATE_EVERY
 from srnas_tf.arch import parse
 from srnas_tf.errors import UserError
@@ -87,6 +90,25 @@ def test_what_guides_finds_the_best_of_a_table():
         replaying.regrets(listed, ARMS[name], 0, np.array([40 * STEPS]))[0] for name in ("guided", "random")
     )
     assert guided == 0 <= chance
+
+
+def test_the_plot_shows_networks_that_are_trained_and_timed(tmp_path):
+    draw(made_up()[:3], tmp_path / "table.png")
+    assert Image.open(tmp_path / "table.png").width > 400
+    draw([each._replace(ms={}) for each in made_up()[:3]], tmp_path / "empty.png")
+    assert not (tmp_path / "empty.png").exists()
+
+
+def test_the_card_says_what_the_table_is_of():
+    card = (tabulated.ROOT / "results" / "table" / "README.md").read_text("utf-8")
+    origins = list(tabulated.origins().values())
+    assert f"| {len(origins)} of 10 to 60 thousand parameters" in card
+    assert f"{origins.count('grid')} of a grid, whose blocks are alike, and {origins.count('drawn')} drawn" in card
+    assert f"{STEPS} steps of {RECIPE['batch']} patches of {RECIPE['patch']} x {RECIPE['patch']}" in card
+    assert f"every {VALIDATE_EVERY} steps" in card
+    assert f"the first {REPEATED} networks from three seeds" in card
+    assert "the first 20 of" in card
+    assert VALIDATED == 20
 
 
 def test_what_can_be_told_before_a_training():

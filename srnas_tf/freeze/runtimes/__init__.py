@@ -20,7 +20,14 @@ RUNTIMES: Sequence[Runtime] = (
 )
 """All runtimes. The first of several runtimes for one kind of file is the usual one."""
 
-BY_NAME: dict[str, Runtime] = {runtime.name: runtime for runtime in RUNTIMES}
+OTHER_FILES: Sequence[Runtime] = tuple(
+    runtime.running(form) for runtime in RUNTIMES for form in runtime.forms if form.precision
+)
+"""The same runtimes with their files of lower precision in the place of the usual one, such as `litert-int8`. Networks
+of a space are timed so.
+"""
+
+BY_NAME: dict[str, Runtime] = {runtime.name: runtime for runtime in (*RUNTIMES, *OTHER_FILES)}
 
 USUAL: dict[str, Runtime] = {runtime.suffix: runtime for runtime in reversed(RUNTIMES)}
 """The usual runtime by suffix of the file."""

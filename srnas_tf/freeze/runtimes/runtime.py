@@ -98,6 +98,11 @@ class Form(NamedTuple):
         return self.needs in ("inner", "dense")
 
     @property
+    def precision(self) -> str:
+        """The precision in its file's name, such as int8; empty for float32."""
+        return PurePath(self.file).stem.partition("_")[2] if not self.stands_for and self.convert else ""
+
+    @property
     def name(self) -> str:
         """Its name in flags: the file or the folder at the top of the export."""
         return PurePath(self.file).parts[0]
@@ -163,6 +168,10 @@ class Runtime(NamedTuple):
     def suffix(self) -> str:
         """The suffix of its files; empty for a SavedModel, which is a folder."""
         return PurePath(self.file).suffix
+
+    def running(self, form: Form) -> "Runtime":
+        """The runtime with one of its files in the place of the usual one."""
+        return self._replace(name=f"{self.name}-{form.precision}", file=form.file, forms=(form,))
 
 
 def planes(batch: np.ndarray) -> np.ndarray:
