@@ -1,9 +1,11 @@
 """The work of a network for one pixel, by kinds of layers. Latency models predict from it.
 
 All counts are sums over the frame and the blocks, as parameters and MACs are. A runtime works on vectors of channels. A
-convolution's MACs are therefore counted with its channels rounded up to `VECTOR`.
+convolution's MACs are therefore counted with its channels rounded up to whole vectors, once for each of `VECTORS`.
+Runtimes have code of their own for 3 x 3 pixels, so that larger kernels are another kind.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 
@@ -12,8 +14,10 @@ from srnas_tf.arch.block import Block, plan
 from srnas_tf.arch.conv import AnyConv, BlueprintConv, Conv, DepthwiseConv, ExpandedConv, SelectiveConv
 from srnas_tf.arch.network import STEMS, Network
 
-VECTOR = 16
-"""Channels in a vector: float32 values of AVX-512; twice those of AVX2, four times those of NEON."""
+VECTORS = (8, 16)
+"""Channels in a vector: float32 values of AVX2 and of AVX-512. The prices of a machine tell which of them it has."""
+LARGER, SMALL = " larger", " 3x3"
+"""What the kinds of convolutions end in, by the size of the kernel."""
 
 Work = Counter[str]
 
@@ -61,6 +65,11 @@ def of_frame(network: Network) -> Work:
     return total + Counter({"call": 1, "enlarging values": 3 * factor**2 / 1000})
 
 
+def has_depthwise(counted: Work) -> bool:
+    """Whether there are depthwise convolutions."""
+    return any(kind.startswith(("depthwise", "dilated")) for kind in counted)
+
+
 def of_convs(convs: Iterable[AnyConv]) -> Work:
     """The work of convolutions in their deploy form."""
     total: Work = Counter()
@@ -80,21 +89,29 @@ def _of_conv(conv: AnyConv) -> Work:
                 "selection", channels=conv.out_channels
             )
         case DepthwiseConv():
-            kind = "depthwise" if conv.dilation == 1 else "dilated"
-            return _layer(kind, channels=conv.channels, macs=conv.kernel**2 * _whole(conv.channels))
+            kind = f"depthwise{_size(conv.kernel)}" if conv.dilation == 1 else "dilated"
+            return _layer(kind, conv.channels) + _macs(kind, conv.kernel**2, conv.channels)
         case Conv(pooled=True):
             return Counter({"pooled": 1})
         case Conv():
-            kind = "pointwise" if conv.kernel == 1 else "convolution"
-            area = 1 / conv.shrunk**2
-            macs = conv.kernel**2 * _whole(conv.in_channels) * _whole(conv.out_channels)
-            return _layer(kind, channels=area * (conv.in_channels + conv.out_channels), macs=area * macs)
+            kind = "pointwise" if conv.kernel == 1 else f"convolution{_size(conv.kernel)}"
+            area, both = 1 / conv.shrunk**2, (conv.in_channels, conv.out_channels)
+            return _layer(kind, area * sum(both)) + _macs(kind, area * conv.kernel**2, *both)
 
 
-def _whole(channels: int) -> int:
-    """Channels, rounded up to whole vectors."""
-    return -(-channels // VECTOR) * VECTOR
+def _size(kernel: int) -> str:
+    return LARGER if kernel > 3 else SMALL
 
 
-def _layer(kind: str, channels: float, macs: float = 0) -> Work:
-    return Counter({kind: 1, f"{kind} channels": channels / 1000} | ({f"{kind} MACs": macs / 1000} if macs else {}))
+def _macs(kind: str, pixels: float, *channels: int) -> Work:
+    """The MACs of a convolution that reads so many pixels for each, once for each of `VECTORS`."""
+    return Counter(
+        {
+            f"{kind} MACs by {vector}": pixels * math.prod(-(-each // vector) * vector for each in channels) / 1000
+            for vector in VECTORS
+        }
+    )
+
+
+def _layer(kind: str, channels: float) -> Work:
+    return Counter({kind: 1, f"{kind} channels": channels / 1000})

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from srnas_tf.arch import Architecture, Network, Space
+from srnas_tf.arch.work import has_depthwise
 from srnas_tf.errors import UserError
 from srnas_tf.freeze import latency_file, stopwatch
 from srnas_tf.freeze.latency_file import Latency
@@ -135,7 +136,7 @@ def check_has_files(runtime: str, space: Space) -> None:
         UserError: says what to give instead.
     """
     needs = {form.needs for form in BY_NAME[runtime].forms if form.file == BY_NAME[runtime].file}
-    if "dense" in needs and any("depthwise" in each for each in works_of(space)):
+    if "dense" in needs and any(has_depthwise(each) for each in works_of(space)):
         raise UserError(
             f"--runtime={runtime}: no such file is made of depthwise convolutions, and networks of space {space} "
             "have them; give another runtime, or --conv=expanded"

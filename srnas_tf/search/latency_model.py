@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from srnas_tf.arch.block import Block
 from srnas_tf.arch.latency import check_fields, check_full
 from srnas_tf.arch.network import Network
 from srnas_tf.arch.space import Space
-from srnas_tf.arch.work import Work, of_block, of_frame, work
+from srnas_tf.arch.work import LARGER, SMALL, Work, of_block, of_frame, work
 from srnas_tf.errors import UserError
 from srnas_tf.search.feasible import PRICES, Feasible
 from srnas_tf.search.spreading import measures, spread
@@ -125,12 +125,19 @@ class LatencyModel:
         return self._of(of_block(block.deployed, like.width))
 
     def _of(self, counted: Work) -> float:
-        for kind in counted:
-            if kind not in self.prices:
-                raise UserError(
-                    f"the latency model knows no layers of kind {kind!r}; measure one with --mode=benchmark"
-                )
-        return sum(self.prices[kind] * count for kind, count in counted.items())
+        if unknown := self._unknown(counted):
+            raise UserError(
+                f"the latency model knows no layers of kind {unknown[0]!r}; measure one with --mode=benchmark"
+            )
+        return sum(self.prices[self._known(kind)] * count for kind, count in counted.items())
+
+    def _known(self, kind: str) -> str:
+        """The kind whose price a kind has: its own, or for large kernels that were not timed, that of small ones."""
+        return kind if kind in self.prices else kind.replace(LARGER, SMALL)
+
+    def _unknown(self, kinds: Iterable[str]) -> list[str]:
+        """Those of some kinds that have no price."""
+        return sorted(kind for kind in kinds if self._known(kind) not in self.prices)
 
     @functools.cached_property
     def checked(self) -> Check:
@@ -151,8 +158,7 @@ class LatencyModel:
         """
         if space.scale != self.scale:
             raise UserError(f"{source}: is of scale {self.scale}, and the networks are of scale {space.scale}")
-        missing = sorted({kind for each in works_of(space) for kind in each} - set(self.kinds))
-        if missing:
+        if missing := self._unknown({kind for each in works_of(space) for kind in each}):
             raise UserError(
                 f"{source}: no network in it has layers of kind {missing[0]!r}, and some of space {space} do; "
                 "give one of this space"
@@ -191,7 +197,7 @@ def works_of(space: Space) -> Iterator[Work]:
 
 def to_time(space: Space, limits: Mapping[str, float], count: int, seed: int = 0) -> list[Network]:
     """The networks of a space to time for a model: some of equal blocks and random ones, spread over MACs, widths and
-    depths.
+    depths. Together they have all kinds of layers.
 
     They need at most `RANGE` times the MACs of the smallest one. Larger networks are predicted from their layers.
 
@@ -213,8 +219,22 @@ def to_time(space: Space, limits: Mapping[str, float], count: int, seed: int = 0
         mixed += itertools.islice(within.draws(rng), POOL * count)
         different = list(dict.fromkeys(mixed))
         if len(different) >= MIN_NETWORKS:
-            return [space.network(different[i]) for i in spread(measures(within, different), count, rng)]
+            networks = [space.network(codes) for codes in different]
+            first = _with_all_kinds(networks)
+            others = (i for i in spread(measures(within, different), len(different), rng) if i not in first)
+            return [networks[i] for i in (*first, *others)][:count]
     raise UserError(
         f"--runtime: the space has {len(different)} networks{' within the limits' if limits else ''}, and their "
         f"latency is told from {MIN_NETWORKS} or more; give --width, --depth or --recipes more values"
     )
+
+
+def _with_all_kinds(networks: Sequence[Network]) -> list[int]:
+    """Of some networks, the indices of a few that have all kinds of layers of all of them."""
+    known: set[str] = set()
+    chosen = []
+    for i, network in enumerate(networks):
+        if not (kinds := work(network).keys()) <= known:
+            chosen.append(i)
+            known |= kinds
+    return chosen

@@ -12,10 +12,17 @@ from srnas_tf.arch import Network
 from srnas_tf.arch.work import work
 from srnas_tf.errors import UserError
 from srnas_tf.search.feasible import Feasible, Price
-from srnas_tf.search.latency_model import MIN_NETWORKS, LatencyModel
+from srnas_tf.search.latency_model import MIN_NETWORKS, LatencyModel, to_time, works_of
+from srnas_tf.settings import Values
 
 SPACE = wide()
-PRICES = {"convolution": 0.3, "convolution MACs": 1.2, "pointwise MACs": 0.6, "depthwise MACs": 2.0, "call": 0.5}
+PRICES = {
+    "convolution 3x3": 0.3,
+    "convolution 3x3 MACs by 16": 1.2,
+    "pointwise MACs by 16": 0.6,
+    "depthwise 3x3 MACs by 16": 2.0,
+    "call": 0.5,
+}
 
 
 def took(network: Network) -> float:
@@ -60,6 +67,24 @@ def test_its_file_is_what_it_is_fitted_to():
     again = LatencyModel.from_json(json.loads(json.dumps(fitted.to_json())))
     assert again == fitted
     assert again.prices == fitted.prices
+
+
+def test_large_kernels_that_were_not_timed_cost_what_small_ones_do():
+    every = model(400)
+    some = {text: ms for text, ms in every.networks.items() if all(b.kernel == 3 for b in Network.parse(text).blocks)}
+    fitted = dataclasses.replace(every, networks=some)
+    assert not any("larger" in kind for kind in fitted.kinds)
+    small, large = (Network.parse(f"x2:w16:thin:bare:r0.25:b{k}:f1:T") for k in (3, 5))
+    assert fitted.predict(large) > fitted.predict(small)
+    fitted.check(SPACE, "file")
+
+
+def test_networks_to_time_have_all_kinds_of_layers():
+    space = dataclasses.replace(SPACE, attention=Values(("none", "esa", "lka", "gate")))
+    for seed in range(5):
+        timed = to_time(space, {}, MIN_NETWORKS, seed)
+        assert len(set(timed)) == MIN_NETWORKS
+        assert {kind for each in timed for kind in work(each)} == {kind for each in works_of(space) for kind in each}
 
 
 def test_what_it_refuses():
