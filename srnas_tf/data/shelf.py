@@ -71,7 +71,7 @@ class Shelf:
         paths = list(dict.fromkeys(paths))
         if not paths:
             return
-        if self._store and _pixels(paths) > SMALL:
+        if self._store and decoded_bytes(paths) > SMALL:
             self._fill(paths, make)
         rest = [path for path in paths if path not in self._stored]
         try:
@@ -136,7 +136,7 @@ class Shelf:
         store = self._store
         assert store
         store.clean(list(named))
-        size = _pixels(missing)
+        size = decoded_bytes(missing)
         said = f"{len(missing)} of {count} images, {_bytes(size)}"
         if size + _RESERVE > (free := _free(store.folder)):
             log.warning(
@@ -179,7 +179,7 @@ class Shelf:
             )  # fmt: skip
 
 
-def _pixels(paths: Iterable[Path]) -> int:
+def decoded_bytes(paths: Iterable[Path]) -> int:
     """Bytes of the decoded images, from their files' headers. Broken ones count 0."""
     total = 0
     for path in paths:

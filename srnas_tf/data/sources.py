@@ -18,7 +18,7 @@ from srnas_tf.data.shelf import Shelf, open_store
 from srnas_tf.data.store import Store
 from srnas_tf.errors import UserError
 from srnas_tf.seeding import generator
-from srnas_tf.settings import setting
+from srnas_tf.settings import check, setting
 
 PHOTOS = {
     "train": ("astronaut.png", "hubble_deep_field.jpg", "ihc.png", "rocket.jpg"),
@@ -71,6 +71,9 @@ class DataSettings:
     )
     val_data: str = setting("", "validation images; by default a tenth of --data is held out")
     test_data: str = setting("", "images for the final table; by default a tenth of --data, or --val_data")
+    val_images: int = setting(
+        0, "measure a training by so many of its validation images, taken at equal distances; 0: all", bounds=(0, 10**6)
+    )
     recursive: bool = setting(False, "include sub-folders")
     degradation: str = setting(
         DEFAULT,
@@ -85,6 +88,7 @@ class DataSettings:
     test_lr_data: str = setting("", "low-resolution images of --test_data")
 
     def __post_init__(self) -> None:
+        check(self)
         for name in ("data", "val_data", "test_data", *LR):
             parts = [part.strip() for part in getattr(self, name).split(",") if part.strip()]
             words = ("none",) if name in LR else ("photos",)
@@ -134,7 +138,13 @@ class DataSettings:
         Raises:
             UserError: if a folder is missing, empty, or too small to hold out images.
         """
-        return [path for _, paths in self._shares(role) for path in paths]
+        return self._measured(role, [path for _, paths in self._shares(role) for path in paths])
+
+    def _measured(self, role: str, paths: list[Path]) -> list[Path]:
+        """Those of a role's images that are used: all but of validation, if there are more than `val_images`."""
+        if role != "val" or not 0 < self.val_images < len(paths):
+            return paths
+        return [paths[i] for i in np.linspace(0, len(paths) - 1, self.val_images).round().astype(int)]
 
     def _shares(self, role: str) -> list[tuple[str, list[Path]]]:
         """The folders that a role's flag names, each with the role's files."""
@@ -184,7 +194,8 @@ class DataSettings:
             apart = of == "data" and role != "train" and lr != "none" and _subfolder(Path(spec), "val")
             pairs |= partners.of(share, "" if apart else lr, scale, self.degradation == DEFAULT, flag)
             paths += share
-        return Images(paths, pairs, parse(self.degradation))
+        used = self._measured(role, paths)
+        return Images(used, {path: pairs[path] for path in used if path in pairs}, parse(self.degradation))
 
 
 def _given(spec: str, role: str, recursive: bool) -> list[Path]:

@@ -5,14 +5,13 @@ import math
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from srnas_tf import flags
 from srnas_tf.arch import Network, Space
+from srnas_tf.data.shelf import decoded_bytes
 from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
 from srnas_tf.freeze.settings import LatencySettings
@@ -21,6 +20,7 @@ from srnas_tf.modes.search import feasible_of
 from srnas_tf.search.feasible import Feasible
 from srnas_tf.search.pool import Pool
 from srnas_tf.search.settings import Budget, Pick, PlanSettings, SearchSettings
+from srnas_tf.search.strategies import STRATEGIES
 from srnas_tf.seeding import generator
 from srnas_tf.settings import Values
 from srnas_tf.train.alone import Alone
@@ -41,8 +41,11 @@ SPACE = {
 
 Widths are multiples of 16, since others are slow in most runtimes.
 """
-SEARCH = {"strategy": "halving", "population": 8, "iterations": 4, "top_k": 2}
-SURVIVORS = (8, 2)
+SEARCH = {"strategy": "grid", "population": 8, "iterations": 2, "top_k": 2, "grid_from": 0.5}
+"""Networks of equal blocks that need half of a limit or more. Of random ones, nearly all would have six blocks of 16
+channels, since most networks of the space have.
+"""
+SURVIVORS = (4, 2)
 LENGTHS = (3, 8, 24)
 """Relative numbers of steps: of the rungs, and of the training of the final network."""
 RECIPE = {
@@ -56,13 +59,15 @@ RECIPE = {
     "ema": 0.99,
 }
 """Training settings that suit small networks and a few thousand steps (docs/training.md: what each is worth)."""
-LATENCY_NETWORKS = 60
+LATENCY_NETWORKS = 40
+VALIDATED, PIXELS = 20, 250_000
+"""Maximum number of validation images, and of their low-resolution pixels. Each network is measured once for a rung:
+without a limit, that takes longer than a short training.
+"""
 SHORTEST = 60
 """Minimum number of steps of the first rung. After fewer steps, a ranking means nothing."""
 PROBED = 3 * LOG_EVERY
 """Number of steps of a training that measures the speed. The middle third is timed; nothing is validated."""
-SAMPLE = 9
-"""Number of random networks whose mean MACs serve as an estimate for those of the search."""
 REST = 90.0
 """Seconds that are reserved for export, tables and the report."""
 
@@ -99,9 +104,9 @@ def defaults_of(workdir: Workdir) -> Defaults:
             )
         return {}
     minutes = flags.settle(workdir, "plan", PlanSettings).minutes
-    space_and_search: Defaults = {"network": SPACE, "search": SEARCH, "latency": {"latency_networks": LATENCY_NETWORKS}}
+    fixed: Defaults = {"network": SPACE, "search": SEARCH, "latency": {"latency_networks": LATENCY_NETWORKS}}
     if workdir.holds("rungs"):
-        return space_and_search
+        return fixed
     began = time.monotonic()
     print(f"about {minutes:g} minutes here; --minutes gives more or fewer", file=sys.stderr, flush=True)
     space = flags.settle(workdir, "network", Space, defaults=SPACE)
@@ -111,49 +116,61 @@ def defaults_of(workdir: Workdir) -> Defaults:
         search,
         flags.settle(workdir, "budget", Budget),
         flags.settle(workdir, "pick", Pick),
-        flags.settle(workdir, "latency", LatencySettings, defaults=space_and_search["latency"]),
+        flags.settle(workdir, "latency", LatencySettings, defaults=fixed["latency"]),
         workdir,
     )
-    some = _some(feasible, search.seed)
-    speed = _speed_of(some[len(some) // 2], space, workdir)
+    measured = {"val_images": _enough(flags.settle(workdir, "data", DataSettings), space.scale)}
+    data = flags.settle(workdir, "data", DataSettings, defaults=measured)
+    networks = _first(feasible, search)
+    speed = _speed_of(networks[len(networks) // 2], space, data)
     left = 60 * minutes - (time.monotonic() - began) - REST
-    fixed, growing = costs(speed, float(np.mean([each.macs() for each in some])), search)
-    steps = tuple(int((left - fixed) / growing * length) for length in LENGTHS)
+    starts, growing = costs(speed, [each.macs() for each in networks])
+    steps = tuple(int((left - starts) / growing * length) for length in LENGTHS)
     if steps[0] < SHORTEST:
-        least = minutes + (fixed + growing * SHORTEST / LENGTHS[0] - left) / 60
+        least = minutes + (starts + growing * SHORTEST / LENGTHS[0] - left) / 60
         raise UserError(f"--minutes={minutes:g}: too few to train networks here; give {math.ceil(least)} or more")
     each_third = {"validate_every": max(1, steps[-1] // 3), "checkpoint_every": 500}
     return {
-        **space_and_search,
+        **fixed,
+        "data": measured,
         "alone": {**RECIPE, "steps": steps[-1], **each_third},
         "rungs": {"rungs": ",".join(map(str, steps)), "survivors": ",".join(map(str, SURVIVORS))},
     }
 
 
-def costs(speed: Speed, macs: float, search: SearchSettings) -> tuple[float, float]:
+def costs(speed: Speed, macs: Sequence[int]) -> tuple[float, float]:
     """Seconds of all trainings: for their starts, and for each unit of `LENGTHS`.
 
-    IMDN's training counts as one more in the last rung.
+    The later rungs may train the largest networks. IMDN's training counts as one more in the last rung.
 
     Args:
-        macs: mean of the search's networks, at an output of 1280x720.
+        macs: of the networks in the first rung, at an output of 1280x720.
     """
-    *first, last = (search.population * search.iterations, *SURVIVORS)
-    counts = (*first, last + 1)
-    units = sum(count * length for count, length in zip(counts, LENGTHS, strict=True))
-    return sum(counts) * speed.start, units * speed.step * macs
+    *some, last = SURVIVORS
+    largest = sorted(macs, reverse=True)
+    rungs = [largest, *(largest[:count] for count in some), [*largest[:last], largest[0]]]
+    units = sum(length * sum(rung) for rung, length in zip(rungs, LENGTHS, strict=True))
+    return sum(map(len, rungs)) * speed.start, units * speed.step
 
 
-def _some(feasible: Feasible, seed: int) -> list[Network]:
-    """Random networks within the budget, in order of MACs."""
-    drawn = Pool(feasible, set()).fill([], SAMPLE, generator(seed, "plan"))
-    return sorted((feasible.space.network(each.codes) for each in drawn), key=lambda network: network.macs())
+def _first(feasible: Feasible, search: SearchSettings) -> list[Network]:
+    """The networks of the search's first rung, in order of MACs."""
+    strategy, rng = STRATEGIES[search.strategy](search, feasible), generator(search.seed, "plan")
+    asked = [strategy.ask(Pool(feasible, set()), rng) for _ in range(search.iterations)]
+    networks = [feasible.space.network(each.codes) for some in asked for each in some]
+    return sorted(networks, key=lambda network: network.macs())
 
 
-def _speed_of(network: Network, space: Space, workdir: Workdir) -> Speed:
+def _enough(data: DataSettings, scale: int) -> int:
+    """The number of validation images to use: at most `VALIDATED`, and of about `PIXELS` low-resolution pixels."""
+    paths = data.paths("val")
+    pixels = decoded_bytes(paths) / 3 / scale**2
+    return max(1, min(VALIDATED, int(len(paths) * PIXELS / max(1, pixels))))
+
+
+def _speed_of(network: Network, space: Space, data: DataSettings) -> Speed:
     """Trains a network for a few steps, and deletes it."""
     recipe = TrainSettings(**{**RECIPE, **flags.given(TrainSettings), "steps": PROBED, "validate_every": PROBED})
-    data = flags.settle(workdir, "data", DataSettings)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         train = Alone(data, recipe, flags.from_flags(MachineSettings), space.scale, home)

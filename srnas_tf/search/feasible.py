@@ -238,6 +238,11 @@ class Feasible:
         trunk, paths = self.space.split(codes)
         return {name: cost.of(paths) for name, cost in self._trunks[trunk].costs.items()}
 
+    def used(self, codes: Sequence[int]) -> float:
+        """The share of a limit that a network needs, the greatest of several limits; 1 without limits."""
+        prices = self.price(codes)
+        return max((prices[name] / limit for name, limit in self.limits.items()), default=1.0)
+
     def draws(self, rng: np.random.Generator) -> Iterator[Codes]:
         """An endless draw of networks within the limits, all equally likely.
 

@@ -57,6 +57,9 @@ class SearchSettings:
     iterations: int = setting(20, "iterations; the search measures population * iterations networks", bounds=(1, MANY))
     mutation: float = setting(0.1, "probability that a mutation changes a block's path")
     top_k: int = setting(3, "best networks to report and to train again", bounds=(1, 1_000_000))
+    grid_from: float = setting(
+        0.0, "grid: leave out networks that need less than this share of each limit", bounds=(0.0, 1.0)
+    )
     objectives: str = setting("macs", "costs on the front besides PSNR: one or two of params, macs, latency_ms")
     search_precision: str = setting(
         "float32",
@@ -71,6 +74,8 @@ class SearchSettings:
             raise UserError(f"--mutation={self.mutation}: must be above 0 and at most 1")
         if not self.objective_names or len(self.objective_names) > 2 or not set(self.objective_names) <= set(COSTS):
             raise UserError(f"--objectives={self.objectives}: give one or two of {', '.join(COSTS)}, a comma between")
+        if self.grid_from and self.strategy != "grid":
+            raise UserError(f"--grid_from={self.grid_from:g}: is for --strategy=grid, not {self.strategy}; drop it")
         module, extra = EXTRAS.get(self.strategy, ("", ""))
         if module and importlib.util.find_spec(module) is None:
             raise UserError(f"--strategy={self.strategy} needs {module}: pip install 'srnas_tf[{extra}]'")

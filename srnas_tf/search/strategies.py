@@ -67,10 +67,11 @@ def _endless(draw: Callable[[], Codes]) -> Iterator[Codes]:
 class Grid:
     """Networks whose blocks are all equal, as one would write them by hand: a control for other strategies.
 
-    If there are more than the search has room for, they are spread over costs, widths and depths.
+    If there are more than the search has room for, they are spread over costs, widths and depths. Those that leave too
+    much of each limit unused are left out, as larger networks are better on the whole (`SearchSettings.grid_from`).
 
     Raises:
-        UserError: if the budget allows none.
+        UserError: if the budget allows none, or all of those are left out.
     """
 
     def __init__(self, settings: SearchSettings, feasible: Feasible) -> None:
@@ -79,6 +80,9 @@ class Grid:
             raise UserError(
                 f"--strategy=grid: the budget allows no network of equal blocks in space {feasible.space}; raise it"
             )
+        allowed = [codes for codes in allowed if feasible.used(codes) >= settings.grid_from]
+        if not allowed:
+            raise UserError(f"--grid_from={settings.grid_from:g}: no network of equal blocks needs so much; lower it")
         rng = generator(settings.seed, "grid")
         picked = spread(measures(feasible, allowed), settings.population * settings.iterations, rng)
         self._left, self._population = iter([allowed[i] for i in picked]), settings.population

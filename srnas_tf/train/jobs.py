@@ -174,11 +174,12 @@ class Job:
             trainable = trainable_network(model, teacher.watched(model) if teacher else None)
         twin = build(network)
         upscale = of_network(twin)
+        psnrs: list[float] = []
 
         def validate(weights: list[np.ndarray]) -> Validation:
             _load(twin, weights)
-            psnr = validation_psnr(upscale, self.pairs, self.scale)
-            return Validation(psnr, side_by_side(upscale, self.pairs[0], self.scale))
+            psnrs.append(validation_psnr(upscale, self.pairs, self.scale))
+            return Validation(psnrs[-1], side_by_side(upscale, self.pairs[0], self.scale))
 
         recipe = {**dataclasses.asdict(settings), "data": self.data.data, "low_resolution": self._low_resolution}
         if trainable.parts:
@@ -196,7 +197,8 @@ class Job:
             log.warning("%s has no weights: nothing to train", network)
             trained, recipe = [], {}
         _load(twin, trained)
-        psnr = self.shared(lambda: validation_psnr(upscale, self.pairs, self.scale))
+        # A training validates after its last step. One that was at its end before has nothing to do.
+        psnr = self.shared(lambda: psnrs[-1] if psnrs else validation_psnr(upscale, self.pairs, self.scale))
         twin.provenance = {**recipe, "val_data": self.data.val_data, "val_psnr": psnr}
         if self.writes:
             save(twin, folder / "model.keras")

@@ -5,17 +5,18 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import lines
+from PIL import Image
 from spaces import WIDE, wide
 from test_latency_model import model, took
 
 from srnas_tf.arch import Network
 from srnas_tf.arch.network import imdn
+from srnas_tf.data.sources import DataSettings
 from srnas_tf.errors import UserError
 from srnas_tf.freeze import latency_file
 from srnas_tf.freeze.latency import Times
 from srnas_tf.freeze.settings import LatencySettings
 from srnas_tf.modes import finalists, plan
-from srnas_tf.search.settings import SearchSettings
 from srnas_tf.workdir.folder import Workdir
 
 EXPORT = ("--export_files=model.onnx", "--card_latency=false")
@@ -25,7 +26,7 @@ EXPORT = ("--export_files=model.onnx", "--card_latency=false")
 def small(monkeypatch):
     """A plan of four networks of a small space, on a machine whose speed is known."""
     monkeypatch.setattr(plan, "SPACE", {name: getattr(wide(), name) for name in WIDE if name != "scale"})
-    monkeypatch.setattr(plan, "SEARCH", {"strategy": "halving", "population": 2, "iterations": 2, "top_k": 1})
+    monkeypatch.setattr(plan, "SEARCH", {"strategy": "grid", "population": 2, "iterations": 2, "top_k": 1})
     monkeypatch.setattr(plan, "SURVIVORS", (2, 1))
     monkeypatch.setattr(plan, "RECIPE", {"batch": 1, "patch": 8})
     monkeypatch.setattr(plan, "SHORTEST", 2)
@@ -40,18 +41,30 @@ def file(tmp_path):
 
 
 def test_trainings_fill_the_minutes():
-    search = SearchSettings(**plan.SEARCH)
-    fixed, growing = plan.costs(plan.Speed(start=8.0, step=2e-11), 1.5e9, search)
-    assert fixed == (32 + 8 + 2 + 1) * 8.0
-    units = 32 * 3 + 8 * 8 + (2 + 1) * 24
-    assert growing == pytest.approx(units * 2e-11 * 1.5e9)
+    macs = [1e9 * (1 + i % 8) for i in range(16)]
+    starts, growing = plan.costs(plan.Speed(start=8.0, step=2e-11), macs)
+    assert starts == (16 + 4 + 2 + 1) * 8.0
+    # Those that go on may be the largest, and IMDN is as large.
+    units = 3 * sum(macs) + 8 * (8 + 8 + 7 + 7) * 1e9 + 24 * (8 + 8 + 8) * 1e9
+    assert growing == pytest.approx(units * 2e-11)
+
+
+def test_a_plan_validates_by_a_few_images(tmp_path):
+    for name, count, size in (("small", 30, 48), ("large", 8, 1200)):
+        (tmp_path / name).mkdir()
+        for i in range(count):
+            Image.new("RGB", (size, size)).save(tmp_path / name / f"{i:02}.png")
+    few, many = (DataSettings(val_data=str(tmp_path / name)) for name in ("large", "small"))
+    assert plan._enough(many, 4) == plan.VALIDATED
+    assert plan._enough(few, 4) == int(8 * plan.PIXELS / (8 * 300 * 300)) == 2
+    assert plan._enough(few, 2) == 1
 
 
 def test_a_budget_alone_decides_the_rest(invoke, photographs, tmp_path, file, small, monkeypatch):
     measured, measure = [], plan._speed_of
 
-    def known(network, space, workdir):
-        measured.append(measure(network, space, workdir))
+    def known(network, space, data):
+        measured.append(measure(network, space, data))
         return plan.Speed(1.0, 1.0 / network.macs())
 
     monkeypatch.setattr(plan, "_speed_of", known)
@@ -65,6 +78,7 @@ def test_a_budget_alone_decides_the_rest(invoke, photographs, tmp_path, file, sm
     assert speed.step > 0
     record = json.loads((work / "experiment.json").read_text())
     assert record["plan"] == {"minutes": 2.0}
+    assert record["data"]["val_images"] == plan.VALIDATED
     short, middle, long = map(int, record["rungs"]["rungs"].split(","))
     assert 2 <= short < middle < long == record["alone"]["steps"]
     entries = lines(work / "search" / "journal.jsonl")
@@ -72,6 +86,7 @@ def test_a_budget_alone_decides_the_rest(invoke, photographs, tmp_path, file, sm
     for entry in entries:
         assert entry["latency_ms"] == pytest.approx(took(Network.parse(entry["arch"])), rel=1e-3)
         assert entry["latency_ms"] <= 8
+        assert entry["origin"] == "grid"
     assert not (work / "finalists.json").exists()  # the device is another one
 
     # The same command goes on by what was decided; another length is another experiment.
@@ -84,7 +99,7 @@ def test_a_budget_alone_decides_the_rest(invoke, photographs, tmp_path, file, sm
 
 
 def test_too_few_minutes(invoke, photographs, tmp_path, file, small, monkeypatch):
-    monkeypatch.setattr(plan, "_speed_of", lambda network, space, workdir: plan.Speed(100.0, 0.0001 / network.macs()))
+    monkeypatch.setattr(plan, "_speed_of", lambda network, space, data: plan.Speed(100.0, 0.0001 / network.macs()))
     given = (f"--data={photographs}", "--scale=2", "--max_latency_ms=8", f"--latency_table={file}", *EXPORT)
     status, _, stderr = invoke("--mode=pipeline", f"--workdir={tmp_path / 'w'}", "--minutes=2", *given)
     assert status == 2

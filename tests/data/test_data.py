@@ -56,6 +56,22 @@ def test_any_constant_image_stays_constant_at_any_size(level, height, width, to_
     np.testing.assert_allclose(kept, level, atol=1e-9)
 
 
+def test_validation_may_use_some_of_its_images(tmp_path):
+    for name, count in (("train", 3), ("valid", 11)):
+        (tmp_path / name).mkdir()
+        for i in range(count):
+            Image.new("RGB", (40, 40)).save(tmp_path / name / f"{i:02}.png")
+    every = DataSettings(data=str(tmp_path))
+    some = DataSettings(data=str(tmp_path), val_images=3)
+    assert [path.stem for path in some.paths("val")] == ["00", "05", "10"]
+    assert [path.stem for path in some.images("val", 2).paths] == ["00", "05", "10"]
+    for role in ("train", "test"):
+        assert some.paths(role) == every.paths(role)
+    assert DataSettings(data=str(tmp_path), val_images=11).paths("val") == every.paths("val")
+    with pytest.raises(UserError, match="--val_images=-1: must be at least 0"):
+        DataSettings(val_images=-1)
+
+
 @given(st.integers(0, 99), SIDES, SIDES, SIDES, SIDES)
 def test_resizing_does_not_know_left_from_right_nor_rows_from_columns(seed, height, width, to_height, to_width):
     image = np.random.default_rng(seed).random((height, width, 2))

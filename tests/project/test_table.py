@@ -13,6 +13,7 @@ from benchmarks.table import REPEATED, draw
 from benchmarks.tabulated import STEPS, VALIDATE_EVERY
 from srnas_tf.arch import parse
 from srnas_tf.errors import UserError
+from srnas_tf.search.latency_model import LatencyModel
 
 FIRST = f"{STEPS}-0"
 
@@ -109,6 +110,16 @@ def test_the_card_says_what_the_table_is_of():
     assert f"the first {REPEATED} networks from three seeds" in card
     assert "the first 20 of" in card
     assert VALIDATED == 20
+
+
+@pytest.mark.parametrize("count", [60, 150, 248])
+def test_latency_is_told_as_well_as_the_documents_say(count):
+    networks = [each for each in tabulated.load() if "onnxruntime" in each.ms]
+    by_text = {each.arch: each.ms["onnxruntime"] for each in networks}
+    some = {text: by_text[text] for text in list(tabulated.origins())[:count]}
+    error, rank = LatencyModel("", "onnxruntime", "", 1, "128x128", "2026-11-30", 4, some).checked
+    document = (tabulated.ROOT / "docs" / "latency.md").read_text("utf-8")
+    assert f"| {count} networks | {100 * error:.1f} % | {rank:.3f} |" in document
 
 
 def test_what_can_be_told_before_a_training():

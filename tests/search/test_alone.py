@@ -98,6 +98,18 @@ def test_a_grid_is_of_networks_of_equal_blocks(tmp_path):
     assert {len(network.blocks) for network in grid} == {len(network.blocks) for network in allowed}
 
 
+def test_a_grid_may_begin_at_a_share_of_a_limit(tmp_path):
+    settings = dataclasses.replace(SETTINGS, strategy="grid", grid_from=0.6)
+    search_alone(FEASIBLE, settings, RUNGS, trained, tmp_path)
+    entries = lines(tmp_path / "journal.jsonl")
+    [(name, limit)] = FEASIBLE.limits.items()
+    assert min(entry[name] for entry in entries) >= 0.6 * limit
+    with pytest.raises(UserError, match="--grid_from=1: no network of equal blocks needs so much"):
+        search_alone(FEASIBLE, dataclasses.replace(settings, grid_from=1.0), RUNGS, trained, tmp_path / "none")
+    with pytest.raises(UserError, match=r"--grid_from=0\.5: is for --strategy=grid, not halving"):
+        dataclasses.replace(SETTINGS, grid_from=0.5)
+
+
 def test_a_grid_smaller_than_the_search_ends_where_it_ends(tmp_path):
     small = Feasible(Space(depth=3, width=16, stages=1), {})
     search_alone(small, dataclasses.replace(SETTINGS, strategy="grid"), RUNGS[:1], trained, tmp_path)

@@ -21,7 +21,7 @@ from srnas_tf.data.sources import DataSettings, load_pairs
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.nets.initial import initialize
 from srnas_tf.nets.supernet import load_path
-from srnas_tf.train import evaluate, precision
+from srnas_tf.train import evaluate, jobs, precision
 from srnas_tf.train.adam import PathAdam
 from srnas_tf.train.jobs import Job
 from srnas_tf.train.settings import MachineSettings, TrainSettings
@@ -120,6 +120,21 @@ def test_gradients_that_are_not_finite_change_nothing():
     for kept, value in ((weights, 1), (adam.averages[0], 1), (adam.first[0], 0), (adam.second[0], 0)):
         np.testing.assert_array_equal(kept.numpy(), [value] * 3)
     assert (adam.counts[0].numpy(), adam.rejected.numpy()) == (0, 1)
+
+
+def test_the_last_step_is_validated_once(data, tmp_path, monkeypatch):
+    counted = []
+
+    def validation_psnr(*arguments):
+        counted.append(evaluate.validation_psnr(*arguments))
+        return counted[-1]
+
+    monkeypatch.setattr(jobs, "validation_psnr", validation_psnr)
+    settings = dataclasses.replace(TINY, steps=4, validate_every=2)
+    for validated in (2, 3):  # what was trained to its end before is only measured
+        net = job(data, settings).train_network(arch.imdn(2, 16, 1), tmp_path)
+        assert len(counted) == validated
+        assert net.provenance["val_psnr"] == counted[-1] == counted[1]
 
 
 def test_nothing_is_left_of_a_training_that_is_done(data, tmp_path):
