@@ -14,7 +14,7 @@ import datetime
 import json
 import multiprocessing
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,14 +24,12 @@ from absl import app, flags, logging
 
 from benchmarks import tabulated
 from benchmarks.contenders import INPUT_SIZE, RECIPE, VALIDATED, of_images
-from benchmarks.tabulated import STEPS, VALIDATE_EVERY
+from benchmarks.tabulated import REPEATED, STEPS, VALIDATE_EVERY
 from benchmarks.workdirs import link_photographs
 from srnas_tf.arch import parse
 from srnas_tf.host import devices
 from srnas_tf.workdir.files import write_json
 
-REPEATED = 24
-"""Networks that are trained from three seeds."""
 LONGER = {6000: 16, 25_000: 4}
 """How many of them are trained for so many steps."""
 
@@ -68,7 +66,7 @@ def main(argv: list[str]) -> None:
         _train_all(path)
     if ROUNDS.value:
         _time_all(path)
-    draw(tabulated.load(path), path.with_name("table.png"))
+    tabulated.draw(tabulated.load(path), path.with_name("table.png"))
     trainings = sum(len(own["trainings"]) for own in tabulated.read(path)["networks"].values())
     print(f"{path}: {trainings} trainings of {len(tabulated.origins())} networks")
 
@@ -176,39 +174,6 @@ def _time_all(path: Path) -> None:
             own = table["networks"].setdefault(text, {"origin": tabulated.origins()[text], "ms": {}, "trainings": {}})
             own["ms"][runtime] = round(times.ms[text], 3)
         tabulated.write(path, table)
-
-
-def draw(networks: Sequence[tabulated.Small], path: Path) -> None:
-    """Plots PSNR over milliseconds of the networks that are trained and timed, a panel a runtime, if there are any."""
-    known = [each for each in networks if each.ms and f"{STEPS}-0" in each.trainings]
-    if not known:
-        return
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    runtimes = sorted({runtime for each in known for runtime in each.ms})
-    figure, axes = plt.subplots(1, len(runtimes), figsize=(5.5 * len(runtimes), 4.5), sharey=True, squeeze=False)
-    for axis, runtime in zip(axes[0], runtimes, strict=True):
-        for origin, marker in (("grid", "s"), ("drawn", "o")):
-            some = [each for each in known if each.origin == origin and runtime in each.ms]
-            dots = axis.scatter(
-                [each.ms[runtime] for each in some],
-                [each.psnr() for each in some],
-                c=[each.network.width for each in some],
-                marker=marker,
-                label=f"{origin}: {len(some)}",
-                vmin=min(tabulated.SPACE.width),
-                vmax=max(tabulated.SPACE.width),
-            )
-        axis.set_xscale("log")
-        axis.set_xlabel(f"{runtime}, milliseconds, {INPUT_SIZE}, one thread")
-        axis.legend()
-    axes[0][0].set_ylabel(f"PSNR after {STEPS} steps, dB")
-    figure.colorbar(dots, ax=axes[0].tolist(), label="width")
-    figure.savefig(path, dpi=110, bbox_inches="tight")
-    plt.close(figure)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,13 @@ import functools
 import gzip
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.contenders import INPUT_SIZE
 from benchmarks.workdirs import ROOT
 from srnas_tf.arch import Network, Space
 from srnas_tf.arch.block import Block
@@ -47,6 +48,8 @@ SMALLEST, LARGEST = 10_000, 60_000
 """Parameters."""
 GRID, DRAWN = 100, 150
 """How many of them have equal blocks, and how many are drawn."""
+REPEATED = 24
+"""How many are trained from three seeds."""
 POOL = 20
 """Networks that are drawn for each that is picked."""
 
@@ -126,6 +129,39 @@ def write(path: Path, table: dict) -> None:
     text = json.dumps(table, separators=(",", ":"), sort_keys=True)
     with whole(path) as partial:
         partial.write_bytes(gzip.compress(text.encode(), mtime=0))
+
+
+def draw(networks: Sequence[Small], path: Path) -> None:
+    """Plots PSNR over milliseconds of the networks that are trained and timed, a panel a runtime, if there are any."""
+    known = [each for each in networks if each.ms and f"{STEPS}-0" in each.trainings]
+    if not known:
+        return
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    runtimes = sorted({runtime for each in known for runtime in each.ms})
+    figure, axes = plt.subplots(1, len(runtimes), figsize=(5.5 * len(runtimes), 4.5), sharey=True, squeeze=False)
+    for axis, runtime in zip(axes[0], runtimes, strict=True):
+        for origin, marker in (("grid", "s"), ("drawn", "o")):
+            some = [each for each in known if each.origin == origin and runtime in each.ms]
+            dots = axis.scatter(
+                [each.ms[runtime] for each in some],
+                [each.psnr() for each in some],
+                c=[each.network.width for each in some],
+                marker=marker,
+                label=f"{origin}: {len(some)}",
+                vmin=min(SPACE.width),
+                vmax=max(SPACE.width),
+            )
+        axis.set_xscale("log")
+        axis.set_xlabel(f"{runtime}, milliseconds, {INPUT_SIZE}, one thread")
+        axis.legend()
+    axes[0][0].set_ylabel(f"PSNR after {STEPS} steps, dB")
+    figure.colorbar(dots, ax=axes[0].tolist(), label="width")
+    figure.savefig(path, dpi=110, bbox_inches="tight")
+    plt.close(figure)
 
 
 @functools.cache

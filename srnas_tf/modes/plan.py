@@ -2,6 +2,7 @@
 
 import json
 import math
+import statistics
 import sys
 import tempfile
 import time
@@ -67,7 +68,7 @@ without a limit, that takes longer than a short training.
 SHORTEST = 60
 """Minimum number of steps of the first rung. After fewer steps, a ranking means nothing."""
 PROBED = 3 * LOG_EVERY
-"""Number of steps of a training that measures the speed. The middle third is timed; nothing is validated."""
+"""Number of steps of a training that measures the speed. The middle third is timed: nothing is validated in it."""
 REST = 90.0
 """Seconds that are reserved for export, tables and the report."""
 
@@ -80,11 +81,20 @@ class Speed(NamedTuple):
 
     Attributes:
         start: seconds that a training takes in addition to its steps.
-        step: seconds per step and per MAC of the network, at an output of 1280x720.
+        step: seconds per step, of any network.
+        work: seconds per step and per MAC of the network, at an output of 1280x720.
     """
 
     start: float
     step: float
+    work: float
+
+    @classmethod
+    def between(cls, measured: Sequence[tuple[float, float, float]]) -> "Speed":
+        """From the (start, step, MACs) of two networks, in order of MACs. More MACs never take less time."""
+        starts, steps, macs = zip(*measured, strict=True)
+        work = max(0.0, steps[1] - steps[0]) / max(1.0, macs[1] - macs[0])
+        return cls(statistics.mean(starts), max(0.0, steps[1] - work * macs[1]), work)
 
 
 def defaults_of(workdir: Workdir) -> Defaults:
@@ -122,7 +132,7 @@ def defaults_of(workdir: Workdir) -> Defaults:
     measured = {"val_images": _enough(flags.settle(workdir, "data", DataSettings), space.scale)}
     data = flags.settle(workdir, "data", DataSettings, defaults=measured)
     networks = _first(feasible, search)
-    speed = _speed_of(networks[len(networks) // 2], space, data)
+    speed = _speed_of([networks[len(networks) // 2], networks[-1]], space, data)
     left = 60 * minutes - (time.monotonic() - began) - REST
     starts, growing = costs(speed, [each.macs() for each in networks])
     steps = tuple(int((left - starts) / growing * length) for length in LENGTHS)
@@ -149,8 +159,9 @@ def costs(speed: Speed, macs: Sequence[int]) -> tuple[float, float]:
     *some, last = SURVIVORS
     largest = sorted(macs, reverse=True)
     rungs = [largest, *(largest[:count] for count in some), [*largest[:last], largest[0]]]
-    units = sum(length * sum(rung) for rung, length in zip(rungs, LENGTHS, strict=True))
-    return sum(map(len, rungs)) * speed.start, units * speed.step
+    steps = [sum(speed.step + speed.work * each for each in rung) for rung in rungs]
+    growing = sum(length * each for length, each in zip(LENGTHS, steps, strict=True))
+    return sum(map(len, rungs)) * speed.start, growing
 
 
 def _first(feasible: Feasible, search: SearchSettings) -> list[Network]:
@@ -168,16 +179,20 @@ def _enough(data: DataSettings, scale: int) -> int:
     return max(1, min(VALIDATED, int(len(paths) * PIXELS / max(1, pixels))))
 
 
-def _speed_of(network: Network, space: Space, data: DataSettings) -> Speed:
-    """Trains a network for a few steps, and deletes it."""
+def _speed_of(networks: Sequence[Network], space: Space, data: DataSettings) -> Speed:
+    """Trains two networks for a few steps, and deletes them."""
     recipe = TrainSettings(**{**RECIPE, **flags.given(TrainSettings), "steps": PROBED, "validate_every": PROBED})
+    measured = []
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         train = Alone(data, recipe, flags.from_flags(MachineSettings), space.scale, home)
-        began = time.monotonic()
-        train((str(network), home / "network", {}))
-        whole = time.monotonic() - began
-        lines = [json.loads(line) for line in (home / "network" / "metrics.jsonl").read_text("utf-8").splitlines()]
-    seconds = {line["step"]: line["seconds"] for line in lines}
-    step = (seconds[2 * LOG_EVERY] - seconds[LOG_EVERY]) / LOG_EVERY
-    return Speed(max(0.0, whole - PROBED * step), step / network.macs())
+        for number, network in enumerate(networks):
+            own = home / f"network{number}"
+            began = time.monotonic()
+            train((str(network), own, {}))
+            whole = time.monotonic() - began
+            lines = [json.loads(line) for line in (own / "metrics.jsonl").read_text("utf-8").splitlines()]
+            seconds = {line["step"]: line["seconds"] for line in lines}
+            step = (seconds[2 * LOG_EVERY] - seconds[LOG_EVERY]) / LOG_EVERY
+            measured.append((max(0.0, whole - PROBED * step), step, network.macs()))
+    return Speed.between(measured)

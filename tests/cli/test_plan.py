@@ -42,11 +42,18 @@ def file(tmp_path):
 
 def test_trainings_fill_the_minutes():
     macs = [1e9 * (1 + i % 8) for i in range(16)]
-    starts, growing = plan.costs(plan.Speed(start=8.0, step=2e-11), macs)
+    starts, growing = plan.costs(plan.Speed(start=8.0, step=0.05, work=2e-11), macs)
     assert starts == (16 + 4 + 2 + 1) * 8.0
     # Those that go on may be the largest, and IMDN is as large.
     units = 3 * sum(macs) + 8 * (8 + 8 + 7 + 7) * 1e9 + 24 * (8 + 8 + 8) * 1e9
-    assert growing == pytest.approx(units * 2e-11)
+    assert growing == pytest.approx(units * 2e-11 + (3 * 16 + 8 * 4 + 24 * 3) * 0.05)
+
+
+def test_the_speed_lies_between_two_networks():
+    assert plan.Speed.between([(6.0, 0.10, 1e9), (8.0, 0.14, 3e9)]) == pytest.approx((7.0, 0.08, 2e-11))
+    # The larger one may be faster, where steps depend on the number of layers.
+    assert plan.Speed.between([(6.0, 0.14, 1e9), (8.0, 0.10, 3e9)]) == pytest.approx((7.0, 0.10, 0.0))
+    assert plan.Speed.between([(6.0, 0.1, 1e9), (6.0, 0.1, 1e9)]) == pytest.approx((6.0, 0.1, 0.0))
 
 
 def test_a_plan_validates_by_a_few_images(tmp_path):
@@ -63,9 +70,9 @@ def test_a_plan_validates_by_a_few_images(tmp_path):
 def test_a_budget_alone_decides_the_rest(invoke, photographs, tmp_path, file, small, monkeypatch):
     measured, measure = [], plan._speed_of
 
-    def known(network, space, data):
-        measured.append(measure(network, space, data))
-        return plan.Speed(1.0, 1.0 / network.macs())
+    def known(networks, space, data):
+        measured.append(measure(networks, space, data))
+        return plan.Speed(1.0, 1.0, 0.0)
 
     monkeypatch.setattr(plan, "_speed_of", known)
     work = tmp_path / "w"
@@ -75,7 +82,7 @@ def test_a_budget_alone_decides_the_rest(invoke, photographs, tmp_path, file, sm
     assert stderr.splitlines()[0] == "about 2 minutes here; --minutes gives more or fewer"
     [speed] = measured
     assert speed.start > 0
-    assert speed.step > 0
+    assert speed.step + speed.work > 0
     record = json.loads((work / "experiment.json").read_text())
     assert record["plan"] == {"minutes": 2.0}
     assert record["data"]["val_images"] == plan.VALIDATED
@@ -99,7 +106,7 @@ def test_a_budget_alone_decides_the_rest(invoke, photographs, tmp_path, file, sm
 
 
 def test_too_few_minutes(invoke, photographs, tmp_path, file, small, monkeypatch):
-    monkeypatch.setattr(plan, "_speed_of", lambda network, space, data: plan.Speed(100.0, 0.0001 / network.macs()))
+    monkeypatch.setattr(plan, "_speed_of", lambda networks, space, data: plan.Speed(100.0, 0.0001, 0.0))
     given = (f"--data={photographs}", "--scale=2", "--max_latency_ms=8", f"--latency_table={file}", *EXPORT)
     status, _, stderr = invoke("--mode=pipeline", f"--workdir={tmp_path / 'w'}", "--minutes=2", *given)
     assert status == 2

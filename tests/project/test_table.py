@@ -9,8 +9,7 @@ from PIL import Image
 from benchmarks import replaying, tabulated
 from benchmarks.contenders import RECIPE, VALIDATED
 from benchmarks.replaying import ARMS, Listed, replay, told, trained
-from benchmarks.table import REPEATED, draw
-from benchmarks.tabulated import STEPS, VALIDATE_EVERY
+from benchmarks.tabulated import REPEATED, STEPS, VALIDATE_EVERY, draw
 from srnas_tf.arch import parse
 from srnas_tf.errors import UserError
 from srnas_tf.search.latency_model import LatencyModel
