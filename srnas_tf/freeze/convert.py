@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from srnas_tf.freeze.fidelity import MAX_TINT, MIN_AGREEMENT, agreement, tint
-from srnas_tf.freeze.runtimes import FORMS
+from srnas_tf.freeze.runtimes import BY_FILE
 from srnas_tf.freeze.runtimes.runtime import Form, Job
 from srnas_tf.freeze.upscalers import load_upscaler
 
@@ -50,7 +50,6 @@ class Said(NamedTuple):
 def main(argv: list[str]) -> int:
     """Makes the files; returns the exit status."""
     broken: list[str] = []
-    forms = {form.file: form for form in FORMS}
     for separates, job in itertools.groupby(argv, lambda argument: argument == "--"):
         if separates:
             continue
@@ -60,7 +59,7 @@ def main(argv: list[str]) -> int:
             if name in known:
                 known[name].append(value)
                 continue
-            wrong = _made(forms[name], _job(Path(source), Path(value), known))
+            wrong = _made(BY_FILE[name], _job(Path(source), Path(value), known))
             print(f"\n{Said(value, wrong)}", flush=True)  # on a line of its own, whatever a library left
             broken += [f"{name}: {wrong}"] if wrong else []
     print(*broken, sep="\n", end="", file=sys.stderr)

@@ -21,7 +21,7 @@ from srnas_tf.freeze.latency_kit import (
     write_model_kit,
     write_table_kit,
 )
-from srnas_tf.freeze.runtimes import BY_NAME, OTHER_FILES, RUNTIMES
+from srnas_tf.freeze.runtimes import BY_FILE, BY_NAME, OTHER_FILES, RUNTIMES
 from srnas_tf.freeze.settings import LatencySettings
 from srnas_tf.freeze.upscalers import KERAS, check_installed, is_installed
 from srnas_tf.host import child
@@ -135,8 +135,8 @@ def check_has_files(runtime: str, space: Space) -> None:
     Raises:
         UserError: says what to give instead.
     """
-    needs = {form.needs for form in BY_NAME[runtime].forms if form.file == BY_NAME[runtime].file}
-    if "dense" in needs and any(has_depthwise(each) for each in works_of(space)):
+    dense = BY_FILE[BY_NAME[runtime].file].needs == "dense"
+    if dense and any(has_depthwise(each) for each in works_of(space)):
         raise UserError(
             f"--runtime={runtime}: no such file is made of depthwise convolutions, and networks of space {space} "
             "have them; give another runtime, or --conv=expanded"

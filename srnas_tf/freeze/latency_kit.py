@@ -14,7 +14,7 @@ from srnas_tf.arch import Architecture, Network, Space
 from srnas_tf.arch.space import Trunk
 from srnas_tf.errors import UserError, WorkError, writing
 from srnas_tf.freeze import convert, int8, runtimes, stopwatch
-from srnas_tf.freeze.runtimes import BY_NAME, FORMS, USUAL
+from srnas_tf.freeze.runtimes import BY_FILE, BY_NAME, FORMS, USUAL
 from srnas_tf.freeze.saved_model import save
 from srnas_tf.freeze.settings import LatencySettings
 from srnas_tf.host import child
@@ -205,7 +205,7 @@ def _form_of(model: keras.Model, runtime: str, folder: Path) -> tuple[str, list[
     quantize gets a float32 file in the place of an int8 one.
     """
     runs = BY_NAME[runtime]
-    [form] = [each for each in FORMS if each.file == runs.file]
+    form = BY_FILE[runs.file]
     if not form.is_int8:
         return form.file, []
     convolutions = "" if isinstance(model, Hollow) else int8.of_untrained(model.network)

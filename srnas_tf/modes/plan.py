@@ -129,8 +129,8 @@ def defaults_of(workdir: Workdir) -> Defaults:
         flags.settle(workdir, "latency", LatencySettings, defaults=fixed["latency"]),
         workdir,
     )
-    measured = {"val_images": _enough(flags.settle(workdir, "data", DataSettings), space.scale)}
-    data = flags.settle(workdir, "data", DataSettings, defaults=measured)
+    validation = {"val_images": _enough(flags.settle(workdir, "data", DataSettings), space.scale)}
+    data = flags.settle(workdir, "data", DataSettings, defaults=validation)
     networks = _first(feasible, search)
     speed = _speed_of([networks[len(networks) // 2], networks[-1]], space, data)
     left = 60 * minutes - (time.monotonic() - began) - REST
@@ -142,7 +142,7 @@ def defaults_of(workdir: Workdir) -> Defaults:
     each_third = {"validate_every": max(1, steps[-1] // 3), "checkpoint_every": 500}
     return {
         **fixed,
-        "data": measured,
+        "data": validation,
         "alone": {**RECIPE, "steps": steps[-1], **each_third},
         "rungs": {"rungs": ",".join(map(str, steps)), "survivors": ",".join(map(str, SURVIVORS))},
     }

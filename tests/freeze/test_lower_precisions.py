@@ -57,7 +57,7 @@ def test_the_files_of_a_kit_are_of_that_precision(tmp_path, runtime, precision):
     for file in (*manifest["blocks"].values(), manifest["networks"][str(network)]["file"]):
         assert precision in precisions(tmp_path / file)
     # Outside blocks nothing is quantized.
-    assert ("int8" in precisions(tmp_path / manifest["frame"])) is False
+    assert "int8" not in precisions(tmp_path / manifest["frame"])
 
 
 def test_a_space_is_timed_in_int8(invoke, tmp_path):

@@ -36,3 +36,6 @@ _ALL = [form for runtime in RUNTIMES for form in runtime.forms]
 
 FORMS: Sequence[Form] = sorted(_ALL, key=lambda form: bool(form.stands_for))
 """The files of an export: the SavedModel from which all others are made, the others, and stages."""
+
+BY_FILE: dict[str, Form] = {form.file: form for form in FORMS}
+"""The forms by their file, as a runtime's `file` names it."""
