@@ -247,9 +247,7 @@ sys.path[:0] = ["tests", "tests/freeze"]
 import test_freeze
 from srnas_tf.freeze import convert
 how, *arguments = sys.argv[1:]
-convert.FORMS = [
-    form._replace(convert=getattr(test_freeze, how)) if form.name == "model.tflite" else form for form in convert.FORMS
-]
+convert.BY_FILE["model.tflite"] = convert.BY_FILE["model.tflite"]._replace(convert=getattr(test_freeze, how))
 sys.exit(convert.main(arguments))
 """
 
