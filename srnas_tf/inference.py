@@ -5,7 +5,6 @@ Nothing heavy is imported before one of them is called.
 
 import contextlib
 import functools
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from srnas_tf import models
+from srnas_tf.host import devices
 from srnas_tf.host.silence import stderr_aside
 from srnas_tf.kit import networks, picture, reading, tiles
 from srnas_tf.kit.picture import Photograph
@@ -153,7 +153,7 @@ def _backend() -> str:
     if "keras" in sys.modules:
         quiet: contextlib.AbstractContextManager = contextlib.nullcontext()
     else:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        devices.settle_tensorflow()
         quiet = stderr_aside()
     with quiet:
         import keras

@@ -15,8 +15,10 @@ from absl import flags as absl_flags
 from hypothesis import HealthCheck, settings
 from PIL import Image
 
+from srnas_tf.host import devices
+
 os.environ["KERAS_BACKEND"] = "tensorflow"
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+devices.settle_tensorflow()
 
 # The same few examples in every run, however slow the machine; nothing is kept between runs.
 settings.register_profile(

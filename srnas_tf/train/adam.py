@@ -1,6 +1,5 @@
 """Adam that changes only the weights of the sampled paths."""
 
-import functools
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
@@ -46,7 +45,10 @@ class PathAdam(tf.Module):
         self.scale = _zeros(())
         self.scale.assign(2.0**15 if loss_scaling else 1.0)
         self._good_steps = _zeros((), tf.int64)
-        self._traced = functools.cache(lambda rule: tf.function(functools.partial(self._moved, rule), autograph=False))
+        alike = [(self._rules[i], *part.variable.shape) for i, part in enumerate(parts)]
+        whole = [i for i, part in enumerate(parts) if part.rows is None]
+        self._whole = [[i for i in whole if alike[i] == kind] for kind in dict.fromkeys(alike[i] for i in whole)]
+        self._by_rows = [i for i, part in enumerate(parts) if part.rows is not None]
 
     def apply(self, gradients: Sequence[tf.Tensor], rate: tf.Tensor, paths: tf.Tensor) -> None:
         """Takes one step. Call it in replica context, with this replica's share of the gradients of the scaled loss.
@@ -67,14 +69,38 @@ class PathAdam(tf.Module):
 
     def _merge(self, strategy, gradients, rate, paths, finite) -> None:
         update = strategy.extended.update
-        for i, (part, gradient) in enumerate(zip(self._parts, gradients, strict=True)):
-            state = (self.first[i], self.second[i], self.counts[i], self.scale)
-            average = (self.averages[i],) if self._ema else ()
-            move = self._mover(part, self._rules[i])
-            update(part.variable, move, args=(gradient, rate, paths, finite, *state, *average), group=False)
+        for alike in self._whole:
+            first = alike[0]
+            of_each = [(gradients[i], self.counts[i], *self._state(i)) for i in alike]
+            update(
+                self._parts[first].variable, self._move_whole,
+                args=(self._rules[first], rate, finite, self.scale, *zip(*of_each, strict=True)), group=False,
+            )  # fmt: skip
+        for i in self._by_rows:
+            part = self._parts[i]
+            given = (gradients[i], rate, paths, finite, self.scale, self.counts[i], *self._state(i))
+            update(part.variable, self._mover(part, self._rules[i]), args=given, group=False)
         update(self.rejected, lambda rejected, ok: rejected.assign_add(tf.cast(~ok, tf.int64)), args=(finite,))
         if self.scales:
             update(self.scale, _rescale, args=(self._good_steps, finite), group=False)
+
+    def _state(self, i: int) -> tuple:
+        """The variables of a part that `_moved` moves."""
+        return (self.first[i], self.second[i], self._parts[i].variable, *self.averages[i : i + 1])
+
+    def _move_whole(self, variable, rule: Rule, rate, finite, scale, gradients, counts, *targets) -> None:
+        """Updates variables of one shape and rule, each as a whole. They have taken equally many steps.
+
+        One by one, a network's hundreds of small variables would take thousands of operations.
+        """
+        gradients = [gradient / scale for gradient in gradients] if self.scales else gradients
+        gradient, *values = (tf.stack([tf.convert_to_tensor(each) for each in some]) for some in (gradients, *targets))
+        *values, count = self._moved(rule, finite, gradient, rate, tf.convert_to_tensor(counts[0]), *values)
+        for some, value in zip(targets, values, strict=True):
+            for target, own in zip(some, tf.unstack(value), strict=True):
+                target.assign(own)
+        for each in counts:
+            each.assign(count)
 
     def _moved(self, rule: Rule, moves, gradient, rate, taken, m, v, w, *averages) -> tuple[tf.Tensor, ...]:
         """New moments, weights and averages, and the number of steps so far, of which there were `taken`."""
@@ -86,10 +112,9 @@ class PathAdam(tf.Module):
         return tuple(tf.where(moves, *each) for each in zip(new, old, strict=True))
 
     def _mover(self, part: Part, rule: Rule):
-        # A trace for each shape is shared by all variables that are updated whole: there may be hundreds.
-        moved = self._traced(rule) if part.rows is None else functools.partial(self._moved, rule)
+        """Updates the paths' rows of a variable."""
 
-        def advance(rows, counted, moves, gradient, variable, rate, first, second, counts, scale, *averages):
+        def advance(rows, counted, moves, gradient, rate, scale, counts, *targets):
             """Updates some rows of the variable, or all of it if `rows` is None.
 
             Args:
@@ -99,9 +124,8 @@ class PathAdam(tf.Module):
                 gradient: float, of the rows' shape.
             """
             gradient = gradient / scale if self.scales else gradient
-            targets = (first, second, variable, *averages)
-            count = _get(counts, counted)
-            *values, new_count = moved(moves, gradient, rate, count, *(_get(target, rows) for target in targets))
+            count, values = _get(counts, counted), [_get(target, rows) for target in targets]
+            *values, new_count = self._moved(rule, moves, gradient, rate, count, *values)
             for target, value in zip(targets, values, strict=True):
                 _set(target, rows, value)
             _set(counts, counted, new_count)
@@ -111,22 +135,19 @@ class PathAdam(tf.Module):
             advance(rows, path if part.used is None else rows, finite & part.uses(path), gradient, *state)
 
         def move(variable, gradient, rate, paths, finite, *state):
-            if part.rows is None:
-                advance(None, None, finite, gradient, variable, rate, *state)
-                return
             taken = paths[:, part.position]
             if paths.shape[0] == 1:
-                move_path(taken[0], part.cut(gradient, taken[0]), finite, variable, rate, *state)
+                move_path(taken[0], part.cut(gradient, taken[0]), finite, rate, *state)
                 return
             if part.used is not None:
                 each = tf.unstack(taken)
                 used = [part.place(tf.cast(part.uses(path), tf.float32), path) > 0 for path in each]
-                advance(None, None, finite & tf.reduce_any(used, axis=0), gradient, variable, rate, *state)
+                advance(None, None, finite & tf.reduce_any(used, axis=0), gradient, rate, *state)
                 return
             taken, _ = tf.unique(taken)
 
             def move_next(i):
-                move_path(taken[i], tf.gather(gradient, part.rows_of(taken[i])), finite, variable, rate, *state)
+                move_path(taken[i], tf.gather(gradient, part.rows_of(taken[i])), finite, rate, *state)
                 return (i + 1,)
 
             tf.while_loop(lambda i: i < tf.size(taken), move_next, (0,), parallel_iterations=1)

@@ -3,6 +3,7 @@
 They use `keras.ops` only, as the losses do. A training on another backend of Keras therefore takes the same steps.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +23,10 @@ Tensor = Any
 """A tensor of Keras' backend."""
 Moved = tuple[Tensor, Tensor, Tensor]
 Rule = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Moved]
-"""(gradient, first moment, second moment, weights, number of this step from 1, rate) -> new moments and weights."""
+"""(gradient, first moment, second moment, weights, number of this step from 1, rate) -> new moments and weights.
+
+The first four are those of one variable, or of several of one shape, stacked along a first axis.
+"""
 
 
 def adam(decay: float = 0.0) -> Rule:
@@ -42,13 +46,13 @@ ADAM = adam()
 """Adam as IMDN's authors use it, without weight decay."""
 
 
-def muon(decay: float = 0.0) -> Rule:
-    """The rule of Muon. It treats a kernel as a matrix, inputs by outputs, and does not use the second moment."""
+def muon(rank: int, decay: float = 0.0) -> Rule:
+    """The rule of Muon for kernels of some rank, as matrices of inputs by outputs. It uses no second moment."""
 
     def move(gradient, m, v, w, count, rate) -> Moved:
         new_m = MOMENTUM * m + gradient
-        matrix = ops.reshape(gradient + MOMENTUM * new_m, (-1, w.shape[-1]))
-        step = RMS * math.sqrt(max(matrix.shape)) * _orthogonal(matrix)
+        matrix = ops.reshape(gradient + MOMENTUM * new_m, (*w.shape[:-rank], -1, w.shape[-1]))
+        step = RMS * math.sqrt(max(matrix.shape[-2:])) * _orthogonal(matrix)
         return new_m, v, _decayed(w, decay, rate) - rate * ops.reshape(step, w.shape)
 
     return move
@@ -59,15 +63,18 @@ def _decayed(w, decay: float, rate) -> Tensor:
 
 
 def _orthogonal(matrix: Tensor) -> Tensor:
-    """Approximates the nearest matrix whose singular values are all 1, by Newton-Schulz iteration."""
+    """Approximates the nearest matrix whose singular values are all 1, by Newton-Schulz iteration.
+
+    Axes before the last two count matrices.
+    """
     a, b, c = COEFFICIENTS
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = ops.transpose(matrix) if tall else matrix
-    x /= ops.norm(x) + 1e-7
+    tall = matrix.shape[-2] > matrix.shape[-1]
+    x = ops.swapaxes(matrix, -2, -1) if tall else matrix
+    x /= ops.sqrt(ops.sum(ops.square(x), axis=(-2, -1), keepdims=True)) + 1e-7
     for _ in range(ITERATIONS):
-        square = ops.matmul(x, ops.transpose(x))
+        square = ops.matmul(x, ops.swapaxes(x, -2, -1))
         x = a * x + ops.matmul(b * square + c * ops.matmul(square, square), x)
-    return ops.transpose(x) if tall else x
+    return ops.swapaxes(x, -2, -1) if tall else x
 
 
 def _one_less_power(beta: float, count: Tensor) -> Tensor:
@@ -95,5 +102,5 @@ def rules_of(optimizer: str, decay: float) -> Callable[[Tensor], Rule]:
     usual = adam(decay)
     if optimizer != "muon":
         return lambda variable: usual
-    kernels = muon(decay)
-    return lambda variable: kernels if _is_matrix(variable) else usual
+    kernels = functools.cache(lambda rank: muon(rank, decay))
+    return lambda variable: kernels(len(variable.shape)) if _is_matrix(variable) else usual

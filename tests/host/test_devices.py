@@ -1,5 +1,7 @@
 """What is said of the machine before a training: its devices, and why a GPU is not used."""
 
+import os
+
 import pytest
 
 from srnas_tf.host import devices
@@ -43,3 +45,15 @@ def test_a_gpu_that_cannot_be_used(gpu, monkeypatch, with_cuda, loads, installed
     said = devices.unused_gpu(with_cuda)
     assert said.startswith("TensorFlow cannot use the NVIDIA GPU: ")
     assert why in said
+
+
+def test_tensorflow_uses_onednn_unless_the_user_says_otherwise(monkeypatch):
+    for name, said in (("TF_ENABLE_ONEDNN_OPTS", "0"), ("TF_CPP_MIN_LOG_LEVEL", None)):
+        monkeypatch.delenv(name, raising=False)
+        if said:
+            monkeypatch.setenv(name, said)
+    devices.settle_tensorflow()
+    assert (os.environ["TF_ENABLE_ONEDNN_OPTS"], os.environ["TF_CPP_MIN_LOG_LEVEL"]) == ("0", "3")
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    devices.settle_tensorflow()
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == "1"
