@@ -91,6 +91,7 @@ BUGS = [
         ("train/test_train.py", "not_finite"),
     ),
     Bug("train/adam.py", "finite & part.uses(path)", "finite", ("train/test_sampling.py", "stays")),
+    Bug("train/rules.py", "ops.square(x), axis=(-2, -1)", "ops.square(x)", ("train/test_recipes.py", "of_one_shape")),
     Bug("train/rules.py", "(BETA2, count)", "(BETA1, count)", ("train/test_train.py", "adam_is_adam")),
     Bug(
         "train/adam.py",

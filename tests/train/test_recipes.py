@@ -131,6 +131,28 @@ def test_optimizers_are_those_of_keras(name):
         assert np.abs(one.numpy() - start).min() > 1e-4
 
 
+@pytest.mark.parametrize(("name", "tolerance"), [("adamw", 0), ("muon", 1e-6)])
+def test_variables_of_one_shape_move_as_they_would_alone(name, tolerance):
+    rng, rule_of = np.random.default_rng(1), rules_of(name, 0.3)
+    shapes = [(3, 3, 8, 6), (8,), (3, 3, 8, 6), (16, 4), (8,), (3, 3, 8, 6)]
+    starts = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
+    together, alone = ([Part(tf.Variable(start)) for start in starts] for _ in range(2))
+    of_all = PathAdam(together, ema=0.9, rule_of=rule_of)
+    of_each = [PathAdam([part], ema=0.9, rule_of=rule_of) for part in alone]
+    rate, no_path = tf.constant(0.01), tf.constant([()], tf.int32)
+    for _ in range(4):
+        gradients = [tf.constant(rng.normal(size=shape), tf.float32) for shape in shapes]
+        of_all.apply(gradients, rate, no_path)
+        for optimizer, gradient in zip(of_each, gradients, strict=True):
+            optimizer.apply([gradient], rate, no_path)
+    for i, own in enumerate(of_each):
+        pairs = [(together[i].variable, alone[i].variable), (of_all.averages[i], own.averages[0])]
+        for one, other in [*pairs, (of_all.first[i], own.first[0]), (of_all.second[i], own.second[0])]:
+            np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=0, atol=tolerance)
+        assert of_all.counts[i].numpy() == own.counts[0].numpy() == 4
+        assert np.abs(together[i].variable.numpy() - starts[i]).mean() > 1e-3
+
+
 def test_muon_moves_kernels_and_adam_all_else():
     shapes = {(3, 3, 3, 16): False, (3, 3, 16, 8): True, (1, 1, 16, 8): True, (3, 3, 1, 16): False, (16,): False}
     choose = rules_of("muon", 0.0)
