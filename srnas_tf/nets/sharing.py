@@ -67,15 +67,17 @@ class Placement:
         arrays = {key: self._place_of(key) for key in self._keys(path)}
         return [_assemble(variable, arrays, np.concatenate) for variable in self.layout.paths[path]]
 
-    def variables(self, path: int, rows: Any) -> list:
+    def variables(self, path: int, rows: Sequence[Any]) -> list:
         """The values of a path's variables, as tensors.
 
         Args:
-            rows: float [rows, ROW]: those of all paths, then those of `rows_of`. Further rows change nothing.
+            rows: those of all paths, then those of `rows_of`; each float [rows, ROW], if there are any. Further rows at
+                the end change nothing.
         """
         keys = sorted(self._keys(path), key=lambda key: key not in self.layout.common)
         sizes = [len(self._rows[key]) * ROW for key in keys]
-        numbers = ops.reshape(_first(sum(sizes) // ROW, rows), (sum(sizes),))
+        together = rows[0] if len(rows) == 1 else ops.concatenate(rows, axis=0)
+        numbers = ops.reshape(_first(sum(sizes) // ROW, together), (sum(sizes),))
         flat = ops.split(numbers, list(itertools.accumulate(sizes))[:-1])
         shapes = [self.layout.arrays[key].shape for key in keys]
         whole = (ops.reshape(_first(math.prod(shape), own), shape) for own, shape in zip(flat, shapes, strict=True))

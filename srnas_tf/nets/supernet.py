@@ -38,10 +38,10 @@ class Slot(keras.Layer):
     def _rows(self, name: str, count: int) -> keras.Variable | None:
         return self.add_weight(shape=(count, ROW), initializer="zeros", name=name) if count else None
 
-    def rows_of_path(self, path: int):
-        """All rows that a path uses, those of all paths first, float [rows, ROW]."""
+    def rows_of_path(self, path: int) -> list:
+        """The rows that a path uses: those of all paths, then its own; each float [rows, ROW], if there are any."""
         own = [] if self.own is None else [ops.take(self.own.value, self.placement.rows_of(path), axis=0)]
-        return ops.concatenate([*([] if self.common is None else [self.common.value]), *own], axis=0)
+        return [*([] if self.common is None else [self.common.value]), *own]
 
     def numbers(self) -> np.ndarray:
         """The numbers of all rows, float32 [rows * ROW]."""
@@ -111,8 +111,8 @@ class Supernet(keras.Model):
         Args:
             lr: float [batch, height, width, 3] in 0..1.
             codes: numbers, not tensors.
-            rows: the rows of the network's path in each slot, if the caller differentiates by them. By default
-                `rows_of_path(codes)`.
+            rows: the rows of the network's path in each slot, as `Slot.rows_of_path` has them, if the caller
+                differentiates by them. By default `rows_of_path(codes)`.
         """
         rows = self.rows_of_path(codes) if rows is None else rows
         return self.compose(codes, lr, rows)

@@ -33,7 +33,7 @@ class Pieces:
         self,
         lr: tf.Tensor,
         codes: Sequence[int],
-        rows: Sequence[tf.Tensor] | None = None,
+        rows: Sequence[Sequence[tf.Tensor]] | None = None,
         finish: Callable | None = None,
         *inputs,
     ):

@@ -65,7 +65,7 @@ class PathScorer:
         rows = self._supernet.rows_of_path(codes)
         enter, blocks, leave = self._supernet.pieces(codes)
         if trunk not in self._first:
-            run = self._trace(enter, enter, [IMAGE])
+            run = self._trace(enter, enter, rows[0], [IMAGE])
             self._first[trunk] = [run(rows[0], lr) for lr in self._lr]
         outputs: list[list[tf.Tensor]] = []
         for depth, (block, own) in enumerate(zip(blocks, rows[1:], strict=False), start=1):
@@ -73,7 +73,7 @@ class PathScorer:
             kept = self._features[depth - 1] if depth < len(paths) else None
             outputs.append(self._after(block, own, before, (trunk, *paths[:depth]), kept))
         features = self._spec(self._first[trunk][0])
-        tail = self._trace(leave, self._psnrs(leave), [IMAGE, WANTED, features, [features] * len(paths)])
+        tail = self._trace(leave, self._psnrs(leave), rows[0], [IMAGE, WANTED, features, [features] * len(paths)])
         groups = zip(self._lr, self._wanted, self._first[trunk], *outputs, strict=True)
         psnrs = [tail(rows[0], lr, wanted, first, list(own)) for lr, wanted, first, *own in groups]
         return tf.concat(psnrs, axis=0).numpy()
@@ -81,7 +81,7 @@ class PathScorer:
     def _after(
         self,
         block: Callable,
-        rows: tf.Tensor,
+        rows: list[tf.Tensor],
         before: list[tf.Tensor],
         prefix: Prefix,
         kept: OrderedDict[Prefix, list[tf.Tensor]] | None,
@@ -90,7 +90,7 @@ class PathScorer:
         if kept is not None and prefix in kept:
             kept.move_to_end(prefix)
             return kept[prefix]
-        run = self._trace(block, block, [self._spec(before[0])])
+        run = self._trace(block, block, rows, [self._spec(before[0])])
         made = [run(rows, x) for x in before]
         if kept is not None:
             kept[prefix] = made
@@ -98,10 +98,10 @@ class PathScorer:
             self._make_room()
         return made
 
-    def _trace(self, key: Callable, function: Callable, inputs: list) -> Callable:
+    def _trace(self, key: Callable, function: Callable, rows: list[tf.Tensor], inputs: list) -> Callable:
         """A function of (rows, *inputs), traced once."""
         if key not in self._traced:
-            run = tf.function(function, input_signature=[ROWS, *inputs], autograph=False)
+            run = tf.function(function, input_signature=[[ROWS] * len(rows), *inputs], autograph=False)
             with TRACING:
                 self._traced[key] = run.get_concrete_function()
         return self._traced[key]

@@ -12,7 +12,7 @@ import tensorflow as tf
 from srnas_tf.arch.space import Codes
 from srnas_tf.nets import Net, Slot, Supernet
 from srnas_tf.nets.sharing import ROW, Placement
-from srnas_tf.train.pieces import Pieces
+from srnas_tf.train.pieces import TRACING, Pieces
 
 Loss = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 """(output, target) -> (loss to return, loss to differentiate)."""
@@ -55,12 +55,13 @@ class Part(NamedTuple):
         """Whether a path has no weights, as that of a block which a network has not. Then it gets no gradient."""
         return self.lengths is not None and self.lengths[path] == 0
 
-    def weights_of_path(self, path: int) -> tf.Tensor:
+    def weights_of_path(self, path: tf.Tensor | int) -> tf.Tensor:
         """The weights of a path, filled up to the rows of the longest one; the whole variable if every step uses it.
 
         So weights and gradients of all paths have one shape.
         """
-        return tf.convert_to_tensor(self.variable) if self.rows is None else tf.gather(self.variable, self.rows[path])
+        rows = None if self.rows is None else tf.gather(self.rows, path)
+        return tf.convert_to_tensor(self.variable) if rows is None else tf.gather(self.variable, rows)
 
     def cut(self, value: tf.Tensor, path: tf.Tensor | int) -> tf.Tensor:
         """The values of a path's own rows, without those that fill it up."""
@@ -96,6 +97,7 @@ class TrainableModel(NamedTuple):
         parts: its trainable variables, each with the part of it that a step uses.
         losses: (loss, lr in 0..1, target, codes, the weights of each part) -> (the loss, the loss to differentiate,
             the network's output).
+        weights: codes -> the network's weights in each part, as `Part.weights_of_path` has them.
         paths: codes -> the network's path in each slot.
         states: variables that the optimizer does not update, such as moving averages.
         aside: number of the last parts that do not belong to the model. They help to train it, and are not saved.
@@ -105,6 +107,7 @@ class TrainableModel(NamedTuple):
     model: Net | Supernet
     parts: Sequence[Part]
     losses: Callable[[Loss, tf.Tensor, tf.Tensor, Codes, Sequence[tf.Tensor]], tuple]
+    weights: Callable[[Codes], list[tf.Tensor]]
     paths: Callable[[Codes], tuple[int, ...]] = lambda codes: ()
     states: Sequence[tf.Variable] = ()
     aside: int = 0
@@ -120,7 +123,7 @@ class TrainableModel(NamedTuple):
             codes: codes of the network.
         """
         paths = self.paths(codes)
-        values = [part.weights_of_path(part.path(paths)) for part in self.parts]
+        values = self.weights(codes)
         with tf.GradientTape() as tape:
             tape.watch(values)
             loss, scaled, output = self.losses(loss_of, lr, target, codes, values)
@@ -178,27 +181,43 @@ def trainable_network(network: Net, watched: keras.Layer | None = None) -> Train
     def losses(loss_of: Loss, lr: tf.Tensor, target: tf.Tensor, codes: Codes, values: Sequence[tf.Tensor]) -> tuple:
         return _with_output(loss_of)(watched(lr) if watched else network(lr, training=True), target)
 
-    return TrainableModel(network, own + aside, losses, states=states, aside=len(aside))
+    def weights(codes: Codes) -> list[tf.Tensor]:
+        return [part.weights_of_path(0) for part in own + aside]
+
+    return TrainableModel(network, own + aside, losses, weights, states=states, aside=len(aside))
 
 
 def trainable_supernet(supernet: Supernet) -> TrainableModel:
     """A supernet as a trainable model. Codes choose the network."""
     tables = functools.cache(_tables)
     each = [_parts(slot, position, tables) for position, slot in enumerate(supernet.slots)]
-    made: dict[tuple, Pieces] = {}
+    parts = list(itertools.chain(*each))
+    pieces_of = functools.cache(lambda replica, *shape: Pieces(supernet))
     finish = functools.cache(_with_output)
 
     def losses(loss_of: Loss, lr: tf.Tensor, target: tf.Tensor, codes: Codes, values: Sequence[tf.Tensor]) -> tuple:
-        replica = int(tf.distribute.get_replica_context().replica_id_in_sync_group)
         # Each size of patches has its own traces. The shapes of shared ones would depend on where a run was resumed.
-        pieces = made.setdefault((replica, *lr.shape), Pieces(supernet))
+        pieces = pieces_of(_replica(), *lr.shape)
         left = iter(values)
-        rows = [[next(left) for _ in parts] for parts in each]
         # A slot's parts are its paths' own rows, then those of all paths. A path takes them the other way round.
-        rows_of_slots = [own[0] if len(own) == 1 else tf.concat(own[::-1], axis=0) for own in rows]
-        return pieces(lr, codes, rows_of_slots, finish(loss_of), target)
+        rows = [[next(left) for _ in parts][::-1] for parts in each]
+        return pieces(lr, codes, rows, finish(loss_of), target)
 
-    return TrainableModel(supernet, list(itertools.chain(*each)), losses, supernet.space.paths, composed=True)
+    def read(paths: tf.Tensor) -> list[tf.Tensor]:
+        with TRACING:
+            return [part.weights_of_path(part.path(paths)) for part in parts]
+
+    reading = functools.cache(lambda replica: tf.function(read, autograph=False))
+
+    def weights(codes: Codes) -> list[tf.Tensor]:
+        return reading(_replica())(tf.constant(supernet.space.paths(codes), tf.int32))
+
+    return TrainableModel(supernet, parts, losses, weights, supernet.space.paths, composed=True)
+
+
+def _replica() -> int:
+    """The number of the device that this thread computes for. Each device has its own traces."""
+    return int(tf.distribute.get_replica_context().replica_id_in_sync_group)
 
 
 def _with_output(loss_of: Loss) -> Callable[[tf.Tensor, tf.Tensor], tuple]:
