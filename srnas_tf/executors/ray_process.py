@@ -17,13 +17,12 @@ from ray import cloudpickle
 from ray.exceptions import RayActorError, RayTaskError
 
 from srnas_tf.errors import UserError, WorkError, first_line
-from srnas_tf.host import devices
 
 DEATHS = 3
 """A task counts as the reason after so many actors died of it."""
 _CALL = 10
 """A cluster's address must answer within so many seconds."""
-_ENVIRONMENT = ("KERAS_BACKEND", *devices.SETTINGS)
+_ENVIRONMENT = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS")
 
 
 def drive(pipe: Connection, address: str, actors: int, patience: float) -> None:
