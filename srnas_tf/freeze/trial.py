@@ -41,7 +41,7 @@ def run(runtime: Runtime, path: Path, stages: Sequence[Path] = ()) -> None:
         ValueError: if it does not enlarge, crashes its runtime, or takes too much.
         WorkError: if its output holds NaN or infinity.
     """
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
     command = child.command("srnas_tf.freeze.trial", runtime.name, str(path), *map(str, stages), memory=MEMORY)
     with tempfile.TemporaryFile() as said:
         try:

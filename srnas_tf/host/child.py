@@ -16,6 +16,8 @@ import threading
 import time
 from collections.abc import Sequence
 
+from srnas_tf.host.devices import settle_tensorflow
+
 _DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of Linux' prctl."""
 _PAUSE = 0.5
@@ -64,6 +66,7 @@ def main(argv: Sequence[str]) -> None:
     parent, memory, target, *arguments = argv
     end_with(int(parent))
     limit(int(memory))
+    settle_tensorflow()
     sys.argv = [target, *arguments]
     if target.endswith(".py"):
         runpy.run_path(target, run_name="__main__")

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from srnas_tf.host.silence import stderr_aside
 
-SETTINGS = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "1"}
+_X86 = platform.machine().lower() in ("x86_64", "amd64")
+SETTINGS = {"TF_CPP_MIN_LOG_LEVEL": "3", **({"TF_ENABLE_ONEDNN_OPTS": "1"} if _X86 else {})}
 """What TensorFlow reads from the environment when it is imported, unless the user has set it: no greetings, and oneDNN.
 
-By itself, TensorFlow 2.21 uses oneDNN only on processors with VNNI, bfloat16 or AMX. With AVX2 alone, its own
-convolutions take twice as long.
+By itself, TensorFlow 2.21 uses oneDNN on x86 processors with VNNI, bfloat16 or AMX alone. With AVX2 alone, its own
+convolutions take twice as long. On other kinds of processors this was not measured.
 """
 NVIDIA = Path("/proc/driver/nvidia/gpus")
 """The driver's description of its GPUs, a folder for each."""

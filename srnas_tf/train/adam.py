@@ -45,9 +45,11 @@ class PathAdam(tf.Module):
         self.scale = _zeros(())
         self.scale.assign(2.0**15 if loss_scaling else 1.0)
         self._good_steps = _zeros((), tf.int64)
-        alike = [(self._rules[i], *part.variable.shape) for i, part in enumerate(parts)]
-        whole = [i for i, part in enumerate(parts) if part.rows is None]
-        self._whole = [[i for i in whole if alike[i] == kind] for kind in dict.fromkeys(alike[i] for i in whole)]
+        alike: dict[tuple, list[int]] = {}
+        for i, part in enumerate(parts):
+            if part.rows is None:
+                alike.setdefault((self._rules[i], *part.variable.shape), []).append(i)
+        self._whole = list(alike.values())
         self._by_rows = [i for i, part in enumerate(parts) if part.rows is not None]
 
     def apply(self, gradients: Sequence[tf.Tensor], rate: tf.Tensor, paths: tf.Tensor) -> None:

@@ -203,7 +203,7 @@ def trainable_supernet(supernet: Supernet) -> TrainableModel:
         rows = [[next(left) for _ in parts][::-1] for parts in each]
         return pieces(lr, codes, rows, finish(loss_of), target)
 
-    def read(paths: tf.Tensor) -> list[tf.Tensor]:
+    def read(paths: tf.Tensor) -> list[tf.Tensor]:  # one call: a call for each part would cost more than the reading
         with TRACING:
             return [part.weights_of_path(part.path(paths)) for part in parts]
 

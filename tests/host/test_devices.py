@@ -47,6 +47,7 @@ def test_a_gpu_that_cannot_be_used(gpu, monkeypatch, with_cuda, loads, installed
     assert why in said
 
 
+@pytest.mark.skipif("TF_ENABLE_ONEDNN_OPTS" not in devices.SETTINGS, reason="not an x86 processor")
 def test_tensorflow_uses_onednn_unless_the_user_says_otherwise(monkeypatch):
     for name, said in (("TF_ENABLE_ONEDNN_OPTS", "0"), ("TF_CPP_MIN_LOG_LEVEL", None)):
         monkeypatch.delenv(name, raising=False)

@@ -16,6 +16,7 @@ from spaces import wide
 from srnas_tf.arch import Space
 from srnas_tf.errors import UserError, WorkError
 from srnas_tf.executors import Loaded, executor_of, in_turn
+from srnas_tf.host import devices
 from srnas_tf.search.feasible import Feasible
 from srnas_tf.search.search import search
 from srnas_tf.search.settings import SearchSettings
@@ -57,6 +58,11 @@ def test_what_is_loaded_does_not_travel():
     there = pickle.loads(pickle.dumps(work))
     assert there._made is None
     assert there(5) == work(5)
+
+
+def test_actors_get_the_settings_of_tensorflow():
+    ray_process = pytest.importorskip("srnas_tf.executors.ray_process")
+    assert devices.SETTINGS.keys() < set(ray_process._ENVIRONMENT)
 
 
 def test_a_search_without_ray_says_what_to_install(monkeypatch):
