@@ -71,14 +71,12 @@ class Placement:
         """The values of a path's variables, as tensors.
 
         Args:
-            rows: those of all paths, then those of `rows_of`; each float [rows, ROW], if there are any. Further rows at
-                the end change nothing.
+            rows: those of all paths, then those of `rows_of`; each float [rows, ROW], if there are any.
         """
         keys = sorted(self._keys(path), key=lambda key: key not in self.layout.common)
         sizes = [len(self._rows[key]) * ROW for key in keys]
         together = rows[0] if len(rows) == 1 else ops.concatenate(rows, axis=0)
-        numbers = ops.reshape(_first(sum(sizes) // ROW, together), (sum(sizes),))
-        flat = ops.split(numbers, list(itertools.accumulate(sizes))[:-1])
+        flat = ops.split(ops.reshape(together, (sum(sizes),)), list(itertools.accumulate(sizes))[:-1])
         shapes = [self.layout.arrays[key].shape for key in keys]
         whole = (ops.reshape(_first(math.prod(shape), own), shape) for own, shape in zip(flat, shapes, strict=True))
         arrays = dict(zip(keys, whole, strict=True))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from srnas_tf.train.rules import ADAM, Rule
-from srnas_tf.train.trainable import Part
+from srnas_tf.train.trainable import Own, Part, Shared, Used
 
 _SCALE_UP_AFTER = 2000
 
@@ -39,7 +39,7 @@ class PathAdam(tf.Module):
         self._ema, self.scales = ema, loss_scaling
         self.first = [_zeros(part.variable.shape) for part in parts]
         self.second = [_zeros(part.variable.shape) for part in parts]
-        self.counts = [_zeros(_counted(part)) for part in parts]
+        self.counts = [_zeros(part.counted) for part in parts]
         self.averages = [_like(part.variable) for part in parts] if ema else []
         self.rejected = _zeros((), tf.int64)
         self.scale = _zeros(())
@@ -47,19 +47,18 @@ class PathAdam(tf.Module):
         self._good_steps = _zeros((), tf.int64)
         alike: dict[tuple, list[int]] = {}
         for i, part in enumerate(parts):
-            if part.rows is None:
+            if not part.kind:
                 alike.setdefault((self._rules[i], *part.variable.shape), []).append(i)
         self._whole = list(alike.values())
-        self._by_rows = [i for i, part in enumerate(parts) if part.rows is not None]
+        self._by_rows = [i for i, part in enumerate(parts) if part.kind]
 
-    def apply(self, gradients: Sequence[tf.Tensor], rate: tf.Tensor, paths: tf.Tensor) -> None:
+    def apply(self, gradients: Sequence[tf.Tensor], rate: tf.Tensor, used: Sequence[Used] = ()) -> None:
         """Takes one step. Call it in replica context, with this replica's share of the gradients of the scaled loss.
 
         Args:
-            gradients: for each part, those of its rows for one network (filled up, as `Part.weights_of_path` is), those
-                of the whole part for several.
+            gradients: for each part, those of the weights that the step uses, as `Part.used` has them.
             rate: the learning rate, float [].
-            paths: int32 [networks, slots]. Weights that several networks use move once.
+            used: the rows that the step uses, of each part that has a `kind`. Each moves once.
         """
         replica = tf.distribute.get_replica_context()
         summed = list(gradients)
@@ -67,9 +66,9 @@ class PathAdam(tf.Module):
             placed = [tf.identity(gradient) for gradient in summed]  # on a device, as arguments of a trace are not
             summed = replica.all_reduce(tf.distribute.ReduceOp.SUM, placed)
         finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in summed])
-        replica.merge_call(self._merge, args=(summed, rate, paths, finite))
+        replica.merge_call(self._merge, args=(summed, rate, used, finite))
 
-    def _merge(self, strategy, gradients, rate, paths, finite) -> None:
+    def _merge(self, strategy, gradients, rate, used, finite) -> None:
         update = strategy.extended.update
         for alike in self._whole:
             first = alike[0]
@@ -78,10 +77,10 @@ class PathAdam(tf.Module):
                 self._parts[first].variable, self._move_whole,
                 args=(self._rules[first], rate, finite, self.scale, *zip(*of_each, strict=True)), group=False,
             )  # fmt: skip
-        for i in self._by_rows:
-            part = self._parts[i]
-            given = (gradients[i], rate, paths, finite, self.scale, self.counts[i], *self._state(i))
-            update(part.variable, self._mover(part, self._rules[i]), args=given, group=False)
+        for i, own in zip(self._by_rows, used, strict=True):
+            move = self._move_shared if isinstance(own, Shared) else self._move_paths
+            given = (self._rules[i], rate, finite, self.scale, gradients[i], own, self.counts[i], *self._state(i))
+            update(self._parts[i].variable, move, args=given, group=False)
         update(self.rejected, lambda rejected, ok: rejected.assign_add(tf.cast(~ok, tf.int64)), args=(finite,))
         if self.scales:
             update(self.scale, _rescale, args=(self._good_steps, finite), group=False)
@@ -113,55 +112,39 @@ class PathAdam(tf.Module):
         old = (m, v, w, *averages, taken)
         return tuple(tf.where(moves, *each) for each in zip(new, old, strict=True))
 
-    def _mover(self, part: Part, rule: Rule):
-        """Updates the paths' rows of a variable."""
+    def _move_shared(self, variable, rule: Rule, rate, finite, scale, gradient, used: Shared, *state) -> None:
+        """Updates some rows of a variable. Each of its numbers counts its own steps."""
+        self._move_rows(rule, rate, finite & used.numbers, scale, gradient, used.rows, used.rows, *state)
 
-        def advance(rows, counted, moves, gradient, rate, scale, counts, *targets):
-            """Updates some rows of the variable, or all of it if `rows` is None.
+    def _move_paths(self, variable, rule: Rule, rate, finite, scale, gradient, used: Own, *state) -> None:
+        """Updates the rows of some paths. Each path counts its own steps."""
+        if used.paths.shape[0] == 1:
+            self._move_rows(rule, rate, finite, scale, gradient, used.rows, used.paths[0], *state)
+            return
 
-            Args:
-                rows: int32 [rows].
-                counted: index of the steps in `counts`.
-                moves: bool, the numbers to update; broadcasts to the rows' shape.
-                gradient: float, of the rows' shape.
-            """
-            gradient = gradient / scale if self.scales else gradient
-            count, values = _get(counts, counted), [_get(target, rows) for target in targets]
-            *values, new_count = self._moved(rule, moves, gradient, rate, count, *values)
-            for target, value in zip(targets, values, strict=True):
-                _set(target, rows, value)
-            _set(counts, counted, new_count)
+        def move_next(i, start):
+            end = start + used.lengths[i]
+            rows = used.rows[start:end]
+            self._move_rows(rule, rate, finite, scale, gradient[start:end], rows, used.paths[i], *state)
+            return i + 1, end
 
-        def move_path(path, gradient, finite, *state):
-            rows = part.rows_of(path)
-            advance(rows, path if part.used is None else rows, finite & part.uses(path), gradient, *state)
+        tf.while_loop(lambda i, start: i < tf.size(used.paths), move_next, (0, 0), parallel_iterations=1)
 
-        def move(variable, gradient, rate, paths, finite, *state):
-            taken = paths[:, part.position]
-            if paths.shape[0] == 1:
-                move_path(taken[0], part.cut(gradient, taken[0]), finite, rate, *state)
-                return
-            if part.used is not None:
-                each = tf.unstack(taken)
-                used = [part.place(tf.cast(part.uses(path), tf.float32), path) > 0 for path in each]
-                advance(None, None, finite & tf.reduce_any(used, axis=0), gradient, rate, *state)
-                return
-            taken, _ = tf.unique(taken)
+    def _move_rows(self, rule: Rule, rate, moves, scale, gradient, rows, counted, counts, *targets) -> None:
+        """Updates some rows of a variable.
 
-            def move_next(i):
-                move_path(taken[i], tf.gather(gradient, part.rows_of(taken[i])), finite, rate, *state)
-                return (i + 1,)
-
-            tf.while_loop(lambda i: i < tf.size(taken), move_next, (0,), parallel_iterations=1)
-
-        return move
-
-
-def _counted(part: Part) -> tuple[int, ...]:
-    """The shape of the step counts: one for the whole, for each path, or for each number."""
-    if part.used is not None:
-        return tuple(part.variable.shape)
-    return () if part.lengths is None else part.lengths.shape
+        Args:
+            moves: bool, the numbers to update; broadcasts to the rows' shape.
+            gradient: float, of the rows' shape.
+            rows: int32 [rows].
+            counted: index of their steps in `counts`.
+        """
+        gradient = gradient / scale if self.scales else gradient
+        values = [tf.gather(target, rows) for target in targets]
+        *values, count = self._moved(rule, moves, gradient, rate, tf.gather(counts, counted), *values)
+        for target, value in zip(targets, values, strict=True):
+            target.scatter_update(tf.IndexedSlices(value, rows))
+        counts.scatter_update(tf.IndexedSlices(count, counted))
 
 
 def _zeros(shape, dtype=tf.float32) -> tf.Variable:
@@ -172,18 +155,6 @@ def _like(variable) -> tf.Variable:
     average = _zeros(variable.shape)
     average.assign(variable)
     return average
-
-
-def _get(variable, rows) -> tf.Tensor:
-    """Some rows of a variable, or one number of it, read without a copy of the whole."""
-    return tf.convert_to_tensor(variable) if rows is None else tf.gather(variable, rows)
-
-
-def _set(variable, rows, value: tf.Tensor) -> None:
-    if rows is None:
-        variable.assign(value)
-    else:
-        variable.scatter_update(tf.IndexedSlices(value, rows))
 
 
 def _rescale(scale, good_steps, finite) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -188,13 +188,21 @@ def make_step(
         lr, target = inputs(lr, hr)
         return trainable.loss_and_gradients(from_photograph, lr, target, networks, taught)
 
-    @tf.function(autograph=False)
-    def update(gradients, rate, paths):
-        strategy.run(optimizer.apply, args=(gradients, rate, paths))
+    def update(gradients, rate, used):
+        strategy.run(optimizer.apply, args=([_regrouped(strategy, each) for each in gradients], rate, used))
+
+    @functools.cache
+    def update_of(networks, devices):
+        """One trace for all networks, though they use different numbers of rows."""
+        gradients = [(part.signature,) * devices for part in trainable.parts]
+        used = [part.kind.signature(networks) for part in trainable.parts if part.kind]
+        return tf.function(update, input_signature=[gradients, tf.TensorSpec([]), used], autograph=False)
 
     def step(lr, hr, rate, networks):
         losses, gradients = strategy.run(learn, args=(lr, hr, networks))
-        update(gradients, rate, tf.constant([trainable.paths(codes) for codes in networks], tf.int32))
+        by_device = [strategy.experimental_local_results(each) for each in gradients]
+        used = [own for own in trainable.used(networks) if own is not None]
+        update_of(len(networks), len(by_device[0]))(by_device, rate, used)
         return strategy.reduce(tf.distribute.ReduceOp.MEAN, losses, axis=None)
 
     return step if trainable.composed else tf.function(step, autograph=False)
@@ -217,6 +225,12 @@ def shares(strategy: tf.distribute.Strategy, batch: tf.Tensor) -> tf.distribute.
         return batch[start : start + size]
 
     return strategy.experimental_distribute_values_from_function(share)
+
+
+def _regrouped(strategy: tf.distribute.Strategy, values: Sequence[tf.Tensor]) -> tf.distribute.DistributedValues:
+    """The inverse of `strategy.experimental_local_results`. A signature cannot describe what is distributed."""
+    left = iter(values)
+    return strategy.experimental_distribute_values_from_function(lambda context: next(left))
 
 
 def _check_sane(optimizer: PathAdam, loss: float, step: int, checkpoints: Checkpoints) -> None:

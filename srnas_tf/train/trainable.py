@@ -18,61 +18,75 @@ Loss = Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 """(output, target) -> (loss to return, loss to differentiate)."""
 
 
-class Part(NamedTuple):
-    """A variable that the optimizer updates, and the part of it that each path uses.
+class Own(NamedTuple):
+    """The rows of a variable that a step uses, where each path has rows of its own.
 
-    Methods take the number of a path as a tensor in a traced function, and as an int outside of one.
+    Attributes:
+        rows: int32 [rows], those of one path behind those of the other.
+        paths: int32 [paths], the numbers of the paths, each once.
+        lengths: int32 [paths], the number of rows of each.
+    """
+
+    rows: tf.Tensor
+    paths: tf.Tensor
+    lengths: tf.Tensor
+
+    @classmethod
+    def signature(cls, networks: int) -> "Own":
+        """Of the rows that so many networks use."""
+        count = 1 if networks == 1 else None
+        return cls(*(tf.TensorSpec(shape, tf.int32) for shape in ([None], [count], [count])))
+
+
+class Shared(NamedTuple):
+    """The rows of a variable that a step uses, where paths share rows.
+
+    Attributes:
+        rows: int32 [rows], each once.
+        numbers: bool [rows, ROW], the numbers of these rows that the step uses.
+    """
+
+    rows: tf.Tensor
+    numbers: tf.Tensor
+
+    @classmethod
+    def signature(cls, networks: int) -> "Shared":
+        """Of the rows that so many networks use."""
+        return cls(tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, ROW], tf.bool))
+
+
+Used = Own | Shared
+
+
+class Part(NamedTuple):
+    """A variable that the optimizer updates.
 
     Attributes:
         variable: the variable.
-        position: position of its slot among those of the supernet.
-        rows: int32 [paths, rows of the longest path], the variable's rows of each path. A shorter path is filled up
-            with row 0. None if every step uses the whole variable.
-        lengths: int32 [paths], the number of rows of each path.
-        used: bool [paths, rows of the longest path, ROW], the numbers of its rows that a path uses; None if paths share
-            no rows.
+        counted: shape of its counts of steps. () if every step uses the whole variable; [paths] if each path has rows
+            of its own; the variable's shape if paths share rows.
     """
 
     variable: tf.Variable
-    position: int = 0
-    rows: np.ndarray | None = None
-    lengths: np.ndarray | None = None
-    used: tf.Tensor | None = None
+    counted: tuple[int, ...] = ()
 
-    def path(self, paths: tf.Tensor) -> tf.Tensor | int:
-        """The number of a network's path in this part's slot; 0 if every step uses the whole variable."""
-        return 0 if self.rows is None else paths[self.position]
+    @property
+    def kind(self) -> type[Used] | None:
+        """Of what a step uses of the variable, if that is only some of its rows."""
+        return {0: None, 1: Own}.get(len(self.counted), Shared)
 
-    def rows_of(self, path: tf.Tensor | int) -> tf.Tensor | None:
-        """The rows of a path; None for the whole variable."""
-        return None if self.rows is None else self.cut(tf.gather(self.rows, path), path)
+    @property
+    def signature(self) -> tf.TensorSpec:
+        """Of the weights that a step uses, and of their gradients."""
+        return tf.TensorSpec([None, ROW] if self.kind else self.variable.shape)
 
-    def uses(self, path: tf.Tensor | int) -> tf.Tensor | bool:
-        """The numbers of its rows that a path uses; True for all."""
-        return True if self.used is None else self.cut(tf.gather(self.used, path), path)
+    def used(self, used: Used | None) -> tf.Tensor:
+        """The weights that a step uses: float [rows, ROW], or the whole variable."""
+        return tf.convert_to_tensor(self.variable) if used is None else tf.gather(self.variable, used.rows)
 
-    def is_empty(self, path: int) -> bool:
-        """Whether a path has no weights, as that of a block which a network has not. Then it gets no gradient."""
-        return self.lengths is not None and self.lengths[path] == 0
-
-    def weights_of_path(self, path: tf.Tensor | int) -> tf.Tensor:
-        """The weights of a path, filled up to the rows of the longest one; the whole variable if every step uses it.
-
-        So weights and gradients of all paths have one shape.
-        """
-        rows = None if self.rows is None else tf.gather(self.rows, path)
-        return tf.convert_to_tensor(self.variable) if rows is None else tf.gather(self.variable, rows)
-
-    def cut(self, value: tf.Tensor, path: tf.Tensor | int) -> tf.Tensor:
-        """The values of a path's own rows, without those that fill it up."""
-        return value if self.lengths is None else value[: tf.gather(self.lengths, path)]
-
-    def place(self, value: tf.Tensor, path: tf.Tensor | int) -> tf.Tensor:
-        """Values for a path's weights, in their place in zeros of the variable's shape: the inverse of
-        `weights_of_path`.
-        """
-        rows = self.rows_of(path)
-        return value if rows is None else tf.scatter_nd(rows[:, None], self.cut(value, path), self.variable.shape)
+    def placed(self, values: tf.Tensor, used: Used | None) -> tf.Tensor:
+        """Values for the weights that a step uses, in their place in zeros of the variable's shape."""
+        return values if used is None else tf.scatter_nd(used.rows[:, None], values, self.variable.shape)
 
 
 class Gradients(NamedTuple):
@@ -80,7 +94,7 @@ class Gradients(NamedTuple):
 
     Attributes:
         loss: float [].
-        by_part: with respect to the network's weights in each part, as `Part.weights_of_path` has them.
+        by_part: with respect to the weights of each part that the network uses, as `Part.used` has them.
         output: the network's, float [batch, height * scale, width * scale, 3].
     """
 
@@ -94,11 +108,11 @@ class TrainableModel(NamedTuple):
 
     Attributes:
         model: the network or supernet.
-        parts: its trainable variables, each with the part of it that a step uses.
-        losses: (loss, lr in 0..1, target, codes, the weights of each part) -> (the loss, the loss to differentiate,
-            the network's output).
-        weights: codes -> the network's weights in each part, as `Part.weights_of_path` has them.
-        paths: codes -> the network's path in each slot.
+        parts: its trainable variables.
+        losses: (loss, lr in 0..1, target, codes, the weights of each part that the network uses) -> (the loss, the loss
+            to differentiate, the network's output).
+        used: codes of some networks -> what they use of each part; None for all of it.
+        weights: what a network uses -> its weights of each part.
         states: variables that the optimizer does not update, such as moving averages.
         aside: number of the last parts that do not belong to the model. They help to train it, and are not saved.
         composed: whether `losses` runs compiled pieces. It needs codes that are numbers, and cannot be traced itself.
@@ -107,14 +121,14 @@ class TrainableModel(NamedTuple):
     model: Net | Supernet
     parts: Sequence[Part]
     losses: Callable[[Loss, tf.Tensor, tf.Tensor, Codes, Sequence[tf.Tensor]], tuple]
-    weights: Callable[[Codes], list[tf.Tensor]]
-    paths: Callable[[Codes], tuple[int, ...]] = lambda codes: ()
+    used: Callable[[Sequence[Codes]], list[Used | None]]
+    weights: Callable[[Sequence[Used | None]], list[tf.Tensor]]
     states: Sequence[tf.Variable] = ()
     aside: int = 0
     composed: bool = False
 
     def gradients(self, loss_of: Loss, lr: tf.Tensor, target: tf.Tensor, codes: Codes) -> Gradients:
-        """The loss of one network, and its gradients with respect to the network's weights.
+        """The loss of one network, and its gradients with respect to the weights that it uses.
 
         Args:
             loss_of: the loss.
@@ -122,16 +136,15 @@ class TrainableModel(NamedTuple):
             target: float [batch, height * scale, width * scale, 3] in 0..1.
             codes: codes of the network.
         """
-        paths = self.paths(codes)
-        values = self.weights(codes)
+        values = self.weights(self.used((codes,)))
         with tf.GradientTape() as tape:
             tape.watch(values)
             loss, scaled, output = self.losses(loss_of, lr, target, codes, values)
         # The layers of a network read whole variables themselves. Those of a supernet get their weights as arguments.
         sources = values if self.composed else [part.variable for part in self.parts]
         gradients = tape.gradient(scaled, sources)
-        each = zip(self.parts, values, gradients, strict=True)
-        gradients = [value if part.is_empty(part.path(paths)) else gradient for part, value, gradient in each]
+        # A block that the network has not has no rows, and gets no gradient.
+        gradients = [g if v.shape[0] != 0 else v for v, g in zip(values, gradients, strict=True)]
         return Gradients(loss, gradients, output)
 
     def loss_and_gradients(
@@ -139,8 +152,7 @@ class TrainableModel(NamedTuple):
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """The mean of the losses of some networks on one batch, and the gradients of their sum, for `PathAdam.apply`.
 
-        The gradients of one network have one shape for all networks. The gradients of several networks are added up in
-        tensors of the parts' whole shapes. For Adam, a sum is as good as a mean.
+        For Adam, a sum is as good as a mean.
 
         Args:
             loss_of: see `gradients`.
@@ -149,22 +161,27 @@ class TrainableModel(NamedTuple):
             networks: codes of the networks.
             distilled: if given, the loss of all networks but the first. Their target is the first's output, as a
                 constant.
+
+        Returns:
+            The loss; and for each part the gradients of the weights that some of the networks use, as `Part.used` has
+            them.
         """
         first = self.gradients(loss_of, lr, hr, networks[0])
         if len(networks) == 1:
             return first.loss, first.by_part
-        loss, sums = first.loss, self._placed(first.by_part, networks[0])
+        loss, sums = first.loss, self._placed(first, networks[0])
         for codes in networks[1:]:
             target, wanted = (hr, loss_of) if distilled is None else (first.output, distilled)
             of_network = self.gradients(wanted, lr, target, codes)
             loss += of_network.loss
-            sums = [total + own for total, own in zip(sums, self._placed(of_network.by_part, codes), strict=True)]
-        return loss / len(networks), sums
+            sums = [total + own for total, own in zip(sums, self._placed(of_network, codes), strict=True)]
+        used = self.used(networks)
+        gradients = [g if own is None else tf.gather(g, own.rows) for g, own in zip(sums, used, strict=True)]
+        return loss / len(networks), gradients
 
-    def _placed(self, gradients: Sequence[tf.Tensor], codes: Codes) -> list[tf.Tensor]:
-        paths = self.paths(codes)
-        pairs = zip(self.parts, gradients, strict=True)
-        return [part.place(gradient, part.path(paths)) for part, gradient in pairs]
+    def _placed(self, gradients: Gradients, codes: Codes) -> list[tf.Tensor]:
+        each = zip(self.parts, gradients.by_part, self.used((codes,)), strict=True)
+        return [part.placed(gradient, used) for part, gradient, used in each]
 
 
 def trainable_network(network: Net, watched: keras.Layer | None = None) -> TrainableModel:
@@ -181,19 +198,30 @@ def trainable_network(network: Net, watched: keras.Layer | None = None) -> Train
     def losses(loss_of: Loss, lr: tf.Tensor, target: tf.Tensor, codes: Codes, values: Sequence[tf.Tensor]) -> tuple:
         return _with_output(loss_of)(watched(lr) if watched else network(lr, training=True), target)
 
-    def weights(codes: Codes) -> list[tf.Tensor]:
-        return [part.weights_of_path(0) for part in own + aside]
+    def whole(networks: Sequence[Codes]) -> list[Used | None]:
+        return [None] * len(own + aside)
 
-    return TrainableModel(network, own + aside, losses, weights, states=states, aside=len(aside))
+    def weights(used: Sequence[Used | None]) -> list[tf.Tensor]:
+        return [part.used(None) for part in own + aside]
+
+    return TrainableModel(network, own + aside, losses, whole, weights, states=states, aside=len(aside))
 
 
 def trainable_supernet(supernet: Supernet) -> TrainableModel:
     """A supernet as a trainable model. Codes choose the network."""
-    tables = functools.cache(_tables)
-    each = [_parts(slot, position, tables) for position, slot in enumerate(supernet.slots)]
+    each = [_parts(slot) for slot in supernet.slots]
     parts = list(itertools.chain(*each))
     pieces_of = functools.cache(lambda replica, *shape: Pieces(supernet))
     finish = functools.cache(_with_output)
+    of_path = functools.cache(_of_path)
+
+    def used(networks: Sequence[Codes]) -> list[Used | None]:
+        chosen = zip(*map(supernet.space.paths, networks), strict=True)
+        found: list[Used | None] = []
+        for slot, own, paths in zip(supernet.slots, each, chosen, strict=True):
+            rows = [of_path(slot.placement, path) for path in dict.fromkeys(paths)] if slot.own is not None else []
+            found += [_together(rows) if part.kind else None for part in own]
+        return found
 
     def losses(loss_of: Loss, lr: tf.Tensor, target: tf.Tensor, codes: Codes, values: Sequence[tf.Tensor]) -> tuple:
         # Each size of patches has its own traces. The shapes of shared ones would depend on where a run was resumed.
@@ -203,16 +231,19 @@ def trainable_supernet(supernet: Supernet) -> TrainableModel:
         rows = [[next(left) for _ in parts][::-1] for parts in each]
         return pieces(lr, codes, rows, finish(loss_of), target)
 
-    def read(paths: tf.Tensor) -> list[tf.Tensor]:  # one call: a call for each part would cost more than the reading
+    def read(*rows: tf.Tensor) -> list[tf.Tensor]:
+        left = iter(rows)
         with TRACING:
-            return [part.weights_of_path(part.path(paths)) for part in parts]
+            return [tf.gather(p.variable, next(left)) if p.kind else tf.convert_to_tensor(p.variable) for p in parts]
 
-    reading = functools.cache(lambda replica: tf.function(read, autograph=False))
+    # One call: a call for each part would cost more than the reading.
+    signature = [tf.TensorSpec([None], tf.int32) for part in parts if part.kind]
+    reading = functools.cache(lambda replica: tf.function(read, input_signature=signature, autograph=False))
 
-    def weights(codes: Codes) -> list[tf.Tensor]:
-        return reading(_replica())(tf.constant(supernet.space.paths(codes), tf.int32))
+    def weights(used: Sequence[Used | None]) -> list[tf.Tensor]:
+        return reading(_replica())(*(own.rows for own in used if own is not None))
 
-    return TrainableModel(supernet, parts, losses, weights, supernet.space.paths, composed=True)
+    return TrainableModel(supernet, parts, losses, used, weights, composed=True)
 
 
 def _replica() -> int:
@@ -225,19 +256,32 @@ def _with_output(loss_of: Loss) -> Callable[[tf.Tensor, tf.Tensor], tuple]:
     return lambda output, target: (*loss_of(output, target), output)
 
 
-def _parts(slot: Slot, position: int, tables: Callable[[Placement], tuple]) -> list[Part]:
+def _parts(slot: Slot) -> list[Part]:
     """The parts of a slot, in the order of its variables: the paths' own weights, and those of all paths."""
-    own = [] if slot.own is None else [Part(slot.own.value, position, *tables(slot.placement))]
-    return own + ([] if slot.common is None else [Part(slot.common.value)])
+    made = []
+    if slot.own is not None:
+        paths = (len(slot.placement),)
+        made.append(Part(slot.own.value, tuple(slot.own.shape) if slot.placement.shares else paths))
+    return made + ([] if slot.common is None else [Part(slot.common.value)])
 
 
-def _tables(here: Placement) -> tuple:
-    """`rows`, `lengths` and `used` of the part that holds a slot's own rows."""
-    paths = range(len(here))
-    lengths = np.array([len(here.rows_of(path)) for path in paths], np.int32)
-    rows = np.zeros((len(here), max(lengths)), np.int32)
-    used = np.zeros((*rows.shape, ROW), bool)
-    for path in paths:
-        rows[path, : lengths[path]] = here.rows_of(path)
-        used[path, : lengths[path]] = here.used(path)
-    return rows, lengths, tf.constant(used) if here.shares else None
+def _of_path(placement: Placement, path: int) -> Used:
+    """What a path uses of its slot's own rows."""
+    rows = tf.constant(placement.rows_of(path), tf.int32)
+    if placement.shares:
+        return Shared(rows, tf.constant(placement.used(path)))
+    return Own(rows, tf.constant([path], tf.int32), tf.constant([len(rows)], tf.int32))
+
+
+def _together(paths: Sequence[Used]) -> Used:
+    """What several paths of one slot use."""
+    if len(paths) == 1:
+        return paths[0]
+    shared = [used for used in paths if isinstance(used, Shared)]
+    if not shared:
+        return Own(*(tf.concat(some, axis=0) for some in zip(*paths, strict=True)))
+    rows = np.unique(np.concatenate([used.rows for used in shared]))
+    numbers = np.zeros((len(rows), ROW), bool)
+    for used in shared:
+        numbers[np.searchsorted(rows, used.rows)] |= used.numbers.numpy()
+    return Shared(tf.constant(rows), tf.constant(numbers))

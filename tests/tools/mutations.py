@@ -80,8 +80,8 @@ BUGS = [
     # Training
     Bug(
         "train/adam.py",
-        "path if part.used is None else rows",
-        "0 if part.used is None else rows",
+        "used.rows, used.paths[0], *state",
+        "used.rows, 0, *state",
         ("train/test_sampling.py", "move_as"),
     ),
     Bug(
@@ -90,7 +90,7 @@ BUGS = [
         "new",
         ("train/test_train.py", "not_finite"),
     ),
-    Bug("train/adam.py", "finite & part.uses(path)", "finite", ("train/test_sampling.py", "stays")),
+    Bug("train/adam.py", "finite & used.numbers", "finite", ("train/test_sampling.py", "stays")),
     Bug("train/rules.py", "ops.square(x), axis=(-2, -1)", "ops.square(x)", ("train/test_recipes.py", "of_one_shape")),
     Bug("train/rules.py", "(BETA2, count)", "(BETA1, count)", ("train/test_train.py", "adam_is_adam")),
     Bug(
@@ -101,8 +101,8 @@ BUGS = [
     ),
     Bug(
         "train/trainable.py",
-        "tf.scatter_nd(rows[:, None], self.cut(value, path)",
-        "tf.scatter_nd(rows[::-1, None], self.cut(value, path)",
+        "tf.scatter_nd(used.rows[:, None], values",
+        "tf.scatter_nd(used.rows[::-1, None], values",
         ("train/test_sampling.py", "added_up"),
     ),
     Bug(

@@ -125,7 +125,7 @@ def test_optimizers_are_those_of_keras(name):
         theirs = kind(rate, weight_decay=decay, epsilon=1e-8)
         for _ in range(20):
             gradient = tf.constant(rng.normal(size=shape), tf.float32)
-            ours.apply([gradient], tf.constant(rate), tf.constant([()], tf.int32))
+            ours.apply([gradient], tf.constant(rate))
             theirs.apply([gradient], [two])
         np.testing.assert_allclose(one.numpy(), two.numpy(), atol=2e-6)
         assert np.abs(one.numpy() - start).min() > 1e-4
@@ -139,12 +139,12 @@ def test_variables_of_one_shape_move_as_they_would_alone(name, tolerance):
     together, alone = ([Part(tf.Variable(start)) for start in starts] for _ in range(2))
     of_all = PathAdam(together, ema=0.9, rule_of=rule_of)
     of_each = [PathAdam([part], ema=0.9, rule_of=rule_of) for part in alone]
-    rate, no_path = tf.constant(0.01), tf.constant([()], tf.int32)
+    rate = tf.constant(0.01)
     for _ in range(4):
         gradients = [tf.constant(rng.normal(size=shape), tf.float32) for shape in shapes]
-        of_all.apply(gradients, rate, no_path)
+        of_all.apply(gradients, rate)
         for optimizer, gradient in zip(of_each, gradients, strict=True):
-            optimizer.apply([gradient], rate, no_path)
+            optimizer.apply([gradient], rate)
     for i, own in enumerate(of_each):
         pairs = [(together[i].variable, alone[i].variable), (of_all.averages[i], own.averages[0])]
         for one, other in [*pairs, (of_all.first[i], own.first[0]), (of_all.second[i], own.second[0])]:

@@ -1,6 +1,7 @@
 """Samplings: which paths a step trains, that no gradient is lost, and that nothing moves which no path used."""
 
 import dataclasses
+import itertools
 import math
 from types import SimpleNamespace
 
@@ -22,7 +23,7 @@ from srnas_tf.train.pieces import Pieces
 from srnas_tf.train.rules import adam
 from srnas_tf.train.sampling import SAMPLINGS
 from srnas_tf.train.settings import TrainSettings
-from srnas_tf.train.trainable import Part, trainable_network, trainable_supernet
+from srnas_tf.train.trainable import Own, Part, Shared, trainable_network, trainable_supernet
 
 __all__ = ["data"]  # a fixture
 SMALL = dataclasses.replace(SPACE, stages=1)
@@ -104,8 +105,8 @@ def test_gradients_of_a_step_are_those_of_its_networks_alone_added_up(name, shar
     assert float(loss) == pytest.approx(np.mean(losses), rel=1e-5)
     scale = max(float(np.abs(g).max()) for g in wanted)
     assert np.mean([by_hand.any() for by_hand in wanted]) > 0.8  # an attention's ReLU may be dead at first
-    for gradient, by_hand in zip(gradients, wanted, strict=True):
-        np.testing.assert_allclose(gradient, by_hand, atol=1e-6 * scale, rtol=1e-4)
+    for part, used, gradient, by_hand in zip(trainable.parts, trainable.used(paths), gradients, wanted, strict=True):
+        np.testing.assert_allclose(part.placed(gradient, used), by_hand, atol=1e-6 * scale, rtol=1e-4)
 
 
 ONE = [((2, 1),), ((2, 2),), ((3, 1),), ((2, 1),)]
@@ -139,20 +140,21 @@ def _stays(space, steps, decay=0.0):
         lists = (supernet.trainable_variables, optimizer.first, optimizer.second, optimizer.averages)
         before = [[v.numpy() for v in variables] for variables in lists]
         _, gradients = trainable.loss_and_gradients(_l1, lr, hr, networks, _l2)
-        update(gradients, tf.constant(0.01), tf.constant([space.paths(codes) for codes in networks]))
+        update(gradients, tf.constant(0.01), [own for own in trainable.used(networks) if own is not None])
         for i, used in enumerate(_used(supernet, networks)):
             wanted[i] += used
             for variables, olds in zip(lists, before, strict=True):
                 moved = variables[i].numpy() != olds[i]
                 assert not moved[~used].any()
                 assert not used.any() or moved[used].mean() > 0.8  # an attention's ReLU may be dead at first
-    for part, counts, used in zip(trainable.parts, optimizer.counts, wanted, strict=True):
-        if part.used is not None:
+    slots = [number for number, slot in enumerate(supernet.slots) for _ in slot.trainable_variables]
+    for part, slot, counts, used in zip(trainable.parts, slots, optimizer.counts, wanted, strict=True):
+        if part.kind is Shared:
             assert counts.numpy().tolist() == used.tolist()  # once a step, however many paths use it
-        elif part.rows is None:
+        elif part.kind is None:
             assert counts.numpy() == len(steps)
         else:
-            positions = [{space.paths(codes)[part.position] for codes in networks} for networks in steps]
+            positions = [{space.paths(codes)[slot] for codes in networks} for networks in steps]
             assert counts.numpy().tolist() == [
                 sum(path in taken for taken in positions) for path in range(counts.shape[0])
             ]
@@ -171,21 +173,26 @@ def _used(supernet, networks):
 
 
 def test_rows_move_as_they_would_alone():
-    rows = np.array([[0, 1, 0, 0], [2, 3, 4, 0], [5, 6, 7, 8]], np.int32)
-    lengths = np.array([2, 3, 4], np.int32)
+    rows = [[0, 1], [2, 3, 4], [5, 6, 7, 8]]
     start = np.arange(18, dtype=np.float32).reshape(9, 2)
-    together, apart = ([Part(tf.Variable(start), 0, rows, lengths)] for _ in range(2))
+    together, apart = ([Part(tf.Variable(start), (3,))] for _ in range(2))
     several, single = PathAdam(together, ema=0.9), PathAdam(apart, ema=0.9)
     rng = np.random.default_rng(0)
-    for used in ((0, 2, 0), (1, 1, 1), (2, 0, 1)):
+
+    def own(*paths):
+        lists = list(itertools.chain(*(rows[path] for path in paths))), paths, [len(rows[path]) for path in paths]
+        return Own(*(tf.constant(each, tf.int32) for each in lists))
+
+    for paths in ((0, 2), (1,), (2, 0, 1)):
         gradient = rng.normal(size=(9, 2)).astype(np.float32)
-        several.apply([tf.constant(gradient)], tf.constant(0.1), tf.constant(used)[:, None])
-        for path in set(used):
-            own = tf.constant(gradient[rows[path]])
-            single.apply([own], tf.constant(0.1), tf.constant([[path]]))
+        used = own(*paths)
+        several.apply([tf.gather(gradient, used.rows)], tf.constant(0.1), [used])
+        for path in paths:
+            single.apply([tf.constant(gradient[rows[path]])], tf.constant(0.1), [own(path)])
     for one, other in ((several, single), (several.averages[0], single.averages[0])):
         values = [x._parts[0].variable if isinstance(x, PathAdam) else x for x in (one, other)]
         np.testing.assert_array_equal(*values)
+    assert several.counts[0].numpy().tolist() == single.counts[0].numpy().tolist() == [2, 2, 2]
     assert (together[0].variable.numpy() != start).all()
 
 

@@ -79,9 +79,9 @@ def _same_gradients(space, networks):
         alone = _gradients(trainable_network(network), lr, hr, ())
         # A supernet whose weights are the gradients, extracted, holds the gradients of the network.
         holder, received = nets.Supernet(space), nets.SRNet(space.network(codes))
-        paths = space.paths(codes)
-        for variable, part, gradient in zip(holder.trainable_variables, trainable.parts, theirs, strict=True):
-            variable.assign(part.place(gradient, part.path(paths)))
+        each = zip(holder.trainable_variables, trainable.parts, trainable.used((codes,)), theirs, strict=True)
+        for variable, part, used, gradient in each:
+            variable.assign(part.placed(gradient, used))
         load_path(received, holder)
         scale = max(float(np.abs(g).max()) for g in alone)
         for variable, gradient in zip(received.trainable_variables, alone, strict=True):
@@ -97,7 +97,7 @@ def test_adam_is_adam():
     rng = np.random.default_rng(0)
     for _ in range(20):
         gradient = tf.constant(rng.normal(size=(3, 4)), tf.float32)
-        ours.apply([gradient], tf.constant(0.01), tf.constant([()], tf.int32))
+        ours.apply([gradient], tf.constant(0.01))
         theirs.apply([gradient], [two])
     np.testing.assert_allclose(one.numpy(), two.numpy(), atol=1e-6)
     assert np.abs(one.numpy() - 1).min() > 1e-3
@@ -107,7 +107,7 @@ def test_averages_follow_the_weights():
     weights = tf.Variable(np.ones(5, np.float32))
     adam, expected = PathAdam([Part(weights)], ema=0.9), np.ones(5)
     for step in range(1, 120):
-        adam.apply([tf.constant(np.arange(5), tf.float32)], tf.constant(0.01), tf.constant([()], tf.int32))
+        adam.apply([tf.constant(np.arange(5), tf.float32)], tf.constant(0.01))
         decay = min(0.9, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * weights.numpy()
     np.testing.assert_allclose(adam.averages[0].numpy(), expected, rtol=1e-5)
@@ -116,7 +116,7 @@ def test_averages_follow_the_weights():
 def test_gradients_that_are_not_finite_change_nothing():
     weights = tf.Variable(np.ones(3, np.float32))
     adam = PathAdam([Part(weights)], ema=0.9)
-    adam.apply([tf.constant([1.0, np.inf, np.nan])], tf.constant(0.01), tf.constant([()], tf.int32))
+    adam.apply([tf.constant([1.0, np.inf, np.nan])], tf.constant(0.01))
     for kept, value in ((weights, 1), (adam.averages[0], 1), (adam.first[0], 0), (adam.second[0], 0)):
         np.testing.assert_array_equal(kept.numpy(), [value] * 3)
     assert (adam.counts[0].numpy(), adam.rejected.numpy()) == (0, 1)
