@@ -15,8 +15,9 @@ import numpy as np
 from absl import app, flags, logging
 
 from benchmarks import tabulated
-from benchmarks.replaying import ARMS, Listed, replay, told, trained
+from benchmarks.replaying import ARMS, Listed, replay, trained
 from benchmarks.tabulated import STEPS
+from benchmarks.telling import told
 from srnas_tf.workdir.files import write_json
 
 TABLE = flags.DEFINE_string("table", str(tabulated.PATH), "the table")
@@ -30,27 +31,26 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     networks = trained(tabulated.load(Path(TABLE.value)), RUNTIMES.value)
     found = {"version": tabulated.VERSION, "date": datetime.date.today().isoformat(), "networks": len(networks)}
-    found["repeats"] = REPEATS.value
+    found |= {"repeats": REPEATS.value, "told": {}, "searches": {}}
     for runtime in RUNTIMES.value:
+        found["told"][runtime] = told(networks, runtime)
         ms = [each.ms[runtime] for each in networks]
         for quantile in QUANTILES.value:
             limit = float(np.quantile(ms, float(quantile)))
             listed = Listed(networks, runtime, limit)
             arms = {name: replay(listed, arm, REPEATS.value) for name, arm in ARMS.items()}
-            key = f"{runtime}, {limit:.1f} ms"
-            found[key] = {"networks": len(listed.known), "arms": arms, **told(list(listed.known.values()), runtime)}
+            found["searches"][f"{runtime}, {limit:.1f} ms"] = {"networks": len(listed.known), "arms": arms}
     write_json(Path(RESULTS.value), found)
-    draw(found, Path(RESULTS.value).with_suffix(".png"))
+    draw(found["searches"], Path(RESULTS.value).with_suffix(".png"))
 
 
-def draw(found: dict, path: Path) -> None:
+def draw(panels: dict, path: Path) -> None:
     """Regret over cost: a panel for each runtime and limit."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    panels = {name: entry for name, entry in found.items() if isinstance(entry, dict)}
     figure, axes = plt.subplots(1, len(panels), figsize=(4.5 * len(panels), 4), sharey=True, squeeze=False)
     for axis, (name, entry) in zip(axes[0], panels.items(), strict=True):
         for arm, curve in entry["arms"].items():

@@ -3,12 +3,11 @@
 import itertools
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from benchmarks.tabulated import SPACE, STEPS, Small
 from srnas_tf.arch.space import Codes
@@ -16,7 +15,6 @@ from srnas_tf.errors import UserError
 from srnas_tf.host.progress import progress
 from srnas_tf.search.alone import search_alone
 from srnas_tf.search.feasible import Feasible
-from srnas_tf.search.predictor import Predictor
 from srnas_tf.search.settings import Pick, Rung, SearchSettings
 
 POPULATION, ITERATIONS = 8, 7
@@ -117,45 +115,3 @@ def regrets(listed: Listed, arm: Arm, seed: int, costs: np.ndarray) -> list[floa
     worth = [best - by_text[entry["arch"]].psnr() for entry in ahead]
     worst = best - min(each.psnr() for each in by_text.values())
     return [worth[i - 1] if (i := int(np.searchsorted(spent, cost, "right"))) else worst for cost in costs]
-
-
-def told(networks: Sequence[Small], runtime: str, repeats: int = 10) -> dict:
-    """What of PSNR can be told before a training, within a limit: Kendall's tau; and what there is to be found."""
-    psnrs = [each.psnr() for each in networks]
-    columns: Mapping[str, Sequence[float]] = {
-        "parameters": [each.params for each in networks],
-        "MACs": [each.macs for each in networks],
-        "milliseconds": [each.ms[runtime] for each in networks],
-        **{
-            f"{steps} steps": [each.curve()[steps] for each in networks]
-            for steps in range(STEPS // 6, STEPS, STEPS // 6)
-        },
-    }
-    taus = {name: float(stats.kendalltau(column, psnrs).statistic) for name, column in columns.items()}
-    for count in (16, 32, 64, 112):
-        if count < len(networks) - 8:
-            taus[f"predictor, {count} networks"] = _tau_of_predictor(networks, psnrs, count, repeats)
-    repeated = [[each.psnr(seed=seed) for seed in each.seeds()] for each in networks if len(each.seeds()) > 1]
-    grid = [each.psnr() for each in networks if each.origin == "grid"]
-    drawn = [each.psnr() for each in networks if each.origin == "drawn"]
-    return {
-        "kendall": taus,
-        "deviation over networks": float(np.std(psnrs, ddof=1)),
-        "deviation over seeds": float(np.sqrt(np.mean([np.var(each, ddof=1) for each in repeated])))
-        if repeated
-        else None,
-        "best of the grid": max(grid, default=None),
-        "best drawn": max(drawn, default=None),
-    }
-
-
-def _tau_of_predictor(networks: Sequence[Small], psnrs: Sequence[float], count: int, repeats: int) -> float:
-    """Of networks that it was not fitted to; the mean over drawn ones that it was."""
-    taus = []
-    for seed in range(repeats):
-        order = np.random.default_rng(seed).permutation(len(networks))
-        fitted, others = order[:count], order[count:]
-        predictor = Predictor([networks[i].network for i in fitted], [psnrs[i] for i in fitted])
-        predicted = predictor.predict([networks[i].network for i in others]).psnr
-        taus.append(stats.kendalltau(predicted, [psnrs[i] for i in others]).statistic)
-    return float(np.mean(taus))

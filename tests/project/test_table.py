@@ -8,8 +8,9 @@ from PIL import Image
 
 from benchmarks import replaying, tabulated
 from benchmarks.contenders import RECIPE, VALIDATED
-from benchmarks.replaying import ARMS, Listed, replay, told, trained
+from benchmarks.replaying import ARMS, Listed, replay, trained
 from benchmarks.tabulated import REPEATED, STEPS, VALIDATE_EVERY, draw
+from benchmarks.telling import bins_of, over_seeds, told
 from srnas_tf.arch import parse
 from srnas_tf.errors import UserError
 from srnas_tf.search.latency_model import LatencyModel
@@ -123,12 +124,39 @@ def test_latency_is_told_as_well_as_the_documents_say(count):
 
 def test_what_can_be_told_before_a_training():
     networks = made_up()
-    figures = told(networks, "onnxruntime", repeats=1)
-    assert figures["kendall"]["MACs"] > 0.8
-    assert figures["kendall"][f"{STEPS // 2} steps"] == pytest.approx(1)
-    assert figures["kendall"]["predictor, 32 networks"] > 0.7
+    psnrs = [each.psnr() for each in networks]
+    figures = told(networks, "onnxruntime", {"backwards": [-psnr for psnr in psnrs]}, repeats=1)
+    taus = figures["kendall"]
+    assert taus["MACs"]["range"] > 0.8
+    assert taus[f"{STEPS // 2} steps"] == pytest.approx({"range": 1, "bins": 1})
+    assert taus["backwards"] == pytest.approx({"range": -1, "bins": -1})
+    assert taus["predictor, 32 networks"]["range"] > 0.7
+    assert taus["predictor, nine networks of ten"]["range"] > taus["predictor, 16 networks"]["range"]
+    # Within a bin networks differ by their blocks and by chance alone.
+    assert taus["MACs"]["bins"] < taus["MACs"]["range"]
+    assert figures["deviation over networks"]["bins"] < figures["deviation over networks"]["range"]
     assert figures["deviation over seeds"] is None
-    assert figures["best drawn"] == max(each.psnr() for each in networks if each.origin == "drawn")
+    assert [entry["networks"] for entry in figures["bins"]] == [12] * 5
+    best = [entry["best drawn"] for entry in figures["bins"]]
+    assert max(best) == max(each.psnr() for each in networks if each.origin == "drawn")
+
+
+def test_bins_of_latency_are_of_equally_many_networks():
+    ms = [30.0, 1.0, 20.0, 2.0] * 6
+    assert [sorted(ms[i] for i in some) for some in bins_of(ms)] == [[1.0] * 6 + [2.0] * 6, [20.0] * 6 + [30.0] * 6]
+    assert len(bins_of(ms[:20])) == 1
+    assert len(bins_of(ms * 20)) == 6
+
+
+def test_seeds_are_compared_where_there_are_several():
+    first, second, *_ = made_up()
+    again = {f"{STEPS}-1": {**first.trainings[FIRST], "psnr": first.psnr() + 0.02}}
+    twice = first._replace(trainings={**first.trainings, **again})
+    assert over_seeds([twice, second]) == pytest.approx(0.02 / math.sqrt(2))
+
+
+def test_too_few_networks_are_not_searched():
+    networks = made_up()
     with pytest.raises(UserError, match="has 10 networks, trained and timed"):
         trained(networks[:10], ["onnxruntime"])
     assert trained(networks, ["onnxruntime"]) == networks

@@ -1,0 +1,182 @@
+"""Supernets of a wide space rank the networks of the table: python -m benchmarks.supernets --data=DIV2K --home=DIR
+
+Each way to train a supernet gets the same number of gradients of paths. Its networks' PSNR is compared with what the
+same networks have in the table of small networks, trained alone (`benchmarks.table`), over the whole range and within
+bins of latency. Widths share slices of the same arrays, or stand beside each other: then a supernet of each width has
+its share of the steps.
+
+Trainings lie in `--home` and go on where they were stopped; those that are finished, or stand in the figures, are not
+done again. Started twice with one `--home`, it does two at once. Without `--data` it compares what is there with what
+the table holds by now.
+"""
+
+import dataclasses
+import multiprocessing
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import filelock
+from absl import app, flags, logging
+
+from benchmarks import contenders, tabulated
+from benchmarks.contenders import PLAIN, VALIDATED
+from benchmarks.tabulated import STEPS, Small
+from benchmarks.telling import Tau, told
+from benchmarks.workdirs import ROOT, link_photographs
+from srnas_tf.arch import Space, parse
+from srnas_tf.host import devices
+from srnas_tf.settings import Values
+from srnas_tf.workdir.files import write_json
+
+WIDTHS = (16, 24, 32)
+"""Of the networks that are ranked."""
+GRADIENTS = 6000
+"""Of paths, for each way to train: those of four networks of the table."""
+RECIPE = {**PLAIN, "learning_rate": 1e-3, "warmup": 300}
+"""For the supernets. At a rate of 4e-3, which suits a network alone, the first of them diverged in 220 steps."""
+RUNTIME = "onnxruntime"
+"""Whose milliseconds make the bins."""
+
+
+class Way(NamedTuple):
+    """A way to train.
+
+    Attributes:
+        sampling: of paths.
+        gradients: of paths in a step.
+        spaces: the widths of each supernet.
+    """
+
+    sampling: str
+    gradients: int
+    spaces: Sequence[tuple[int, ...]] = (WIDTHS,)
+
+    @property
+    def steps(self) -> int:
+        """Of each supernet."""
+        return GRADIENTS // self.gradients // len(self.spaces)
+
+
+WAYS = {
+    "slices, uniform": Way("uniform", 1),
+    "slices, sandwich": Way("sandwich", 3),
+    "beside each other, uniform": Way("uniform", 1, [(width,) for width in WIDTHS]),
+}
+BEGIN = "<!-- made by benchmarks/supernets.py -->\n\n"
+DOCUMENT = ROOT / "docs" / "ranking.md"
+
+DATA = flags.DEFINE_string("data", None, "DIV2K, or its like: a folder with train and valid")
+HOME = flags.DEFINE_string("home", "runs/supernets", "folder for the trainings")
+SEEDS = flags.DEFINE_integer("seeds", 2, "supernets of each way", lower_bound=1)
+RESULTS = flags.DEFINE_string("results", str(tabulated.PATH.parent / "supernets.json"), "file for the figures")
+TABLE = flags.DEFINE_bool("table", False, "write the table of --results into docs/ranking.md")
+
+
+class Task(NamedTuple):
+    """A training of a supernet."""
+
+    way: str
+    seed: int
+    widths: tuple[int, ...]
+
+    def folder(self, home: Path) -> Path:
+        """Where it lies."""
+        return contenders.folder_of(
+            home, f"{self.way} {' '.join(map(str, self.widths))}", WAYS[self.way].steps, self.seed
+        )
+
+
+def main(argv: list[str]) -> None:
+    logging.set_verbosity(logging.WARNING)
+    home, path = Path(HOME.value).absolute(), Path(RESULTS.value)
+    if DATA.value:
+        _train_all(home)
+    results = contenders.read(path)
+    scores = results.setdefault("scores", {})
+    for task in _tasks():
+        if (task.folder(home) / "scores.json").exists():
+            own = scores.setdefault(task.way, {}).setdefault(str(task.seed), {})
+            own.update(contenders.read(task.folder(home) / "scores.json"))
+    write_json(path, {"version": tabulated.VERSION, "gradients": GRADIENTS, "recipe": RECIPE, **results})
+    if TABLE.value:
+        contenders.write_table(DOCUMENT, BEGIN, table(results, tabulated.load()))
+
+
+def _tasks() -> Iterator[Task]:
+    for seed in range(SEEDS.value):
+        for name, way in WAYS.items():
+            yield from (Task(name, seed, widths) for widths in way.spaces)
+
+
+def _train_all(home: Path) -> None:
+    link_photographs(home / "photographs", Path(DATA.value), {"train": slice(None), "valid": slice(VALIDATED)})
+    for task in _tasks():
+        folder = task.folder(home)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with filelock.FileLock(folder / "lock", timeout=0):
+                if not (folder / "scores.json").exists():
+                    # A process for each: what TensorFlow has traced stays in memory as long as it lives.
+                    process = multiprocessing.get_context("spawn").Process(target=_train, args=(task, home))
+                    process.start()
+                    process.join()
+                    if process.exitcode:
+                        sys.exit(f"{folder}: the training failed")
+        except filelock.Timeout:
+            continue
+
+
+def _train(task: Task, home: Path) -> None:
+    """Trains a supernet, and writes the PSNR (dB) of the table's networks in it into `scores.json` in its folder."""
+    devices.import_tensorflow()
+    from srnas_tf.data.sources import DataSettings, load_for
+    from srnas_tf.train.jobs import Job
+    from srnas_tf.train.scoring import PathScorer
+    from srnas_tf.train.settings import MachineSettings, TrainSettings
+
+    logging.set_verbosity(logging.WARNING)
+    way, folder, data = WAYS[task.way], task.folder(home), DataSettings(data=str(home / "photographs"))
+    space, machine = space_of(task.widths), MachineSettings()
+    settings = TrainSettings(
+        steps=way.steps, seed=task.seed, sampling=way.sampling, validate_every=1000, checkpoint_every=500, **RECIPE
+    )
+    supernet = Job(data, settings, machine, space.scale, home).train_supernet(space, folder)
+    scorer = PathScorer(supernet, load_for(data, "val", space.scale, machine.cache_dir), 1 << 30)
+    networks = {text: space.codes(parse(text)) for text in tabulated.origins()}
+    write_json(folder / "scores.json", {text: round(scorer(codes), 4) for text, codes in networks.items() if codes})
+
+
+def space_of(widths: Sequence[int]) -> Space:
+    """The table's space, of some widths alone, sharing all that it can."""
+    return dataclasses.replace(tabulated.SPACE, width=Values(widths), sharing="entangled")
+
+
+def table(results: dict, networks: Sequence[Small]) -> str:
+    """Kendall's tau as Markdown, of supernets and of what needs none: over the range, and within bins of latency."""
+    space = space_of(WIDTHS)
+    known = [each for each in networks if f"{STEPS}-0" in each.trainings and space.codes(each.network) is not None]
+    scores = {
+        f"{way} {seed}": [own[each.arch] for each in known]
+        for way, seeds in results["scores"].items()
+        for seed, own in seeds.items()
+        if all(each.arch in own for each in known)
+    }
+    taus = told(known, RUNTIME, scores)["kendall"]
+    rows = [["", f"tau, all {len(known)} networks", "tau, one latency"]]
+    for way in results["scores"]:
+        own = [Tau(**taus[name]) for name in scores if name.rpartition(" ")[0] == way]
+        rows.append([f"supernets: {way}", *(_cell(each) for each in zip(*own, strict=True))])
+    rows += [[name, *(_cell([each]) for each in tau.values())] for name, tau in taus.items() if name not in scores]
+    return contenders.as_markdown(rows)
+
+
+def _cell(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    own = f" ({', '.join(f'{value:.2f}' for value in known)})" if len(known) > 1 else ""
+    return f"{sum(known) / len(known):.2f}{own}" if known else ""
+
+
+if __name__ == "__main__":
+    app.run(main)
