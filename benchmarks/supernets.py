@@ -1,9 +1,9 @@
 """Supernets of a wide space rank the networks of the table: python -m benchmarks.supernets --data=DIV2K --home=DIR
 
-Each way to train a supernet gets the same number of gradients of paths. Its networks' PSNR is compared with what the
-same networks have in the table of small networks, trained alone (`benchmarks.table`), over the whole range and within
-bins of latency. Widths share slices of the same arrays, or stand beside each other: then a supernet of each width has
-its share of the steps.
+The space is that of the table's narrow networks of separable convolutions. Each way to train a supernet gets the same
+number of gradients of paths. Its networks' PSNR is compared with what the same networks have in the table of small
+networks, trained alone (`benchmarks.table`), over the whole range and within bins of latency. Widths share slices of
+the same arrays, or stand beside each other: then a supernet of each width has its share of the steps.
 
 Trainings lie in `--home` and go on where they were stopped; those that are finished, or stand in the figures, are not
 done again. Started twice with one `--home`, it does two at once. Without `--data` it compares what is there with what
@@ -35,7 +35,7 @@ WIDTHS = (16, 24, 32)
 GRADIENTS = 6000
 """Of paths, for each way to train: those of four networks of the table."""
 RECIPE = {**PLAIN, "learning_rate": 1e-3, "warmup": 300}
-"""For the supernets. At a rate of 4e-3, which suits a network alone, the first of them diverged in 220 steps."""
+"""For the supernets."""
 RUNTIME = "onnxruntime"
 """Whose milliseconds make the bins."""
 
@@ -149,8 +149,12 @@ def _train(task: Task, home: Path) -> None:
 
 
 def space_of(widths: Sequence[int]) -> Space:
-    """The table's space, of some widths alone, sharing all that it can."""
-    return dataclasses.replace(tabulated.SPACE, width=Values(widths), sharing="entangled")
+    """The table's space, of some widths and of separable convolutions alone, sharing all that it can.
+
+    A supernet of all of it diverged: with plain convolutions of 7 x 7 pixels, a step of Adam changes too much at once.
+    """
+    conv = Values(("expanded_blueprint",))
+    return dataclasses.replace(tabulated.SPACE, width=Values(widths), conv=conv, sharing="entangled")
 
 
 def table(results: dict, networks: Sequence[Small]) -> str:

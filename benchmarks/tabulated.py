@@ -140,6 +140,7 @@ def draw(networks: Sequence[Small], path: Path) -> None:
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib import ticker
 
     runtimes = sorted({runtime for each in known for runtime in each.ms})
     figure, axes = plt.subplots(1, len(runtimes), figsize=(5.5 * len(runtimes), 4.5), sharey=True, squeeze=False)
@@ -156,6 +157,9 @@ def draw(networks: Sequence[Small], path: Path) -> None:
                 vmax=max(SPACE.width),
             )
         axis.set_xscale("log")
+        axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 1.5, 2, 3, 4, 6, 8)))
+        axis.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+        axis.xaxis.set_minor_formatter(ticker.NullFormatter())
         axis.set_xlabel(f"{runtime}, milliseconds, {INPUT_SIZE}, one thread")
         axis.legend()
     axes[0][0].set_ylabel(f"PSNR after {STEPS} steps, dB")
