@@ -11,9 +11,10 @@ the table holds by now.
 """
 
 import dataclasses
+import datetime
 import multiprocessing
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ from absl import app, flags, logging
 from benchmarks import contenders, tabulated
 from benchmarks.contenders import PLAIN, VALIDATED
 from benchmarks.tabulated import STEPS, Small
-from benchmarks.telling import Tau, told
+from benchmarks.telling import told
 from benchmarks.workdirs import ROOT, link_photographs
 from srnas_tf.arch import Space, parse
 from srnas_tf.host import devices
@@ -61,8 +62,8 @@ class Way(NamedTuple):
 
 WAYS = {
     "slices, uniform": Way("uniform", 1),
-    "slices, sandwich": Way("sandwich", 3),
     "beside each other, uniform": Way("uniform", 1, [(width,) for width in WIDTHS]),
+    "slices, sandwich": Way("sandwich", 3),
 }
 BEGIN = "<!-- made by benchmarks/supernets.py -->\n\n"
 DOCUMENT = ROOT / "docs" / "ranking.md"
@@ -70,7 +71,7 @@ DOCUMENT = ROOT / "docs" / "ranking.md"
 DATA = flags.DEFINE_string("data", None, "DIV2K, or its like: a folder with train and valid")
 HOME = flags.DEFINE_string("home", "runs/supernets", "folder for the trainings")
 SEEDS = flags.DEFINE_integer("seeds", 2, "supernets of each way", lower_bound=1)
-RESULTS = flags.DEFINE_string("results", str(tabulated.PATH.parent / "supernets.json"), "file for the figures")
+RESULTS = flags.DEFINE_string("results", str(ROOT / "results" / "supernets" / "supernets.json"), "file for the figures")
 TABLE = flags.DEFINE_bool("table", False, "write the table of --results into docs/ranking.md")
 
 
@@ -99,9 +100,11 @@ def main(argv: list[str]) -> None:
         if (task.folder(home) / "scores.json").exists():
             own = scores.setdefault(task.way, {}).setdefault(str(task.seed), {})
             own.update(contenders.read(task.folder(home) / "scores.json"))
-    write_json(path, {"version": tabulated.VERSION, "gradients": GRADIENTS, "recipe": RECIPE, **results})
+    results |= {"version": tabulated.VERSION, "gradients": GRADIENTS, "recipe": RECIPE}
+    results |= {"date": datetime.date.today().isoformat(), **compared(scores, tabulated.load())}
+    write_json(path, results)
     if TABLE.value:
-        contenders.write_table(DOCUMENT, BEGIN, table(results, tabulated.load()))
+        contenders.write_table(DOCUMENT, BEGIN, table(results))
 
 
 def _tasks() -> Iterator[Task]:
@@ -157,29 +160,33 @@ def space_of(widths: Sequence[int]) -> Space:
     return dataclasses.replace(tabulated.SPACE, width=Values(widths), conv=conv, sharing="entangled")
 
 
-def table(results: dict, networks: Sequence[Small]) -> str:
-    """Kendall's tau as Markdown, of supernets and of what needs none: over the range, and within bins of latency."""
+def compared(scores: Mapping[str, Mapping[str, Mapping[str, float]]], networks: Sequence[Small]) -> dict:
+    """How well supernets rank the networks that are trained by now, and what needs no supernet.
+
+    Args:
+        scores: PSNR in the supernet, dB, by way, seed and network. A supernet that is not whole is left out.
+        networks: of the table.
+    """
     space = space_of(WIDTHS)
     known = [each for each in networks if f"{STEPS}-0" in each.trainings and space.codes(each.network) is not None]
-    scores = {
-        f"{way} {seed}": [own[each.arch] for each in known]
-        for way, seeds in results["scores"].items()
+    whole = {
+        f"{way}, seed {seed}": [own[each.arch] for each in known]
+        for way, seeds in scores.items()
         for seed, own in seeds.items()
         if all(each.arch in own for each in known)
     }
-    taus = told(known, RUNTIME, scores)["kendall"]
-    rows = [["", f"tau, all {len(known)} networks", "tau, one latency"]]
-    for way in results["scores"]:
-        own = [Tau(**taus[name]) for name in scores if name.rpartition(" ")[0] == way]
-        rows.append([f"supernets: {way}", *(_cell(each) for each in zip(*own, strict=True))])
-    rows += [[name, *(_cell([each]) for each in tau.values())] for name, tau in taus.items() if name not in scores]
+    means = {name: sum(own) / len(own) for name, own in whole.items()}
+    return {"networks": len(known), "mean psnr": means, **told(known, RUNTIME, whole)}
+
+
+def table(results: dict) -> str:
+    """Kendall's tau as Markdown, of supernets and of what needs none: over the range, and within bins of latency."""
+    rows = [["", "mean PSNR, dB", f"tau, all {results['networks']} networks", "tau, one latency"]]
+    taus, means = results["kendall"], results["mean psnr"]
+    for name in [*means, *(name for name in taus if name not in means)]:
+        cells = ["" if tau is None else f"{tau:.2f}" for tau in taus[name].values()]
+        rows.append([f"supernet: {name}", f"{means[name]:.2f}", *cells] if name in means else [name, "", *cells])
     return contenders.as_markdown(rows)
-
-
-def _cell(values: Sequence[float | None]) -> str:
-    known = [value for value in values if value is not None]
-    own = f" ({', '.join(f'{value:.2f}' for value in known)})" if len(known) > 1 else ""
-    return f"{sum(known) / len(known):.2f}{own}" if known else ""
 
 
 if __name__ == "__main__":

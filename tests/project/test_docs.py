@@ -50,7 +50,7 @@ def test_every_guide_has_a_place_in_the_site():
     assert named - reference == there | notebooks
 
 
-@pytest.mark.parametrize("name", ["operators", "recipes"])
+@pytest.mark.parametrize("name", ["operators", "recipes", "supernets"])
 def test_tables_of_experiments_are_those_of_their_figures(name):
     """Made in a process of its own: benchmarks define flags that modes define, too."""
     script = f"""
