@@ -12,21 +12,19 @@ the table holds by now.
 
 import dataclasses
 import datetime
-import multiprocessing
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import filelock
 from absl import app, flags, logging
 
 from benchmarks import contenders, tabulated
 from benchmarks.contenders import PLAIN, VALIDATED
 from benchmarks.tabulated import STEPS, Small
 from benchmarks.telling import told
-from benchmarks.workdirs import ROOT, link_photographs
+from benchmarks.workdirs import ROOT, link_photographs, train_apart
 from srnas_tf.arch import Space, parse
+from srnas_tf.arch.space import Codes
 from srnas_tf.host import devices
 from srnas_tf.settings import Values
 from srnas_tf.workdir.files import write_json
@@ -82,24 +80,33 @@ class Task(NamedTuple):
     seed: int
     widths: tuple[int, ...]
 
+    @property
+    def networks(self) -> dict[str, Codes]:
+        """The codes of the table's networks that are of its space, by their text."""
+        space = space_of(self.widths)
+        coded = {text: space.codes(parse(text)) for text in tabulated.origins()}
+        return {text: codes for text, codes in coded.items() if codes}
+
     def folder(self, home: Path) -> Path:
         """Where it lies."""
-        return contenders.folder_of(
-            home, f"{self.way} {' '.join(map(str, self.widths))}", WAYS[self.way].steps, self.seed
-        )
+        name = " ".join([self.way, *map(str, self.widths)])
+        return contenders.folder_of(home, name, WAYS[self.way].steps, self.seed)
 
 
 def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     home, path = Path(HOME.value).absolute(), Path(RESULTS.value)
-    if DATA.value:
-        _train_all(home)
     results = contenders.read(path)
+    if DATA.value:
+        link_photographs(home / "photographs", Path(DATA.value), {"train": slice(None), "valid": slice(VALIDATED)})
     scores = results.setdefault("scores", {})
     for task in _tasks():
-        if (task.folder(home) / "scores.json").exists():
-            own = scores.setdefault(task.way, {}).setdefault(str(task.seed), {})
-            own.update(contenders.read(task.folder(home) / "scores.json"))
+        known = scores.get(task.way, {}).get(str(task.seed), {})
+        found = task.folder(home) / "scores.json"
+        if DATA.value and not found.exists() and not known.keys() >= task.networks.keys():
+            train_apart(found.parent, _train, task, home)
+        if found.exists():
+            scores.setdefault(task.way, {})[str(task.seed)] = known | contenders.read(found)
     results |= {"version": tabulated.VERSION, "gradients": GRADIENTS, "recipe": RECIPE}
     results |= {"date": datetime.date.today().isoformat(), **compared(scores, tabulated.load())}
     write_json(path, results)
@@ -111,24 +118,6 @@ def _tasks() -> Iterator[Task]:
     for seed in range(SEEDS.value):
         for name, way in WAYS.items():
             yield from (Task(name, seed, widths) for widths in way.spaces)
-
-
-def _train_all(home: Path) -> None:
-    link_photographs(home / "photographs", Path(DATA.value), {"train": slice(None), "valid": slice(VALIDATED)})
-    for task in _tasks():
-        folder = task.folder(home)
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with filelock.FileLock(folder / "lock", timeout=0):
-                if not (folder / "scores.json").exists():
-                    # A process for each: what TensorFlow has traced stays in memory as long as it lives.
-                    process = multiprocessing.get_context("spawn").Process(target=_train, args=(task, home))
-                    process.start()
-                    process.join()
-                    if process.exitcode:
-                        sys.exit(f"{folder}: the training failed")
-        except filelock.Timeout:
-            continue
 
 
 def _train(task: Task, home: Path) -> None:
@@ -147,8 +136,7 @@ def _train(task: Task, home: Path) -> None:
     )
     supernet = Job(data, settings, machine, space.scale, home).train_supernet(space, folder)
     scorer = PathScorer(supernet, load_for(data, "val", space.scale, machine.cache_dir), 1 << 30)
-    networks = {text: space.codes(parse(text)) for text in tabulated.origins()}
-    write_json(folder / "scores.json", {text: round(scorer(codes), 4) for text, codes in networks.items() if codes})
+    write_json(folder / "scores.json", {text: round(scorer(codes), 4) for text, codes in task.networks.items()})
 
 
 def space_of(widths: Sequence[int]) -> Space:

@@ -12,8 +12,6 @@ done again. Started twice with one `--home`, it does two at once: let each have 
 
 import datetime
 import json
-import multiprocessing
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +23,7 @@ from absl import app, flags, logging
 from benchmarks import tabulated
 from benchmarks.contenders import INPUT_SIZE, RECIPE, VALIDATED, of_images
 from benchmarks.tabulated import REPEATED, STEPS, VALIDATE_EVERY
-from benchmarks.workdirs import link_photographs
+from benchmarks.workdirs import link_photographs, train_apart
 from srnas_tf.arch import parse
 from srnas_tf.host import devices
 from srnas_tf.workdir.files import write_json
@@ -102,30 +100,12 @@ def _train_all(path: Path) -> None:
         missing = (
             task for task in _tasks(networks) if task.key not in networks.get(task.arch, {}).get("trainings", {})
         )
-        held = next(filter(None, (_lock(task, home) for task in missing)), None)
-        if not held:
+        begun = (t for t in missing if train_apart(t.folder(home), _train, t, home, SET14.value))
+        task = next(begun, None)
+        if not task:
             return
-        task, lock = held
-        # A process for each: what TensorFlow has traced stays in memory as long as it lives.
-        process = multiprocessing.get_context("spawn").Process(target=_train, args=(task, home, SET14.value))
-        process.start()
-        process.join()
-        lock.release()
-        if process.exitcode:
-            sys.exit(f"{task.folder(home)}: the training failed")
         done += 1
         print(f"{datetime.datetime.now():%H:%M} {task.key} {task.arch}", flush=True)
-
-
-def _lock(task: Task, home: Path) -> tuple[Task, filelock.BaseFileLock] | None:
-    """The right to do a training; None where it is another's."""
-    task.folder(home).mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(task.folder(home) / "lock")
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        return None
-    return task, lock
 
 
 def _train(task: Task, home: Path, set14: str) -> None:

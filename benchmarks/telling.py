@@ -1,6 +1,6 @@
 """What of a network's PSNR can be told before it is trained, by the table of small networks."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -53,16 +53,16 @@ def told(
         **{f"{n} steps": [each.curve()[n] for each in networks] for n in range(VALIDATE_EVERY, STEPS, VALIDATE_EVERY)},
         **(scores or {}),
     }
-    taus = {name: _tau(np.array(column), psnrs, bins) for name, column in columns.items()}
+    taus = {name: _tau(np.array(column, float), psnrs, bins) for name, column in columns.items()}
     for count in FITTED:
         if count <= len(networks) - LEAST:
             drawn = [np.random.default_rng(seed).permutation(len(networks)) for seed in range(repeats)]
-            found = [_predicted(networks, psnrs, [order[:count]], bins) for order in drawn]
+            found = [_tau(_predicted(networks, psnrs, [order[:count]]), psnrs, bins) for order in drawn]
             taus[f"predictor, {count} networks"] = _mean(found)
     if len(networks) >= FOLDS:
         folds = np.array_split(np.random.default_rng(0).permutation(len(networks)), FOLDS)
         others = [np.setdiff1d(np.arange(len(networks)), fold) for fold in folds]
-        taus["predictor, nine networks of ten"] = _predicted(networks, psnrs, others, bins)
+        taus["predictor, nine networks of ten"] = _tau(_predicted(networks, psnrs, others), psnrs, bins)
     return {
         "kendall": {name: tau._asdict() for name, tau in taus.items()},
         "deviation over networks": _deviations(psnrs, bins),
@@ -89,13 +89,19 @@ def _deviations(psnrs: np.ndarray, bins: Sequence[np.ndarray]) -> dict[str, floa
 
 
 def _tau(column: np.ndarray, psnrs: np.ndarray, bins: Sequence[np.ndarray]) -> Tau:
-    return Tau(_kendall(column, psnrs), _within(bins, lambda some: _kendall(column[some], psnrs[some])))
+    """Of the networks whose figure is known, and not NaN."""
+    known = ~np.isnan(column)
+    usable = [some for some in (some[known[some]] for some in bins) if len(some) > 2]
+    within = [_kendall(column[some], psnrs[some]) for some in usable]
+    return Tau(_kendall(column[known], psnrs[known]), float(np.mean(within)) if len(within) > 1 else None)
 
 
-def _predicted(
-    networks: Sequence[Small], psnrs: np.ndarray, fits: Sequence[np.ndarray], bins: Sequence[np.ndarray]
-) -> Tau:
-    """Of networks that a predictor was not fitted to.
+def _kendall(one: np.ndarray, other: np.ndarray) -> float:
+    return float(stats.kendalltau(one, other).statistic)
+
+
+def _predicted(networks: Sequence[Small], psnrs: np.ndarray, fits: Sequence[np.ndarray]) -> np.ndarray:
+    """The PSNR that a predictor tells of networks that it was not fitted to, dB; NaN for those that all fits had.
 
     Args:
         fits: the indices of the networks of each fit. What one of them leaves out, it predicts.
@@ -105,21 +111,7 @@ def _predicted(
         left = np.setdiff1d(np.arange(len(networks)), fitted)
         predictor = Predictor([networks[i].network for i in fitted], psnrs[fitted])
         predicted[left] = predictor.predict([networks[i].network for i in left]).psnr
-    known = ~np.isnan(predicted)
-    bins = [some[known[some]] for some in bins]
-    return Tau(
-        _kendall(predicted[known], psnrs[known]), _within(bins, lambda some: _kendall(predicted[some], psnrs[some]))
-    )
-
-
-def _kendall(one: np.ndarray, other: np.ndarray) -> float:
-    return float(stats.kendalltau(one, other).statistic)
-
-
-def _within(bins: Sequence[np.ndarray], measure: Callable[[np.ndarray], float]) -> float | None:
-    """The mean over bins; those of hardly any networks are left out, and so is a single one."""
-    usable = [some for some in bins if len(some) > 2]
-    return float(np.mean([measure(some) for some in usable])) if len(usable) > 1 else None
+    return predicted
 
 
 def _mean(taus: Sequence[Tau]) -> Tau:

@@ -1,9 +1,14 @@
-"""What experiments of many trainings share: commands in workdirs of their own."""
+"""What experiments of many trainings share: commands in workdirs of their own, trainings in processes of their own."""
 
 import json
+import multiprocessing
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import filelock
 
 from srnas_tf.workdir.files import write_json
 
@@ -15,6 +20,29 @@ def run(mode: str, workdir: Path, *arguments: str) -> None:
     command = [sys.executable, "-m", "srnas_tf.run", f"--mode={mode}", *arguments, f"--workdir={workdir}"]
     print(f"{workdir.name}: {mode}", file=sys.stderr, flush=True)
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
+
+
+def train_apart(folder: Path, train: Callable, *arguments: Any) -> bool:
+    """Calls a function in a process of its own, unless another process is at work in the folder.
+
+    What TensorFlow has traced stays in memory as long as its process lives.
+
+    Returns:
+        Whether it was called.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return False
+    with lock:
+        process = multiprocessing.get_context("spawn").Process(target=train, args=arguments)
+        process.start()
+        process.join()
+    if process.exitcode:
+        sys.exit(f"{folder}: the training failed")
+    return True
 
 
 def flagfile(name: str) -> str:

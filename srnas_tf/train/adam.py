@@ -56,7 +56,7 @@ class PathAdam(tf.Module):
         """Takes one step. Call it in replica context, with this replica's share of the gradients of the scaled loss.
 
         Args:
-            gradients: for each part, those of the weights that the step uses, as `Part.used` has them.
+            gradients: for each part, those of the weights that the step uses, as `Part.read` has them.
             rate: the learning rate, float [].
             used: the rows that the step uses, of each part that has a `kind`. Each moves once.
         """

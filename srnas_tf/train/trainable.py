@@ -73,18 +73,20 @@ class Part(NamedTuple):
     @property
     def kind(self) -> type[Used] | None:
         """Of what a step uses of the variable, if that is only some of its rows."""
-        return {0: None, 1: Own}.get(len(self.counted), Shared)
+        if not self.counted:
+            return None
+        return Own if len(self.counted) == 1 else Shared  # a variable of rows has two axes
 
     @property
     def signature(self) -> tf.TensorSpec:
         """Of the weights that a step uses, and of their gradients."""
         return tf.TensorSpec([None, ROW] if self.kind else self.variable.shape)
 
-    def used(self, used: Used | None) -> tf.Tensor:
-        """The weights that a step uses: float [rows, ROW], or the whole variable."""
-        return tf.convert_to_tensor(self.variable) if used is None else tf.gather(self.variable, used.rows)
+    def read(self, rows: tf.Tensor | None) -> tf.Tensor:
+        """The weights of some rows, float [rows, ROW]; the whole variable if `rows` is None."""
+        return tf.convert_to_tensor(self.variable) if rows is None else tf.gather(self.variable, rows)
 
-    def placed(self, values: tf.Tensor, used: Used | None) -> tf.Tensor:
+    def place(self, values: tf.Tensor, used: Used | None) -> tf.Tensor:
         """Values for the weights that a step uses, in their place in zeros of the variable's shape."""
         return values if used is None else tf.scatter_nd(used.rows[:, None], values, self.variable.shape)
 
@@ -94,7 +96,7 @@ class Gradients(NamedTuple):
 
     Attributes:
         loss: float [].
-        by_part: with respect to the weights of each part that the network uses, as `Part.used` has them.
+        by_part: with respect to the weights of each part that the network uses, as `Part.read` has them.
         output: the network's, float [batch, height * scale, width * scale, 3].
     """
 
@@ -163,7 +165,7 @@ class TrainableModel(NamedTuple):
                 constant.
 
         Returns:
-            The loss; and for each part the gradients of the weights that some of the networks use, as `Part.used` has
+            The loss; and for each part the gradients of the weights that some of the networks use, as `Part.read` has
             them.
         """
         first = self.gradients(loss_of, lr, hr, networks[0])
@@ -181,7 +183,7 @@ class TrainableModel(NamedTuple):
 
     def _placed(self, gradients: Gradients, codes: Codes) -> list[tf.Tensor]:
         each = zip(self.parts, gradients.by_part, self.used((codes,)), strict=True)
-        return [part.placed(gradient, used) for part, gradient, used in each]
+        return [part.place(gradient, used) for part, gradient, used in each]
 
 
 def trainable_network(network: Net, watched: keras.Layer | None = None) -> TrainableModel:
@@ -202,7 +204,7 @@ def trainable_network(network: Net, watched: keras.Layer | None = None) -> Train
         return [None] * len(own + aside)
 
     def weights(used: Sequence[Used | None]) -> list[tf.Tensor]:
-        return [part.used(None) for part in own + aside]
+        return [part.read(None) for part in own + aside]
 
     return TrainableModel(network, own + aside, losses, whole, weights, states=states, aside=len(aside))
 
@@ -234,7 +236,7 @@ def trainable_supernet(supernet: Supernet) -> TrainableModel:
     def read(*rows: tf.Tensor) -> list[tf.Tensor]:
         left = iter(rows)
         with TRACING:
-            return [tf.gather(p.variable, next(left)) if p.kind else tf.convert_to_tensor(p.variable) for p in parts]
+            return [part.read(next(left) if part.kind else None) for part in parts]
 
     # One call: a call for each part would cost more than the reading.
     signature = [tf.TensorSpec([None], tf.int32) for part in parts if part.kind]

@@ -106,7 +106,7 @@ def test_gradients_of_a_step_are_those_of_its_networks_alone_added_up(name, shar
     scale = max(float(np.abs(g).max()) for g in wanted)
     assert np.mean([by_hand.any() for by_hand in wanted]) > 0.8  # an attention's ReLU may be dead at first
     for part, used, gradient, by_hand in zip(trainable.parts, trainable.used(paths), gradients, wanted, strict=True):
-        np.testing.assert_allclose(part.placed(gradient, used), by_hand, atol=1e-6 * scale, rtol=1e-4)
+        np.testing.assert_allclose(part.place(gradient, used), by_hand, atol=1e-6 * scale, rtol=1e-4)
 
 
 ONE = [((2, 1),), ((2, 2),), ((3, 1),), ((2, 1),)]

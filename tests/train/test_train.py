@@ -81,7 +81,7 @@ def _same_gradients(space, networks):
         holder, received = nets.Supernet(space), nets.SRNet(space.network(codes))
         each = zip(holder.trainable_variables, trainable.parts, trainable.used((codes,)), theirs, strict=True)
         for variable, part, used, gradient in each:
-            variable.assign(part.placed(gradient, used))
+            variable.assign(part.place(gradient, used))
         load_path(received, holder)
         scale = max(float(np.abs(g).max()) for g in alone)
         for variable, gradient in zip(received.trainable_variables, alone, strict=True):
