@@ -1,7 +1,9 @@
 """The table of small networks: which ones, its file, and searches of it."""
 
 import math
+import os
 
+import filelock
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,6 +13,7 @@ from benchmarks.contenders import RECIPE, VALIDATED
 from benchmarks.replaying import ARMS, Listed, replay, trained
 from benchmarks.tabulated import REPEATED, STEPS, VALIDATE_EVERY, draw
 from benchmarks.telling import bins_of, over_seeds, told
+from benchmarks.workdirs import train_apart
 from srnas_tf.arch import parse
 from srnas_tf.errors import UserError
 from srnas_tf.search.latency_model import LatencyModel
@@ -153,6 +156,17 @@ def test_seeds_are_compared_where_there_are_several():
     again = {f"{STEPS}-1": {**first.trainings[FIRST], "psnr": first.psnr() + 0.02}}
     twice = first._replace(trainings={**first.trainings, **again})
     assert over_seeds([twice, second]) == pytest.approx(0.02 / math.sqrt(2))
+
+
+def test_a_training_has_a_process_and_a_folder_of_its_own(tmp_path):
+    made = tmp_path / "made"
+    assert train_apart(tmp_path / "one", os.mkdir, made)
+    assert made.exists()
+    with filelock.FileLock(tmp_path / "one" / "lock"):
+        assert not train_apart(tmp_path / "one", os.mkdir, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+    with pytest.raises(SystemExit, match="one: the training failed"):  # the folder is there already
+        train_apart(tmp_path / "one", os.mkdir, made)
 
 
 def test_too_few_networks_are_not_searched():
